@@ -1,0 +1,120 @@
+"""From decoded pixels to batches: random views for training, fixed ones for judging. Everything is seeded.
+
+A training view is a random part of the picture (area ``scale``, aspect 3/4 to 4/3), resized and perhaps mirrored
+(Szegedy et al. 2015, as in the PyTorch transfer tutorial), with mild colour changes where asked for.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torchvision.transforms.v2 import functional as V
+
+from petiole.data.pixels import Split
+from petiole.preprocessing import Preprocessing
+
+
+def normalize(pixels: torch.Tensor, preprocessing: Preprocessing) -> torch.Tensor:
+    """uint8 pixels ``(N, C, H, W)`` -> float32 inputs, ``(p / 255 - mean) / std``, padded by ``pad_px`` zeros.
+
+    >>> p = Preprocessing(size_px=1, resize_px=1, mean=(0.5,), std=(0.5,))
+    >>> normalize(torch.tensor([[[[255]]]], dtype=torch.uint8), p).item()
+    1.0
+    """
+    pad = preprocessing.pad_px
+    if pad:
+        pixels = torch.nn.functional.pad(pixels, (pad, pad, pad, pad))
+    mean = torch.tensor(preprocessing.mean).view(-1, 1, 1) * 255
+    std = torch.tensor(preprocessing.std).view(-1, 1, 1) * 255
+    return ((pixels.float() - mean) / std).contiguous(memory_format=torch.channels_last)
+
+
+def centre_view(pixels: torch.Tensor, preprocessing: Preprocessing) -> torch.Tensor:
+    """The fixed view for judging: shorter side to ``resize_px``, centre crop; ``(C, H, W)`` -> ``(C, S, S)`` uint8."""
+    resized = V.resize(pixels, [preprocessing.resize_px], antialias=True)
+    return V.center_crop(resized, [preprocessing.size_px, preprocessing.size_px])
+
+
+def centre_views(split: Split, preprocessing: Preprocessing) -> torch.Tensor:
+    """The fixed views of a whole split, uint8 ``(N, C, S, S)``, in the split's order."""
+    return torch.stack([centre_view(split.pixels[i], preprocessing) for i in range(len(split.labels))])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augmentation:
+    """How far a training view may differ from the picture. ``colour`` is the strength of brightness, contrast and
+    saturation changes (0: none); ``min_scale`` the smallest part of the picture's area that a view shows."""
+
+    min_scale: float = 0.35
+    colour: float = 0.0
+
+    def view(self, pixels: torch.Tensor, size_px: int, generator: torch.Generator) -> torch.Tensor:
+        """A random view ``(C, size_px, size_px)`` uint8 of a picture ``(C, H, W)`` uint8."""
+        random = torch.rand(8, generator=generator).tolist()
+        height, width = pixels.shape[-2:]
+        area = height * width * (self.min_scale + (1 - self.min_scale) * random[0])
+        aspect = math.exp(math.log(4 / 3) * (2 * random[1] - 1))
+        h = max(1, min(height, round(math.sqrt(area / aspect))))
+        w = max(1, min(width, round(math.sqrt(area * aspect))))
+        top, left = int(random[2] * (height - h + 1)), int(random[3] * (width - w + 1))
+        view = V.resized_crop(pixels, top, left, h, w, [size_px, size_px], antialias=True)
+        if random[4] < 0.5:
+            view = V.horizontal_flip(view)
+        if self.colour:
+            low, span = 1 - self.colour, 2 * self.colour
+            view = V.adjust_brightness(view, low + span * random[5])
+            view = V.adjust_contrast(view, low + span * random[6])
+            view = V.adjust_saturation(view, low + span * random[7])
+        return view
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhotoBatches:
+    """Augmented training batches of a photo split: one pass is one epoch, every photo once, in a random order."""
+
+    split: Split
+    preprocessing: Preprocessing
+    augmentation: Augmentation
+    batch_images: int = 32
+
+    def __len__(self) -> int:
+        return len(self.split.labels)
+
+    def epoch(self, generator: torch.Generator) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Batches ``(images (N, C, S, S) float32, labels (N,))``. A last batch of one is joined to the one before."""
+        order = torch.randperm(len(self), generator=generator)
+        for indices in _batches(order, self.batch_images):
+            views = [
+                self.augmentation.view(self.split.pixels[int(i)], self.preprocessing.size_px, generator)
+                for i in indices
+            ]
+            yield normalize(torch.stack(views), self.preprocessing), self.split.labels[indices]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TensorBatches:
+    """Training batches of pictures that lie in memory as one uint8 tensor ``(N, C, H, W)`` (the digits)."""
+
+    images: torch.Tensor
+    labels: torch.Tensor
+    preprocessing: Preprocessing
+    batch_images: int = 128
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def epoch(self, generator: torch.Generator) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Batches of all pictures in a random order, normalized."""
+        order = torch.randperm(len(self), generator=generator)
+        for indices in _batches(order, self.batch_images):
+            yield normalize(self.images[indices], self.preprocessing), self.labels[indices]
+
+
+def _batches(order: torch.Tensor, batch_images: int) -> list[torch.Tensor]:
+    """Split an order into batches; BatchNorm cannot learn from a batch of one, so that one joins its neighbour."""
+    batches = list(order.split(batch_images))
+    if len(batches) > 1 and len(batches[-1]) == 1:
+        last = batches.pop()
+        batches[-1] = torch.cat([batches[-1], last])
+    return batches

@@ -1,0 +1,194 @@
+"""A folder of photos, checked before anything is trained on it: classes, broken files, duplicates, splits.
+
+The second split is the one whose accuracy is reported. A flat folder of classes gets a seeded, stratified split.
+"""
+
+import hashlib
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import track
+
+from petiole import records
+from petiole.data.layout import LAYOUTS, PhotoFile, class_names, scan, split_folders
+from petiole.data.pixels import (
+    Array,
+    Pixels,
+    Split,
+    UnusableError,
+    decode,
+    harmless_warnings,
+    is_placeholder_name,
+)
+from petiole.data.sources import from_folder
+from petiole.data.split import Item, stored_or_new
+from petiole.errors import UserError
+
+MIN_TRAIN_PER_CLASS = 2
+MAX_FILE_BYTES = 1 << 29
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhotoData:
+    """Checked and decoded photos, and the record of what was found."""
+
+    record: records.Photos
+    train: Split
+    test: Split
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Photo:
+    """A usable picture of the folder."""
+
+    file: PhotoFile
+    sha256: str
+    pixels: Array
+
+
+def check(root: Path, *, seed: int, progress: bool = False) -> records.Photos:
+    """What ``petiole check`` prints: every file decoded, nothing trained, nothing written.
+
+    Raises:
+        UserError: as :func:`open_photos`.
+    """
+    source = from_folder(root)
+    return open_photos(
+        root, source=source.source, synthetic=source.synthetic, note=source.note, seed=seed, progress=progress
+    ).record
+
+
+def open_photos(
+    root: Path,
+    *,
+    source: str,
+    synthetic: bool,
+    note: str = "",
+    seed: int,
+    split_file: Path | None = None,
+    short_side: int = 256,
+    progress: bool = False,
+) -> PhotoData:
+    """Check the photos under ``root`` and decode each file once, its shorter side made ``short_side`` pixels.
+
+    The split of a flat folder is drawn with ``seed``, stored in ``split_file``, and read back from there by a
+    run that goes on; exact duplicates never fall on both sides of it.
+
+    Raises:
+        UserError: no such folder, no pictures, one class, classes that differ between the splits, a class with
+            too few usable pictures, or a stored split of other photos.
+    """
+    folders, unused = split_folders(root)
+    files, skipped = scan(root, folders)
+    classes = class_names(root, folders)
+    photos = []
+    for result in _load_all(files, short_side=short_side, progress=progress):
+        if isinstance(result, _Photo):
+            photos.append(result)
+        else:
+            skipped.append(result)
+    splits = ("train", "test") if "train" in folders else ("",)
+    _check_counts(root, photos, skipped, classes, splits)
+    if "" in folders:
+        items = [Item(photo.file.name, photo.file.label, photo.sha256) for photo in photos]
+        sides = stored_or_new(items, seed=seed, split_file=split_file)
+    else:
+        sides = {photo.file.name: photo.file.split for photo in photos}
+    train = [photo for photo in photos if sides[photo.file.name] == "train"]
+    test = [photo for photo in photos if sides[photo.file.name] == "test"]
+    record = records.Photos(
+        source=source,
+        synthetic=synthetic,
+        train=len(train),
+        test=len(test),
+        classes=classes,
+        skipped=sorted(skipped, key=lambda skip: skip.path),
+        train_by_class=_count(train, classes),
+        test_by_class=_count(test, classes),
+        duplicates=_duplicates(train, test),
+        note="; ".join(part for part in (note, unused) if part),
+    )
+    return PhotoData(record=record, train=_split(train, classes), test=_split(test, classes))
+
+
+def _load_all(
+    files: Sequence[PhotoFile], *, short_side: int, progress: bool
+) -> Iterator[_Photo | records.Skipped]:
+    """Read and decode every file once, in order, on all cores (Pillow lets threads run while it decodes)."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with harmless_warnings(), ThreadPoolExecutor(max_workers=cores) as pool:
+        loaded = pool.map(lambda file: _load(file, short_side), files)
+        console = Console(stderr=True)
+        yield from track(
+            loaded, "checking the photos", total=len(files), console=console, disable=not progress
+        )
+
+
+def _load(file: PhotoFile, short_side: int) -> _Photo | records.Skipped:
+    """Read and decode one file, or say why it is skipped."""
+    try:
+        if not file.path.is_file():
+            raise UnusableError("not a file (a broken link, or a device)")
+        if file.path.stat().st_size > MAX_FILE_BYTES:
+            raise UnusableError("too large for a picture file")
+        content = file.path.read_bytes()
+        pixels = decode(content, short_side=short_side)
+        if is_placeholder_name(file.path.stem):
+            raise UnusableError("a placeholder, not a photo: its name says that the image was not found")
+    except UnusableError as error:
+        return records.Skipped(path=file.name, why=str(error))
+    except OSError as error:
+        return records.Skipped(path=file.name, why=f"cannot be read ({error.strerror})")
+    return _Photo(file=file, sha256=hashlib.sha256(content).hexdigest(), pixels=pixels)
+
+
+def _check_counts(
+    root: Path,
+    photos: Sequence[_Photo],
+    skipped: Sequence[records.Skipped],
+    classes: Sequence[str],
+    splits: Sequence[str],
+) -> None:
+    """Refuse photos that nothing can be learned from, with the counts and the first reasons."""
+    reasons = "; ".join(f"{skip.path}: {skip.why}" for skip in skipped[:3])
+    skips = f" ({len(skipped)} files skipped, first {reasons})" if skipped else ""
+    if not photos:
+        raise UserError(f"no usable pictures in {root}{skips}: {LAYOUTS}")
+    counts = Counter((photo.file.split, photo.file.label) for photo in photos)
+    for split in splits:
+        least = {"train": MIN_TRAIN_PER_CLASS, "test": 1, "": MIN_TRAIN_PER_CLASS + 1}[split]
+        for label in classes:
+            count = counts[split, label]
+            where = f"class {label}" + (f" of the {split} split" if split else "")
+            if count < least:
+                found = f"only {count} usable" if count else "no usable"
+                raise UserError(f"{where} in {root} has {found} pictures{skips}: at least {least} are needed")
+
+
+def _duplicates(train: Sequence[_Photo], test: Sequence[_Photo]) -> list[list[str]]:
+    """Groups of files with the same bytes that lie in both splits."""
+    copies: dict[str, list[str]] = defaultdict(list)
+    for photo in (*train, *test):
+        copies[photo.sha256].append(photo.file.name)
+    both = {photo.sha256 for photo in train} & {photo.sha256 for photo in test}
+    return sorted(sorted(copies[sha256]) for sha256 in both)
+
+
+def _count(photos: Iterable[_Photo], classes: Sequence[str]) -> dict[str, int]:
+    counts = Counter(photo.file.label for photo in photos)
+    return {label: counts[label] for label in classes}
+
+
+def _split(photos: Sequence[_Photo], classes: Sequence[str]) -> Split:
+    numbers = {label: number for number, label in enumerate(classes)}
+    return Split(
+        pixels=Pixels.pack([photo.pixels for photo in photos]),
+        labels=torch.tensor([numbers[photo.file.label] for photo in photos], dtype=torch.int64),
+        paths=tuple(photo.file.name for photo in photos),
+    )

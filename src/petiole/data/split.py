@@ -1,0 +1,72 @@
+"""The split of a flat folder into training and test pictures: seeded, stratified, stored with the run."""
+
+import json
+import random
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from petiole.errors import UserError
+from petiole.rundir import write_atomic
+
+TEST_SHARE = 0.2
+
+
+class Item(NamedTuple):
+    """A picture to put on one side: its name, its class, and the digest of its bytes."""
+
+    name: str
+    label: str
+    sha256: str
+
+
+def stratified(items: Iterable[Item], *, seed: int) -> dict[str, str]:
+    """Side ("train" or "test") of each picture, by name: a fifth of each class, at least one, is for testing.
+
+    Exact copies stay on one side, so that no test picture has been trained on.
+
+    Raises:
+        UserError: all pictures of a class are copies of one.
+    """
+    sides: dict[str, str] = {}
+    by_class: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for item in sorted(items):
+        by_class[item.label][item.sha256].append(item.name)
+    for label, copies in by_class.items():
+        groups = list(copies.values())
+        if len(groups) == 1:
+            raise UserError(
+                f"all pictures of class {label} are the same ({groups[0][0]}): give different ones"
+            )
+        random.Random(f"{seed} {label}").shuffle(groups)
+        wanted = max(1, round(TEST_SHARE * sum(len(group) for group in groups)))
+        taken = 0
+        for left, group in zip(range(len(groups), 0, -1), groups, strict=True):
+            side = "test" if taken < wanted and left > 1 else "train"
+            taken += len(group) if side == "test" else 0
+            sides.update(dict.fromkeys(group, side))
+    return sides
+
+
+def stored_or_new(items: list[Item], *, seed: int, split_file: Path | None) -> dict[str, str]:
+    """The split in ``split_file`` if it is there, else a new one, which is stored there.
+
+    Raises:
+        UserError: the stored split is of other pictures or cannot be read; or as :func:`stratified`.
+    """
+    if split_file is None or not split_file.exists():
+        sides = stratified(items, seed=seed)
+        if split_file is not None:
+            by_side = {side: sorted(n for n in sides if sides[n] == side) for side in ("train", "test")}
+            write_atomic(split_file, json.dumps({"seed": seed} | by_side, indent=1))
+        return sides
+    again = "start in a new --out, or remove that file to draw a new split"
+    try:
+        stored = json.loads(split_file.read_text(encoding="utf-8"))
+        sides = {str(name): side for side in ("train", "test") for name in stored[side]}
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{split_file} is not a stored split: {again}") from error
+    if set(sides) != {item.name for item in items}:
+        raise UserError(f"the photos are not those that {split_file} splits: {again}")
+    return sides

@@ -1,0 +1,221 @@
+"""What the records carry: a variant's seeds put together, and changes that count only when the numbers show them.
+
+Tables show and answers tell nothing beyond this file. A change is ``"up"``, ``"down"`` or ``"unclear"``; what is
+unclear is never called a gain, a loss, or a proof that two networks are equal.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from statistics import fmean, median
+from typing import Literal
+
+from petiole import stats
+from petiole.records import Photos, Results, Variant
+
+Change = Literal["up", "down", "unclear"]
+
+SIGNIFICANT = 0.05
+"""A paired test with a p-value below this tells two networks apart."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flips:
+    """Test pictures that only the parent called rightly (``lost``), and only the variant (``gained``).
+
+    With several seeds both are sums over the seeds, ``p`` is the exact McNemar test of the sums, and
+    ``difference`` (a fraction) is the mean over the seeds.
+    """
+
+    parent: str
+    lost: int
+    gained: int
+    p: float
+    difference: float
+    change: Change
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """Time of one call, in ms. Over several seeds: medians of ``p50`` and ``p90``, the outermost quartiles."""
+
+    runtime: str
+    batch: int
+    threads: int
+    p25_ms: float
+    p50_ms: float
+    p75_ms: float
+    p90_ms: float
+
+    @property
+    def setting(self) -> tuple[str, int, int]:
+        """Only timings of one setting may be compared: runtime, batch, threads."""
+        return self.runtime, self.batch, self.threads
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """One variant and engine with the rows of all its seeds."""
+
+    name: str
+    engine: str
+    rows: tuple[Variant, ...]
+
+    @property
+    def first(self) -> Variant:
+        """The row of the first seed: for what all seeds share, such as the parent."""
+        return self.rows[0]
+
+    @property
+    def label(self) -> str:
+        """The name, and the quantization engine where there is one."""
+        return self.name if self.engine == "torch" else f"{self.name} ({self.engine})"
+
+    @property
+    def total(self) -> int:
+        """Number of test pictures."""
+        return self.first.accuracy.total
+
+    @property
+    def accuracy(self) -> float:
+        """Accuracy on the test split, mean over the seeds."""
+        return fmean(row.accuracy.value for row in self.rows)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95% interval that is shown: Wilson's for one seed, Student's t over several."""
+        if len(self.rows) == 1:
+            return self.first.accuracy.ci95
+        _, low, high = stats.mean_t_interval([row.accuracy.value for row in self.rows])
+        assert low is not None
+        assert high is not None
+        return low, high
+
+    @property
+    def pictures_interval(self) -> tuple[float, float]:
+        """Wilson interval of the mean accuracy for one test split: more seeds do not bring more test pictures."""
+        return stats.wilson(round(self.accuracy * self.total), self.total)
+
+    @property
+    def flips(self) -> Flips | None:
+        """The paired comparison with the parent.
+
+        With several seeds both the pooled test and the t interval of the differences must show a change: the
+        seeds share their test pictures, so that the pooled test alone claims too much.
+        """
+        rows = [row for row in self.rows if row.versus_parent is not None]
+        pairs = [row.versus_parent for row in rows if row.versus_parent is not None]
+        if not pairs or self.first.parent is None:
+            return None
+        lost, gained = sum(pair.lost for pair in pairs), sum(pair.gained for pair in pairs)
+        differences = [(p.gained - p.lost) / row.accuracy.total for p, row in zip(pairs, rows, strict=True)]
+        p = pairs[0].mcnemar_p if len(pairs) == 1 else stats.mcnemar_exact(lost, gained)
+        mean, low, high = stats.mean_t_interval(differences)
+        shown = p < SIGNIFICANT and (low is None or high is None or low > 0 or high < 0)
+        change: Change = "unclear" if not shown or mean == 0 else "up" if mean > 0 else "down"
+        return Flips(
+            parent=self.first.parent, lost=lost, gained=gained, p=p, difference=mean, change=change
+        )
+
+    @property
+    def timings(self) -> list[Timing]:
+        """One timing for each runtime, batch and threads, batch 1 first."""
+        settings: dict[tuple[str, int, int], None] = {}
+        for row in self.rows:
+            settings.update({(time.runtime, time.batch, time.threads): None for time in row.latency})
+        return [self._timing(*setting) for setting in sorted(settings, key=lambda each: each[1])]
+
+    def _timing(self, runtime: str, batch: int, threads: int) -> Timing:
+        setting = (runtime, batch, threads)
+        times = [
+            time
+            for row in self.rows
+            for time in row.latency
+            if (time.runtime, time.batch, time.threads) == setting
+        ]
+        return Timing(
+            runtime=runtime,
+            batch=batch,
+            threads=threads,
+            p25_ms=min(time.p25_ms for time in times),
+            p50_ms=median(time.p50_ms for time in times),
+            p75_ms=max(time.p75_ms for time in times),
+            p90_ms=median(time.p90_ms for time in times),
+        )
+
+    def timing(self, runtime: str) -> Timing | None:
+        """The timing on ``runtime`` with the smallest batch."""
+        return next((time for time in self.timings if time.runtime == runtime), None)
+
+    def mean(self, values: Iterable[float | None]) -> float | None:
+        """Mean of what the seeds recorded, None if none did."""
+        known = [value for value in values if value is not None]
+        return fmean(known) if known else None
+
+    @property
+    def file_bytes(self) -> float:
+        """Bytes of the deployed file, mean over the seeds."""
+        return fmean(row.file_bytes for row in self.rows)
+
+    @property
+    def train_seconds(self) -> float | None:
+        """Seconds of training, mean over the seeds."""
+        return self.mean(row.train.seconds if row.train else None for row in self.rows)
+
+
+def groups(variants: Iterable[Variant]) -> list[Group]:
+    """The variants with their seeds put together, in the order of their first rows."""
+    together: dict[tuple[str, str], list[Variant]] = {}
+    for variant in variants:
+        together.setdefault((variant.name, variant.engine), []).append(variant)
+    return [
+        Group(name=name, engine=engine, rows=tuple(rows)) for (name, engine), rows in together.items()
+    ]
+
+
+def latency_change(before: Timing, after: Timing) -> Change:
+    """``"down"`` is faster. Unclear: the boxes from p25 to p75 overlap, the medians differ by less than the
+    wider box, the spread was not recorded, or runtime, batch or threads differ.
+
+    >>> box = {"runtime": "torch", "batch": 1, "threads": 2, "p90_ms": 9.0}
+    >>> slow = Timing(p25_ms=3.9, p50_ms=4.0, p75_ms=4.1, **box)
+    >>> latency_change(slow, Timing(p25_ms=1.9, p50_ms=2.0, p75_ms=2.1, **box))
+    'down'
+    """
+    if before.setting != after.setting:
+        return "unclear"
+    return timing_change(before, after)
+
+
+def timing_change(before: Timing, after: Timing) -> Change:
+    """As :func:`latency_change`, but across runtimes too: for sentences that name both."""
+    if min(before.p25_ms, after.p25_ms) <= 0 or (before.batch, before.threads) != (after.batch, after.threads):
+        return "unclear"
+    widest_ms = max(before.p75_ms - before.p25_ms, after.p75_ms - after.p25_ms)
+    if abs(after.p50_ms - before.p50_ms) <= widest_ms:
+        return "unclear"
+    if after.p75_ms < before.p25_ms:
+        return "down"
+    return "up" if after.p25_ms > before.p75_ms else "unclear"
+
+
+def accuracy_change(before: Group, after: Group) -> Change:
+    """For two variants that records hold no paired test of: their Wilson intervals must not overlap."""
+    (low_before, high_before), (low_after, high_after) = before.pictures_interval, after.pictures_interval
+    if low_after > high_before:
+        return "up"
+    return "down" if high_after < low_before else "unclear"
+
+
+def random_weights(results: Results) -> bool:
+    """Whether what should be pretrained is not: the user chose ``--weights random``."""
+    return results.run.weights == "random" or any(
+        variant.weights == "random"
+        for variant in results.variants
+        if variant.dataset == "photos" and variant.name != "CNNScratch"
+    )
+
+
+def synthetic_photos(results: Results) -> Photos | None:
+    """The photos, if they are drawn and not photographed."""
+    photos = results.data.photos
+    return photos if photos is not None and photos.synthetic else None

@@ -1,0 +1,117 @@
+"""Pretrained networks by name, and their output layer: the one part that transfer learning replaces.
+
+Any classifier of torchvision or timm whose output layer is a linear one will do. The names of the handout are
+``alexnet`` and ``resnet18``; ``efficientnet_lite0`` is the one whose weights are installed with Petiole.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import timm
+import torch
+import torchvision
+from torch import nn
+
+from petiole.errors import UserError, unknown_choice
+from petiole.preprocessing import IMAGENET, LITE, Preprocessing
+
+ALIASES = {"efficientnet_lite0": "tf_efficientnet_lite0"}
+SUGGESTED = ["alexnet", "resnet18", "efficientnet_lite0", "any classifier of torchvision or timm"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backbone:
+    """A network's name, how to build it with its ImageNet-shaped output layer, and what input it wants."""
+
+    name: str
+    preprocessing: Preprocessing
+
+    def build(self) -> nn.Module:
+        """The network with random weights and its original number of outputs."""
+        if self.name in torchvision.models.list_models(module=torchvision.models):
+            module: nn.Module = torchvision.models.get_model(self.name, weights=None)
+        else:
+            module = timm.create_model(ALIASES.get(self.name, self.name), pretrained=False)
+        return module
+
+
+def find(name: str) -> Backbone:
+    """The backbone of that name.
+
+    Raises:
+        UserError: neither torchvision nor timm knows it.
+    """
+    if name in torchvision.models.list_models(module=torchvision.models):
+        return Backbone(name=name, preprocessing=IMAGENET)
+    if name in ALIASES:
+        return Backbone(name=name, preprocessing=LITE)
+    if not timm.is_model(name):
+        raise unknown_choice("backbone", name, SUGGESTED)
+    config = timm.get_pretrained_cfg(name, allow_unregistered=False)
+    size_px = config.input_size[-1] if config else 224
+    crop = config.crop_pct if config else 0.875
+    preprocessing = Preprocessing(
+        size_px=size_px,
+        resize_px=round(size_px / crop),
+        mean=tuple(config.mean) if config else IMAGENET.mean,
+        std=tuple(config.std) if config else IMAGENET.std,
+    )
+    return Backbone(name=name, preprocessing=preprocessing)
+
+
+def output_layer(network: nn.Module) -> tuple[str, nn.Linear]:
+    """Name and module of the output layer: the last linear layer.
+
+    Raises:
+        UserError: there is no linear layer.
+    """
+    linears = [(name, module) for name, module in network.named_modules() if isinstance(module, nn.Linear)]
+    if not linears:
+        raise UserError("this backbone has no linear output layer to replace: choose one that has, such as resnet18")
+    return linears[-1]
+
+
+def replace_output_layer(network: nn.Module, layer: nn.Module) -> None:
+    """Put ``layer`` where the output layer is."""
+    name, _ = output_layer(network)
+    parent, _, child = name.rpartition(".")
+    setattr(network.get_submodule(parent), child, layer)
+
+
+def adapt(backbone: Backbone, state: Mapping[str, torch.Tensor] | None, *, classes: int, seed: int) -> nn.Module:
+    """The pretrained network with a new, seeded output layer of ``classes`` neurons (handout section 3.2).
+
+    ``state`` is the ImageNet-shaped state dict; None keeps random weights.
+
+    Raises:
+        UserError: the state dict does not fit the network.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = backbone.build()
+        _, old = output_layer(network)
+        if state is not None:
+            load_state(network, state, what=f"the weights for {backbone.name}")
+        replace_output_layer(network, nn.Linear(old.in_features, classes))
+    return network
+
+
+def load_state(network: nn.Module, state: Mapping[str, torch.Tensor], *, what: str) -> None:
+    """Load a state dict, complete and exact.
+
+    Raises:
+        UserError: a tensor is missing, too many, or of another shape; the message names the first one.
+    """
+    own = network.state_dict()
+    for name, tensor in own.items():
+        if name not in state:
+            if name.endswith("num_batches_tracked"):
+                continue  # bookkeeping that older checkpoints lack; it does not enter any result
+            raise UserError(f"{what} do not fit: {name} is missing; give a file made for this network")
+        if state[name].shape != tensor.shape:
+            given, wanted = tuple(state[name].shape), tuple(tensor.shape)
+            raise UserError(f"{what} do not fit: {name} is {given}, not {wanted}; give a file made for this network")
+    extra = sorted(set(state) - set(own))
+    if extra:
+        raise UserError(f"{what} do not fit: {extra[0]} is not in this network; give a file made for this network")
+    network.load_state_dict(dict(state), strict=False)

@@ -1,0 +1,40 @@
+"""How a picture becomes a network's input: part of every artifact, so that training and deployment cannot differ."""
+
+from petiole.records import Record
+
+
+class Preprocessing(Record):
+    """Resize the shorter side, crop the centre, scale to 0..1, subtract ``mean``, divide by ``std`` (per channel).
+
+    A picture of uint8 pixels p becomes ``(p / 255 - mean) / std``, shape ``(channels, size, size)``.
+    ``resize_px`` is the shorter side before the crop. ``pad_px`` zero pixels are added around (MNIST: 28 -> 32).
+    """
+
+    size_px: int
+    resize_px: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    pad_px: int = 0
+
+    @property
+    def channels(self) -> int:
+        """Number of input channels: 3 for photos, 1 for digits."""
+        return len(self.mean)
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """``(C, H, W)`` of one input."""
+        return (self.channels, self.size_px, self.size_px)
+
+
+IMAGENET = Preprocessing(size_px=224, resize_px=256, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+"""torchvision's ImageNet networks (AlexNet, ResNet18 ...)."""
+
+LITE = Preprocessing(size_px=224, resize_px=256, mean=(127 / 255,) * 3, std=(128 / 255,) * 3)
+"""EfficientNet-Lite: ``(p - 127) / 128``, as its authors trained it."""
+
+SMALL = Preprocessing(size_px=128, resize_px=144, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+"""``CNNScratch``: a network without pretraining gains nothing from more pixels than this."""
+
+DIGITS = Preprocessing(size_px=32, resize_px=28, mean=(0.1307,), std=(0.3081,), pad_px=2)
+"""LeNet-5: 28x28 digits padded to 32x32 (LeCun et al. 1998), MNIST's mean and standard deviation."""

@@ -1,0 +1,129 @@
+"""The run directory: its paths, atomic writes, done-markers and resume. Nothing else writes into it directly.
+
+``OUT/results.json``, ``OUT/report.html``, ``OUT/Readme.txt``, ``OUT/artifacts/<variant>/`` are the fixed names;
+``OUT/state/`` holds one file for each finished step, keyed by a digest of what the step depends on.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from petiole.errors import UserError
+
+
+def write_atomic(path: Path, data: bytes | str) -> None:
+    """Write a file so that a reader sees the old content or the new one, never a part.
+
+    Raises:
+        UserError: the place cannot be written (no space, no permission, read-only).
+    """
+    content = data.encode() if isinstance(data, str) else data
+    with user_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(name, 0o644)
+            os.replace(name, path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def user_errors(path: Path) -> Iterator[None]:
+    """Turn the operating system's refusals to write ``path`` into one clear sentence."""
+    try:
+        yield
+    except OSError as error:
+        what = {
+            errno.ENOSPC: "no space left on the disk: free some, or choose another --out",
+            errno.EDQUOT: "the disk quota is used up: free some space, or choose another --out",
+            errno.EACCES: "no permission to write there: choose another --out",
+            errno.EPERM: "no permission to write there: choose another --out",
+            errno.EROFS: "the place is read-only: choose another --out",
+            errno.ENOTDIR: "a part of that path is a file: choose another --out",
+            errno.EEXIST: "a file of that name is in the way: choose another --out",
+        }.get(error.errno or 0)
+        if what is None:
+            raise
+        raise UserError(f"cannot write {path}: {what}") from error
+
+
+def digest(value: object) -> str:
+    """A short digest of any JSON-able value; equal values have equal digests."""
+    text = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class RunDir:
+    """One run's directory. Steps ask ``load`` for a finished result and hand it to ``save`` when they end.
+
+    A step's result counts only for the same ``basis`` (everything that it depends on), so that a run continued with
+    another configuration does the step again instead of mixing two configurations.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with user_errors(path):
+            path.mkdir(parents=True, exist_ok=True)
+            probe = tempfile.TemporaryFile(dir=path)  # noqa: SIM115 - opened to be refused early, closed at once
+            probe.close()
+
+    @property
+    def results(self) -> Path:
+        """``OUT/results.json``."""
+        return self.path / "results.json"
+
+    @property
+    def report(self) -> Path:
+        """``OUT/report.html``."""
+        return self.path / "report.html"
+
+    def artifact(self, name: str) -> Path:
+        """``OUT/artifacts/<name>``."""
+        return self.path / "artifacts" / name
+
+    def load(self, step: str, basis: object) -> Any | None:
+        """The stored result of a step, or None if it has not ended on the same basis."""
+        marker = self.path / "state" / f"{step}.json"
+        if not marker.is_file():
+            return None
+        try:
+            stored = json.loads(marker.read_text(encoding="utf-8"))
+        except (UnicodeDecodeError, json.JSONDecodeError):
+            return None  # not written by us in one piece: do the step again
+        if not isinstance(stored, dict) or stored.get("basis") != digest(basis):
+            return None
+        return stored.get("result")
+
+    def save(self, step: str, basis: object, result: object) -> None:
+        """Store a step's result (JSON-able) as its done-marker."""
+        text = json.dumps({"basis": digest(basis), "result": result}, indent=1)
+        write_atomic(self.path / "state" / f"{step}.json", text)
+
+    @contextmanager
+    def replacing(self, target: Path) -> Iterator[Path]:
+        """A fresh directory to fill; it takes ``target``'s place when the block ends, and vanishes if it fails."""
+        with user_errors(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            fresh = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+            try:
+                yield fresh
+                os.chmod(fresh, 0o755)
+                if target.exists():
+                    shutil.rmtree(target)
+                os.replace(fresh, target)
+            except BaseException:
+                shutil.rmtree(fresh, ignore_errors=True)
+                raise

@@ -1,0 +1,167 @@
+"""What the numbers can tell apart: intervals and paired tests. No torch; scipy only where used.
+
+Accuracies are fractions 0..1, intervals two-sided. Comparisons are paired: two networks are judged on the
+same pictures, two runtimes are timed in the same rounds.
+"""
+
+import math
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+SEGMENTS = 20
+"""Into how many consecutive parts :func:`median_ratio_interval` cuts a series of timings."""
+
+
+def wilson(correct: int, total: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Interval of an accuracy: Wilson's score interval (Wilson 1927, J. Am. Stat. Assoc. 22), within 0..1.
+
+    Raises:
+        ValueError: no pictures, or ``correct`` outside 0..``total``.
+
+    >>> [round(end, 3) for end in wilson(146, 153)]
+    [0.909, 0.978]
+    """
+    from scipy.stats import binomtest
+
+    if total < 1:
+        raise ValueError("an accuracy needs at least one picture")
+    low, high = binomtest(correct, total).proportion_ci(confidence, method="wilson")
+    return float(low), float(high)
+
+
+def mcnemar_exact(lost: int, gained: int) -> float:
+    """Two-sided p-value of two networks being equally accurate: McNemar's test (1947), exact (binomial).
+
+    ``lost`` pictures only the first network called rightly, ``gained`` only the second. Pictures that both
+    called rightly, or both wrongly, tell nothing. Without any flip the p-value is 1.
+
+    >>> mcnemar_exact(5, 0), mcnemar_exact(3, 2), mcnemar_exact(0, 0)
+    (0.0625, 1.0, 1.0)
+    """
+    from scipy.stats import binomtest
+
+    if lost + gained == 0:
+        return 1.0
+    return float(binomtest(lost, lost + gained, 0.5).pvalue)
+
+
+def paired_bootstrap(
+    a_correct: ArrayLike,
+    b_correct: ArrayLike,
+    *,
+    seed: int,
+    resamples: int = 10_000,
+    confidence: float = 0.95,
+) -> tuple[float, float, float]:
+    """Accuracy of b minus accuracy of a, and its percentile bootstrap interval (Efron 1979).
+
+    ``a_correct`` and ``b_correct`` are ``(N,)``, truth values, of the same pictures in the same order.
+    Pictures are drawn with replacement, both networks' answers together. Only the numbers of pictures gained
+    and lost in a draw matter, and these are multinomial: so they are drawn directly, which is the same
+    distribution.
+
+    Raises:
+        ValueError: no pictures, or two different numbers of them.
+    """
+    a, b = np.asarray(a_correct, dtype=bool), np.asarray(b_correct, dtype=bool)
+    if a.shape != b.shape or a.ndim != 1 or a.size == 0:
+        raise ValueError(f"two equally long, non-empty rows are needed, not shapes {a.shape} and {b.shape}")
+    n = a.size
+    gained, lost = int((b & ~a).sum()), int((a & ~b).sum())
+    draws = np.random.default_rng(seed).multinomial(
+        n, [gained / n, lost / n, (n - gained - lost) / n], size=resamples
+    )
+    low, high = _middle((draws[:, 0] - draws[:, 1]) / n, confidence)
+    return (gained - lost) / n, low, high
+
+
+def mean_t_interval(values: ArrayLike, confidence: float = 0.95) -> tuple[float, float | None, float | None]:
+    """Mean over seeds and its Student t interval (Student 1908).
+
+    One value says nothing about the spread: then both ends are None, which is shown as "one seed, no
+    interval". The interval is of the mean of normally spread values; it may leave 0..1 and is not cut there.
+
+    Raises:
+        ValueError: no values.
+
+    >>> [round(number, 3) for number in mean_t_interval([1.0, 2.0, 3.0])]
+    [2.0, -0.484, 4.484]
+    """
+    sample = np.asarray(values, dtype=np.float64)
+    if sample.size == 0:
+        raise ValueError("a mean needs at least one value")
+    mean = float(sample.mean())
+    if sample.size == 1:
+        return mean, None, None
+    from scipy.special import stdtrit
+
+    half = stdtrit(sample.size - 1, 0.5 + confidence / 2) * sample.std(ddof=1) / math.sqrt(sample.size)
+    return mean, mean - float(half), mean + float(half)
+
+
+def median_ratio_interval(
+    a_ms: ArrayLike, b_ms: ArrayLike, *, seed: int, resamples: int = 2_000, confidence: float = 0.95
+) -> tuple[float, float, float]:
+    """Ratio median(a) / median(b), the speed-up from a to b, and its bootstrap interval.
+
+    Both series were timed in the same interleaved rounds, in order (:mod:`petiole.bench.latency`); their
+    lengths may differ. Neighbouring timings resemble each other and the machine drifts, so single timings
+    must not be drawn as if they were independent (Künsch 1989, block bootstrap): each series is cut into
+    ``SEGMENTS`` consecutive parts of about equal length, which cover the same stretches of time, and whole
+    parts are drawn, of a and b together.
+
+    Raises:
+        ValueError: fewer than two timings in a series.
+    """
+    a, b = np.asarray(a_ms, dtype=np.float64), np.asarray(b_ms, dtype=np.float64)
+    segments = min(SEGMENTS, a.size, b.size)
+    if segments < 2:
+        raise ValueError("an interval needs at least two timings of each")
+    a_parts, b_parts = np.array_split(a, segments), np.array_split(b, segments)
+    ratios = [
+        np.median(np.concatenate([a_parts[part] for part in drawn]))
+        / np.median(np.concatenate([b_parts[part] for part in drawn]))
+        for drawn in np.random.default_rng(seed).integers(segments, size=(resamples, segments))
+    ]
+    low, high = _middle(np.asarray(ratios), confidence)
+    return float(np.median(a) / np.median(b)), low, high
+
+
+def no_measurable_difference(a_ms: ArrayLike, b_ms: ArrayLike, *, seed: int) -> bool:
+    """Whether the interval of the ratio of medians contains 1: then neither may be called faster."""
+    _, low, high = median_ratio_interval(a_ms, b_ms, seed=seed)
+    return low <= 1 <= high
+
+
+def photos_needed(
+    difference: float, discordant_rate: float, *, power: float = 0.8, alpha: float = 0.05
+) -> int:
+    """How many test pictures the paired test needs to tell a ``difference`` of two accuracies.
+
+    ``discordant_rate`` is the share of pictures that just one of the two calls rightly, (lost + gained) /
+    total. Sample size of McNemar's test after Connor (1987, Biometrics 43, equation 3); the exact test needs
+    a few more.
+
+    Raises:
+        ValueError: the difference is 0, or larger than the share of pictures that differ.
+
+    >>> photos_needed(0.05, 0.10)
+    312
+    """
+    gap = abs(difference)
+    if not 0 < gap <= discordant_rate <= 1:
+        raise ValueError(
+            f"need 0 < |difference| <= discordant_rate <= 1, not {difference} and {discordant_rate}"
+        )
+    z_alpha, z_power = NormalDist().inv_cdf(1 - alpha / 2), NormalDist().inv_cdf(power)
+    root = z_alpha * math.sqrt(discordant_rate) + z_power * math.sqrt(discordant_rate - gap**2)
+    return math.ceil((root / gap) ** 2)
+
+
+def _middle(values: NDArray[np.float64], confidence: float) -> tuple[float, float]:
+    """The central ``confidence`` of the values, by quantiles."""
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(values, [tail, 1 - tail])
+    return float(low), float(high)

@@ -1,0 +1,57 @@
+"""Judging a network on pictures: batched, without gradients, the same for every network."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from petiole.records import Accuracy
+from petiole.stats import wilson
+
+Forward = Callable[[torch.Tensor], torch.Tensor]
+"""Inputs ``(N, C, H, W)`` float32 -> logits ``(N, classes)``: a torch network or a runtime."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predictions:
+    """Logits ``(N, classes)`` float32 and labels ``(N,)`` int64 of one split, in its order."""
+
+    logits: torch.Tensor
+    labels: torch.Tensor
+
+    @property
+    def predicted(self) -> torch.Tensor:
+        """The predicted class of each picture, ``(N,)``."""
+        return self.logits.argmax(dim=1)
+
+    @property
+    def right(self) -> torch.Tensor:
+        """Whether each picture was called by its class, ``(N,)`` bool."""
+        return self.predicted == self.labels
+
+    def accuracy(self, classes: Sequence[str]) -> Accuracy:
+        """The accuracy record with its Wilson interval, accuracy of each class, and confusion matrix."""
+        count = len(classes)
+        cells = torch.bincount(self.labels * count + self.predicted, minlength=count * count).view(count, count)
+        correct, total = int(cells.diagonal().sum()), int(cells.sum())
+        by_class = {
+            name: float(cells[i, i]) / int(cells[i].sum()) for i, name in enumerate(classes) if int(cells[i].sum())
+        }
+        return Accuracy(
+            correct=correct,
+            total=total,
+            value=correct / total,
+            ci95=wilson(correct, total),
+            by_class=by_class,
+            confusion=cells.tolist(),
+        )
+
+
+@torch.no_grad()
+def predict(forward: Forward, inputs: torch.Tensor, labels: torch.Tensor, *, batch_images: int = 64) -> Predictions:
+    """Run a network or runtime over inputs ``(N, C, H, W)``. A module is put into eval mode and left there."""
+    if isinstance(forward, nn.Module):
+        forward.eval()
+    logits = torch.cat([forward(batch).float() for batch in inputs.split(batch_images)])
+    return Predictions(logits=logits, labels=labels)

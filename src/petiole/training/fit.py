@@ -1,0 +1,164 @@
+"""The one training loop: every network of the lab, pruned or quantization-aware, goes through :func:`fit`.
+
+What differs comes in as arguments: the batches, the configuration, and two hooks (after each step, after each
+epoch) with which pruning holds its masks and QAT freezes its observers.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from petiole.errors import PetioleError
+from petiole.records import Epoch, Train
+
+
+class Batches(Protocol):
+    """Training pictures: ``len`` is their number, ``epoch`` yields ``(inputs (N, C, H, W), labels (N,))``."""
+
+    def __len__(self) -> int: ...
+
+    def epoch(self, generator: torch.Generator) -> Iterator[tuple[torch.Tensor, torch.Tensor]]: ...
+
+
+class TrainingError(PetioleError):
+    """Training cannot go on: the loss is no longer a number."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitConfig:
+    """How to train. The learning rate rises linearly over ``warmup`` (a share of all steps) and falls as a cosine.
+
+    ``patience_epochs``: end early when the training loss has not improved by 1% of its range for so many epochs
+    (0: never). ``bfloat16``: autocast on processors that have it. ``head_lr_factor`` multiplies the learning rate
+    of the output layer.
+    """
+
+    epochs: int
+    lr: float
+    optimizer: Literal["sgd", "adamw"] = "adamw"
+    weight_decay: float = 0.01
+    label_smoothing: float = 0.0
+    warmup: float = 0.1
+    patience_epochs: int = 0
+    bfloat16: bool = False
+    mixup: float = 0.0
+    ema: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.lr <= 0:
+            raise ValueError("epochs and lr must be positive")
+
+    def describe(self) -> str:
+        """The recipe in words, for the report."""
+        words = [f"{self.optimizer.upper() if self.optimizer == 'sgd' else 'AdamW'}, learning rate {self.lr:g}"]
+        words.append(f"{self.warmup:.0%} warm-up, cosine decay over {self.epochs} epochs")
+        words.append(f"weight decay {self.weight_decay:g}")
+        if self.label_smoothing:
+            words.append(f"label smoothing {self.label_smoothing:g}")
+        if self.mixup:
+            words.append(f"mixup {self.mixup:g}")
+        if self.ema:
+            words.append(f"weights averaged exponentially ({self.ema:g})")
+        words.append("bfloat16 autocast" if self.bfloat16 else "float32")
+        return ", ".join(words)
+
+
+def _nothing() -> None:
+    return None
+
+
+def _no_epoch(epoch: int) -> float | None:
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hooks:
+    """``after_step`` runs after each optimizer step; ``after_epoch(epoch)`` may return the sparsity to record."""
+
+    before_epoch: Callable[[int], None] = field(default=lambda epoch: None)
+    after_step: Callable[[], None] = _nothing
+    after_epoch: Callable[[int], float | None] = _no_epoch
+
+
+def has_bfloat16() -> bool:
+    """Whether this processor computes bfloat16 natively (otherwise autocast only costs time)."""
+    return bool(torch.cpu._is_avx512_bf16_supported()) or bool(torch.cpu._is_amx_tile_supported())
+
+
+def learning_rate(config: FitConfig, step: int, steps: int) -> float:
+    """Linear warm-up, then cosine decay to zero (Loshchilov and Hutter 2017) at ``step`` of ``steps``."""
+    warm = max(1, round(config.warmup * steps))
+    if step < warm:
+        return config.lr * (step + 1) / warm
+    return config.lr * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
+
+
+def converged_epoch(losses: list[float], tolerance: float = 0.05) -> int:
+    """The epoch (from 1) at which training had converged: the first from which the training loss stays within
+    ``tolerance`` of its whole fall above its end value.
+
+    >>> converged_epoch([1.0, 0.4, 0.22, 0.2, 0.21, 0.2])
+    3
+    """
+    end = min(losses)
+    limit = end + tolerance * (max(losses) - end)
+    late = [epoch for epoch, loss in enumerate(losses, start=1) if loss > limit]
+    return min(late[-1] + 1 if late else 1, len(losses))
+
+
+def fit(network: nn.Module, batches: Batches, config: FitConfig, *, hooks: Hooks | None = None,
+        train_mode: Callable[[], None] | None = None,
+        on_epoch: Callable[[Epoch], None] | None = None) -> Train:
+    """Train ``network`` in place on all parameters that require grad; it is left in eval mode.
+
+    Raises:
+        TrainingError: the loss became NaN or infinite; the message says at which step.
+    """
+    hooks = hooks or Hooks()
+    generator = torch.Generator().manual_seed(config.seed)
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    if config.optimizer == "sgd":
+        optimizer: torch.optim.Optimizer = torch.optim.SGD(
+            parameters, lr=config.lr, momentum=0.9, nesterov=True, weight_decay=config.weight_decay)
+    else:
+        optimizer = torch.optim.AdamW(parameters, lr=config.lr, weight_decay=config.weight_decay)
+    batch_count = 0
+    history: list[Epoch] = []
+    began = time.perf_counter()
+    steps = config.epochs * math.ceil(len(batches) / getattr(batches, "batch_images", 32))
+    with torch.random.fork_rng():
+        torch.manual_seed(config.seed)
+        for epoch in range(1, config.epochs + 1):
+            hooks.before_epoch(epoch)
+            if train_mode: train_mode()
+            else: network.train()
+            total, right, seen = 0.0, 0, 0
+            for inputs, labels in batches.epoch(generator):
+                for group in optimizer.param_groups:
+                    group["lr"] = learning_rate(config, batch_count, steps)
+                with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
+                    logits = network(inputs)
+                loss = F.cross_entropy(logits.float(), labels, label_smoothing=config.label_smoothing)
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+                optimizer.step()
+                hooks.after_step()
+                value = float(loss.detach())
+                if not math.isfinite(value):
+                    raise TrainingError(f"the loss became {value} at epoch {epoch}, step {batch_count}")
+                batch_count += 1
+                total += value * len(labels); seen += len(labels)
+                right += int((logits.argmax(1) == labels).sum())
+            history.append(Epoch(epoch=epoch, loss=total / seen, train_accuracy=right / seen, sparsity=hooks.after_epoch(epoch)))
+            if on_epoch: on_epoch(history[-1])
+    network.eval()
+    seconds = time.perf_counter() - began
+    return Train(epochs=len(history), converged_epoch=converged_epoch([h.loss for h in history]), seconds=seconds,
+        images_per_s=len(batches) * len(history) / seconds, recipe=config.describe(), history=history)

@@ -1,0 +1,120 @@
+"""The only place where numbers are scaled and formatted for people; records hold plain units.
+
+Every function takes the record's unit (a fraction, milliseconds, bytes, seconds) and returns finished text.
+"""
+
+
+def percent(fraction: float, digits: int = 1) -> str:
+    """A fraction 0..1 as per cent.
+
+    >>> percent(0.954)
+    '95.4%'
+    """
+    return f"{_positive_zero(fraction * 100, digits):.{digits}f}%"
+
+
+def points(difference: float, digits: int = 1) -> str:
+    """A difference of two fractions in percentage points, with its sign.
+
+    >>> points(-0.013)
+    '-1.3 points'
+    """
+    value = _positive_zero(difference * 100, digits)
+    sign = "+" if value > 0 else ""
+    return f"{sign}{value:.{digits}f} points"
+
+
+def interval(low: float, high: float, digits: int = 1) -> str:
+    """An interval of fractions 0..1 as per cent.
+
+    >>> interval(0.91, 0.979)
+    '91.0-97.9%'
+    """
+    return f"{_positive_zero(low * 100, digits):.{digits}f}-{percent(high, digits)}"
+
+
+def ms(milliseconds: float) -> str:
+    """Milliseconds with three significant digits, and none after the point from 100 on.
+
+    >>> ms(2.4), ms(16.23), ms(0.0512), ms(1234.5)
+    ('2.40 ms', '16.2 ms', '0.0512 ms', '1234 ms')
+    """
+    return f"{_three_digits(milliseconds)} ms"
+
+
+def bytes(size_bytes: float) -> str:
+    """A size in decimal units, as disks and downloads are sold (1 MB is 1,000,000 bytes).
+
+    >>> bytes(4_012_000), bytes(246_800), bytes(12)
+    ('4.0 MB', '246.8 kB', '12 bytes')
+    """
+    if size_bytes < 1000:
+        return f"{size_bytes:.0f} bytes"
+    return _scaled(size_bytes, ("kB", "MB", "GB", "TB"))
+
+
+def count(number: float) -> str:
+    """A number of things: written out below ten thousand, shortened from there on.
+
+    >>> count(9999), count(61_706), count(3_412_000)
+    ('9,999', '61.7 k', '3.4 M')
+    """
+    return f"{number:,.0f}" if number < 10_000 else _scaled(number, ("k", "M", "G", "T"))
+
+
+def seconds(duration_s: float) -> str:
+    """A duration; a tenth of a second is shown below one minute, seconds below one hour.
+
+    >>> seconds(3.24), seconds(372), seconds(3780)
+    ('3.2 s', '6 min 12 s', '1 h 3 min')
+    """
+    if round(duration_s, 1) < 60:
+        return f"{duration_s:.1f} s"
+    if round(duration_s) < 3600:
+        whole_min, rest_s = divmod(round(duration_s), 60)
+        return f"{whole_min} min {rest_s} s"
+    hours, rest_min = divmod(round(duration_s / 60), 60)
+    return f"{hours} h {rest_min} min"
+
+
+def times(ratio: float) -> str:
+    """A ratio, such as a speed-up: two significant digits at least.
+
+    >>> times(4.21), times(0.034), times(12.6)
+    ('4.2x', '0.034x', '12.6x')
+    """
+    return f"{ratio:.1f}x" if ratio >= 1 or ratio == 0 else f"{ratio:#.2g}x"
+
+
+def p_value(p: float) -> str:
+    """A p-value with two significant digits; more where two would carry it across 0.05.
+
+    >>> p_value(0.03), p_value(0.0002), p_value(1.0), p_value(0.0496)
+    ('p = 0.03', 'p < 0.001', 'p = 1.0', 'p = 0.0496')
+    """
+    if p < 0.001:
+        return "p < 0.001"
+    if p == 1:
+        return "p = 1.0"
+    if p > 0.99:
+        return "p > 0.99"
+    texts = (f"{p:.{digits}g}" for digits in range(2, 18))
+    return "p = " + next(text for text in texts if (float(text) < 0.05) == (p < 0.05))
+
+
+def _positive_zero(value: float, digits: int) -> float:
+    """The rounded value, never a negative zero."""
+    return round(value, digits) + 0.0
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:.0f}" if abs(value) >= 99.95 else f"{value:#.3g}"
+
+
+def _scaled(value: float, units: tuple[str, ...]) -> str:
+    """One digit after the point, in the largest unit of which there is at least one after rounding."""
+    for unit in units[:-1]:
+        value /= 1000
+        if round(value, 1) < 1000:
+            return f"{value:.1f} {unit}"
+    return f"{value / 1000:.1f} {units[-1]}"

@@ -1,0 +1,139 @@
+"""``results.json``: the promised keys, the way there and back, what is said of a file that does not fit."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from petiole import records
+from petiole.errors import UserError
+
+
+def results() -> records.Results:
+    machine = records.Machine(cpu="a cpu", isa=["avx2"], cores=2, threads=2, versions={"torch": "2"})
+    accuracy = records.Accuracy(
+        correct=3, total=4, value=0.75, ci95=(0.3, 0.95), by_class={"ants": 1.0, "bees": 0.5}
+    )
+    variant = records.Variant(
+        name="CNNPrunedFO",
+        seed=1,
+        parent="CNNOptimized",
+        backbone="resnet18",
+        engine="torch",
+        accuracy=accuracy,
+        versus_parent=records.VersusParent(lost=1, gained=0, mcnemar_p=1.0),
+        parameters=10,
+        nonzero_parameters=7,
+        macs=20,
+        file_bytes=40,
+        gates={"sparsity": 0.3},
+    )
+    return records.Results(
+        run=records.Run(command="petiole lab", seconds=1.5, seeds=[1], machine=machine),
+        data=records.Data(photos=None, digits=None),
+        variants=[variant],
+        failures=[records.Failure(variant="CNNPrunedG", why="nothing was pruned")],
+    )
+
+
+def write(run: Path, value: Any) -> Path:
+    (run / "results.json").write_text(
+        value if isinstance(value, str) else json.dumps(value), encoding="utf-8"
+    )
+    return run
+
+
+def test_there_and_back(tmp_path: Path) -> None:
+    write(tmp_path, records.to_json(results()))
+    assert records.read_results(tmp_path) == results()
+
+
+def test_the_promised_keys_are_there() -> None:
+    raw = json.loads(records.to_json(results()))
+    assert raw["schema"] == 1
+    assert {"run", "data", "variants", "demos", "answers", "failures"} <= raw.keys()
+    assert {"command", "seconds", "seeds", "machine"} <= raw["run"].keys()
+    assert raw["run"]["machine"].keys() == {"cpu", "isa", "cores", "threads", "versions"}
+    variant = (
+        "name seed parent backbone engine accuracy versus_parent parameters nonzero_parameters macs "
+        "file_bytes latency train gates artifact"
+    )
+    assert set(variant.split()) <= raw["variants"][0].keys()
+    assert {"correct", "total", "value", "ci95", "by_class"} <= raw["variants"][0]["accuracy"].keys()
+    assert raw["variants"][0]["versus_parent"].keys() == {"lost", "gained", "mcnemar_p"}
+    assert raw["failures"][0]["variant"] == "CNNPrunedG"
+
+
+def test_keys_of_latency_train_data_and_answers() -> None:
+    assert {
+        "runtime",
+        "batch",
+        "threads",
+        "p50_ms",
+        "p90_ms",
+        "samples",
+    } <= records.Latency.model_fields.keys()
+    assert {"epochs", "converged_epoch", "seconds"} <= records.Train.model_fields.keys()
+    assert {
+        "source",
+        "synthetic",
+        "train",
+        "test",
+        "classes",
+        "skipped",
+    } <= records.Photos.model_fields.keys()
+    assert {"source", "synthetic", "train", "test"} <= records.Digits.model_fields.keys()
+    assert records.Answer.model_fields.keys() == {"id", "question", "answer", "evidence"}
+
+
+def test_keys_of_a_newer_petiole_are_ignored(tmp_path: Path) -> None:
+    raw = json.loads(records.to_json(results()))
+    raw["moon"] = "full"
+    raw["variants"][0]["energy_j"] = 1.0
+    assert records.read_results(write(tmp_path, raw)) == results()
+
+
+def test_a_variants_key_names_the_engine_where_it_matters() -> None:
+    variant = results().variants[0]
+    assert variant.key == "CNNPrunedFO-seed1"
+    assert variant.model_copy(update={"engine": "pt2e"}).key == "CNNPrunedFO-pt2e-seed1"
+
+
+def test_records_are_frozen() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        results().variants[0].accuracy.correct = 4
+
+
+def test_no_number_is_written_that_json_does_not_know() -> None:
+    operator = records.Operator(name="conv", calls=1, self_cpu_ms=float("nan"))
+    with pytest.raises(ValueError, match="JSON"):
+        records.to_json(operator)
+
+
+def test_no_results(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no results\.json"):
+        records.read_results(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("{", "is not JSON"),
+        ("[]", "schema None"),
+        ({"schema": 2}, "schema 2, this Petiole reads 1"),
+        ({"schema": 1}, "does not fit at run"),
+    ],
+)
+def test_a_file_that_does_not_fit_is_named_with_the_place(tmp_path: Path, content: Any, words: str) -> None:
+    with pytest.raises(UserError, match=words) as caught:
+        records.read_results(write(tmp_path, content))
+    assert str(tmp_path / "results.json") in str(caught.value)
+
+
+def test_a_missing_key_is_named_with_its_path(tmp_path: Path) -> None:
+    raw = json.loads(records.to_json(results()))
+    del raw["variants"][0]["macs"]
+    with pytest.raises(UserError, match=r"variants\.0\.macs"):
+        records.read_results(write(tmp_path, raw))

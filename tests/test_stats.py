@@ -1,0 +1,200 @@
+"""Intervals and paired tests against hand values, closed forms and statsmodels."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
+from statsmodels.stats.proportion import proportion_confint
+from statsmodels.stats.weightstats import DescrStatsW
+
+from petiole import stats
+
+tables = st.tuples(st.integers(0, 60), st.integers(0, 60))
+
+
+@given(total=st.integers(1, 20_000), share=st.floats(0, 1), confidence=st.sampled_from([0.9, 0.95, 0.99]))
+@settings(max_examples=60, deadline=None)
+def test_wilson_agrees_with_statsmodels(total: int, share: float, confidence: float) -> None:
+    correct = round(share * total)
+    expected = proportion_confint(correct, total, alpha=1 - confidence, method="wilson")
+    assert stats.wilson(correct, total, confidence) == pytest.approx(expected, abs=1e-9)
+
+
+def test_wilson_by_hand() -> None:
+    # all of 10 right: the upper end is 1, the lower one is n / (n + z^2) = 10 / 13.8415
+    assert stats.wilson(10, 10) == pytest.approx((10 / (10 + 1.959964**2), 1.0), abs=1e-6)
+    assert stats.wilson(0, 10) == pytest.approx((0.0, 1.959964**2 / (10 + 1.959964**2)), abs=1e-6)
+    low, high = stats.wilson(5, 10)
+    assert low + high == pytest.approx(1.0)  # symmetric about one half
+
+
+@pytest.mark.parametrize(("correct", "total"), [(0, 0), (3, 2), (-1, 2)])
+def test_wilson_refuses_impossible_counts(correct: int, total: int) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - the library's own words
+        stats.wilson(correct, total)
+
+
+@given(tables)
+@settings(max_examples=60, deadline=None)
+def test_mcnemar_agrees_with_statsmodels_and_with_the_sum_of_binomials(table: tuple[int, int]) -> None:
+    lost, gained = table
+    p = stats.mcnemar_exact(lost, gained)
+    flips = lost + gained
+    by_hand = min(1.0, 2 * sum(math.comb(flips, k) for k in range(min(table) + 1)) / 2**flips)
+    assert p == pytest.approx(by_hand, rel=1e-9)
+    if flips:  # statsmodels divides by the number of flips
+        theirs = statsmodels_mcnemar([[7, lost], [gained, 9]], exact=True).pvalue
+        assert p == pytest.approx(theirs, rel=1e-9)
+
+
+def test_mcnemar_by_hand() -> None:
+    assert stats.mcnemar_exact(0, 0) == 1.0
+    assert stats.mcnemar_exact(6, 0) == pytest.approx(2 / 2**6)
+    assert stats.mcnemar_exact(0, 6) == pytest.approx(2 / 2**6)
+    assert stats.mcnemar_exact(1, 7) == pytest.approx(2 * (1 + 8) / 2**8)
+
+
+def rows(lost: int, gained: int, both: int) -> tuple[list[bool], list[bool]]:
+    """Two networks' answers with that many pictures lost, gained, and called rightly by both."""
+    a = [True] * lost + [False] * gained + [True] * both
+    b = [False] * lost + [True] * gained + [True] * both
+    return a, b
+
+
+def plain_bootstrap(a: Sequence[bool], b: Sequence[bool], resamples: int) -> tuple[float, float]:
+    """The bootstrap as the textbook has it: draw pictures, count, take quantiles."""
+    difference = np.asarray(b, float) - np.asarray(a, float)
+    drawn = np.random.default_rng(99).integers(difference.size, size=(resamples, difference.size))
+    low, high = np.quantile(difference[drawn].mean(axis=1), [0.025, 0.975])
+    return float(low), float(high)
+
+
+def test_paired_bootstrap_agrees_with_drawing_pictures() -> None:
+    a, b = rows(lost=12, gained=30, both=158)
+    difference, low, high = stats.paired_bootstrap(a, b, seed=0)
+    assert difference == pytest.approx(18 / 200)
+    assert (low, high) == pytest.approx(plain_bootstrap(a, b, 10_000), abs=0.006)
+    # and with the normal approximation: sd = sqrt((gained + lost)/n - d^2) / sqrt(n)
+    half = 1.96 * math.sqrt(42 / 200 - 0.09**2) / math.sqrt(200)
+    assert (low, high) == pytest.approx((0.09 - half, 0.09 + half), abs=0.006)
+
+
+def test_paired_bootstrap_is_seeded_and_knows_its_direction() -> None:
+    a, b = rows(lost=9, gained=2, both=40)
+    assert stats.paired_bootstrap(a, b, seed=3) == stats.paired_bootstrap(a, b, seed=3)
+    assert stats.paired_bootstrap(a, b, seed=3)[0] < 0 < stats.paired_bootstrap(b, a, seed=3)[0]
+    assert stats.paired_bootstrap(a, a, seed=3) == (0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize(("a", "b"), [([], []), ([True], [True, False])])
+def test_paired_bootstrap_needs_pairs(a: list[bool], b: list[bool]) -> None:
+    with pytest.raises(ValueError, match="equally long"):
+        stats.paired_bootstrap(a, b, seed=0)
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=8))
+@settings(max_examples=40, deadline=None)
+def test_t_interval_agrees_with_statsmodels(values: list[float]) -> None:
+    expected = DescrStatsW(values).tconfint_mean(alpha=0.05)
+    mean, low, high = stats.mean_t_interval(values)
+    assert mean == pytest.approx(sum(values) / len(values))
+    assert (low, high) == pytest.approx(expected, abs=1e-9)
+
+
+def test_t_interval_by_hand() -> None:
+    # n = 3: t(0.975, 2) = 4.302653; mean 0.95, standard deviation 0.01
+    half = 4.302653 * 0.01 / math.sqrt(3)
+    assert stats.mean_t_interval([0.94, 0.95, 0.96]) == pytest.approx((0.95, 0.95 - half, 0.95 + half))
+
+
+def test_one_seed_has_no_interval_and_none_no_mean() -> None:
+    assert stats.mean_t_interval([0.5]) == (0.5, None, None)
+    with pytest.raises(ValueError, match="at least one"):
+        stats.mean_t_interval([])
+
+
+def timings(centre_ms: float, n: int, seed: int, drift: float = 0.0) -> np.ndarray:
+    """Timings with noise of 5%, slowed down by ``drift`` towards the end."""
+    noise = np.random.default_rng(seed).normal(1, 0.05, n)
+    slowed: np.ndarray = centre_ms * noise * (1 + drift * np.linspace(0, 1, n))
+    return slowed
+
+
+def test_ratio_interval_holds_the_true_speed_up() -> None:
+    ratio, low, high = stats.median_ratio_interval(timings(8.0, 200, 1), timings(2.0, 500, 2), seed=0)
+    assert ratio == pytest.approx(4.0, rel=0.02)
+    assert low < 4.0 < high
+    assert high - low < 0.2
+    assert not stats.no_measurable_difference(timings(8.0, 200, 1), timings(2.0, 500, 2), seed=0)
+
+
+def test_ratio_interval_covers_the_truth_as_often_as_it_says_in_spite_of_drift() -> None:
+    kept = [
+        stats.no_measurable_difference(
+            timings(3.0, 200, 2 * trial, drift=0.5), timings(3.0, 200, 2 * trial + 1, drift=0.5), seed=trial
+        )
+        for trial in range(40)
+    ]
+    assert sum(kept) >= 35  # 95% of 40 is 38; below 35 has a chance of 1.4%, and the seeds are fixed
+
+
+def test_neighbouring_timings_are_not_taken_for_independent() -> None:
+    # The machine was slow for a while, just when b ran; 200 independent timings would give a narrow interval.
+    wave = np.repeat(np.random.default_rng(5).normal(1, 0.1, 20), 50)
+    a, b = timings(3.0, 1000, 1), timings(3.0, 1000, 2) * wave
+    _, low, high = stats.median_ratio_interval(a, b, seed=0)
+    resampled = np.random.default_rng(6).integers(1000, size=(2000, 1000))
+    independent = np.quantile(
+        np.median(a[resampled], axis=1) / np.median(b[resampled], axis=1), [0.025, 0.975]
+    )
+    assert high - low > 2 * (independent[1] - independent[0])
+
+
+def test_ratio_interval_of_constant_timings_is_a_point() -> None:
+    assert stats.median_ratio_interval([6.0] * 30, [2.0] * 40, seed=0) == (3.0, 3.0, 3.0)
+    assert stats.no_measurable_difference([2.0] * 30, [2.0] * 40, seed=0)
+    assert not stats.no_measurable_difference([2.0] * 30, [2.001] * 40, seed=0)
+
+
+def test_ratio_interval_needs_more_than_one_timing() -> None:
+    with pytest.raises(ValueError, match="at least two"):
+        stats.median_ratio_interval([1.0], [1.0, 2.0], seed=0)
+
+
+def exact_power(n: int, difference: float, discordant_rate: float) -> float:
+    """The chance that the exact McNemar test on n pictures has p < 0.05, by summing over all outcomes."""
+    from scipy.stats import binom
+
+    flips = np.arange(n + 1)
+    # the largest number of losses k with 2 P(losses <= k) < 0.05 among so many flips; -1 where there is none
+    largest = binom.ppf(0.025, flips, 0.5) - 1
+    gained_share = (discordant_rate + difference) / (2 * discordant_rate)
+    reject = binom.cdf(largest, flips, 1 - gained_share)
+    return float((binom.pmf(flips, n, discordant_rate) * reject).sum())
+
+
+@pytest.mark.parametrize(
+    ("difference", "discordant_rate"), [(0.05, 0.10), (0.02, 0.05), (0.0065, 0.033), (0.05, 0.05)]
+)
+def test_photos_needed_gives_about_the_power_that_was_asked_for(
+    difference: float, discordant_rate: float
+) -> None:
+    n = stats.photos_needed(difference, discordant_rate)
+    assert 0.74 < exact_power(n, difference, discordant_rate) < 0.83
+    assert stats.photos_needed(-difference, discordant_rate) == n
+
+
+def test_photos_needed_by_hand() -> None:
+    # (1.959964 sqrt(0.1) + 0.841621 sqrt(0.1 - 0.0025))^2 / 0.0025
+    # = (0.619795 + 0.262796)^2 / 0.0025 = 311.59
+    assert stats.photos_needed(0.05, 0.10) == 312
+
+
+@pytest.mark.parametrize(("difference", "discordant_rate"), [(0.0, 0.1), (0.2, 0.1), (0.1, 1.5)])
+def test_photos_needed_refuses_the_impossible(difference: float, discordant_rate: float) -> None:
+    with pytest.raises(ValueError, match="discordant_rate"):
+        stats.photos_needed(difference, discordant_rate)
