@@ -30,7 +30,7 @@ test: $(VENV)/.installed-dev ## what CI runs: format check, lint, strict types, 
 
 clean: ## remove .venv, caches and build products; results in runs/ stay
 	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
-	find src tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +
+	find . \( -path ./.git -o -path ./runs \) -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp is written last, so that an installation that was interrupted is taken up again.
 $(VENV)/.installed: pyproject.toml | python-version

@@ -181,7 +181,7 @@ def test_no_grab_bags(path: Path) -> None:
 
 @pytest.mark.parametrize("path", ALL_PYTHON, ids=short)
 def test_nothing_is_caught_broadly(path: Path) -> None:
-    """Bare ``except`` and ``except Exception`` never; ``except BaseException`` only to clean up and raise again."""
+    """No bare ``except`` or ``except Exception``; ``except BaseException`` only if it raises at its end."""
     for node in ast.walk(tree(path)):
         if not isinstance(node, ast.ExceptHandler):
             continue
@@ -229,8 +229,8 @@ def test_the_readme_maps_the_files() -> None:
 
 
 FOREIGN = re.compile(
-    r"""(?<![\w.~}])/(?:root|work|workspace|Users|home/\w+)/   # a path that only one machine has
-    |\bpypi\.org|python[h]osted|--(?:extra-)?index-url         # package registries: the user's pip knows its own
+    r"""(?<![\w.~}])/(?:root|work|workspace|Users|home/\w+)/  # a path of one machine
+    |\bpypi\.org|python[h]osted|--(?:extra-)?index-url  # registries: pip knows its own
     |deb\.debian\.org|archive\.ubuntu\.com""",
     re.VERBOSE,
 )

@@ -72,6 +72,11 @@ def online(url: str, *, offline: bool) -> bool:
     return _probes.answers[host]
 
 
+def _opener() -> urllib.request.OpenerDirector:
+    """urllib with the proxies that the environment names now (urlopen keeps those of its first call)."""
+    return urllib.request.build_opener()
+
+
 def _answers(url: str, timeout_s: float) -> bool:
     """Whether any HTTP answer to HEAD ``url``, be it an error page, comes within the time."""
     answered = threading.Event()
@@ -80,7 +85,7 @@ def _answers(url: str, timeout_s: float) -> bool:
     def ask() -> None:
         request = urllib.request.Request(url, method="HEAD", headers=_AGENT)
         try:
-            urllib.request.urlopen(request, timeout=timeout_s).close()
+            _opener().open(request, timeout=timeout_s).close()
             answered.set()
         except urllib.error.HTTPError as error:
             error.close()
@@ -126,7 +131,7 @@ def fetch(
         digests = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
         with fresh.open("wb") as file, _network_errors(url, what):
             request = urllib.request.Request(url, headers=_AGENT)
-            with urllib.request.urlopen(request, timeout=timeout_s) as response:
+            with _opener().open(request, timeout=timeout_s) as response:
                 for chunk in _chunks(response, what=what, progress=progress):
                     for digest in digests:
                         digest.update(chunk)

@@ -112,9 +112,7 @@ class Group:
         mean, low, high = stats.mean_t_interval(differences)
         shown = p < SIGNIFICANT and (low is None or high is None or low > 0 or high < 0)
         change: Change = "unclear" if not shown or mean == 0 else "up" if mean > 0 else "down"
-        return Flips(
-            parent=self.first.parent, lost=lost, gained=gained, p=p, difference=mean, change=change
-        )
+        return Flips(parent=self.first.parent, lost=lost, gained=gained, p=p, difference=mean, change=change)
 
     @property
     def timings(self) -> list[Timing]:
@@ -167,9 +165,7 @@ def groups(variants: Iterable[Variant]) -> list[Group]:
     together: dict[tuple[str, str], list[Variant]] = {}
     for variant in variants:
         together.setdefault((variant.name, variant.engine), []).append(variant)
-    return [
-        Group(name=name, engine=engine, rows=tuple(rows)) for (name, engine), rows in together.items()
-    ]
+    return [Group(name=name, engine=engine, rows=tuple(rows)) for (name, engine), rows in together.items()]
 
 
 def latency_change(before: Timing, after: Timing) -> Change:
@@ -188,7 +184,10 @@ def latency_change(before: Timing, after: Timing) -> Change:
 
 def timing_change(before: Timing, after: Timing) -> Change:
     """As :func:`latency_change`, but across runtimes too: for sentences that name both."""
-    if min(before.p25_ms, after.p25_ms) <= 0 or (before.batch, before.threads) != (after.batch, after.threads):
+    if min(before.p25_ms, after.p25_ms) <= 0 or (before.batch, before.threads) != (
+        after.batch,
+        after.threads,
+    ):
         return "unclear"
     widest_ms = max(before.p75_ms - before.p25_ms, after.p75_ms - after.p25_ms)
     if abs(after.p50_ms - before.p50_ms) <= widest_ms:

@@ -1,6 +1,6 @@
 """A folder of photos, checked before anything is trained on it: classes, broken files, duplicates, splits.
 
-The second split is the one whose accuracy is reported. A flat folder of classes gets a seeded, stratified split.
+The second split is the one whose accuracy is reported. A flat folder of classes gets a seeded split.
 """
 
 import hashlib
@@ -77,12 +77,12 @@ def open_photos(
 ) -> PhotoData:
     """Check the photos under ``root`` and decode each file once, its shorter side made ``short_side`` pixels.
 
-    The split of a flat folder is drawn with ``seed``, stored in ``split_file``, and read back from there by a
-    run that goes on; exact duplicates never fall on both sides of it.
+    The split of a flat folder is drawn with ``seed``, stored in ``split_file``, and read back from there by
+    a run that goes on; exact duplicates never fall on both sides of it.
 
     Raises:
-        UserError: no such folder, no pictures, one class, classes that differ between the splits, a class with
-            too few usable pictures, or a stored split of other photos.
+        UserError: no such folder, no pictures, one class, classes that differ between the splits, a class
+            with too few usable pictures, or a stored split of other photos.
     """
     folders, unused = split_folders(root)
     files, skipped = scan(root, folders)

@@ -49,7 +49,7 @@ BEES = (
 def tinted(rng: Rng, colour: Rgb, spread: float = 0.12) -> Rgb:
     """A colour near ``colour``, brighter or darker, a little warmer or colder; components stay within 0..1."""
     shift = math.exp(spread * rng.standard_normal())
-    r, g, b = (float(np.clip(c * shift * math.exp(0.4 * spread * rng.standard_normal()), 0, 1)) for c in colour)
+    r, g, b = (float(np.clip(c * shift * math.exp(0.3 * spread * rng.standard_normal()), 0, 1)) for c in colour)
     return r, g, b
 
 
@@ -86,7 +86,7 @@ def _leg(rng: Rng, name: str, hip: Point, angle_deg: float, reach: float, thick:
     ]
 
 
-def _legs(rng: Rng, hips: tuple[tuple[float, float, float], ...], aside: float, height: float, reaches: tuple[float, ...],
+def legs_of(rng: Rng, hips: tuple[tuple[float, float, float], ...], aside: float, height: float, reaches: tuple[float, ...],
           thick: float, coat: Coat) -> list[Part]:
     """Three pairs. ``hips`` holds (x, angle in degrees, thickness factor) from front to back."""
     parts: list[Part] = []
@@ -164,7 +164,7 @@ def ant(rng: Rng) -> list[Part]:
         parts.append(Limb(name="mandible", start=root, end=tip, radii=(0.022, 0.008), coat=legs))
     parts += _antennae(rng, head, yaw, pitch, 0.075, 0.17, 0.24, 0.0095, legs)
     hips = ((0.11, 48.0, 1.0), (0.03, 92.0, 1.0), (-0.06, 142.0, 1.05))
-    return parts + _legs(rng, hips, 0.045, high - 0.045, (0.35, 0.37, 0.47), 0.0145, legs)
+    return parts + legs_of(rng, hips, 0.045, high - 0.045, (0.35, 0.37, 0.47), 0.0145, legs)
 
 
 def bee(rng: Rng) -> list[Part]:
@@ -197,7 +197,7 @@ def bee(rng: Rng) -> list[Part]:
     parts += _eyes(head, yaw, pitch, (0.012, 0.088, 0.015), (0.045, 0.036, 0.07), (0.06, 0.045, 0.04))
     parts += _antennae(rng, head, yaw, pitch, 0.065, 0.09, 0.12, 0.011, legs)
     hips = ((0.2, 42.0, 0.9), (0.1, 96.0, 1.0), (0.02, 148.0, 1.45))
-    parts += _legs(rng, hips, 0.085, high - 0.09, (0.24, 0.28, 0.36), 0.02, legs)
+    parts += legs_of(rng, hips, 0.085, high - 0.09, (0.24, 0.28, 0.36), 0.02, legs)
     if rng.random() < 0.4:
         pollen = Coat(base=tinted(rng, (0.9, 0.62, 0.12)), gloss=0.0)
         parts += [Ellipsoid(name="pollen", centre=(-0.1, side * 0.2, 0.12), radii=(0.055, 0.035, 0.04), coat=pollen)

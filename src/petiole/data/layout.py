@@ -1,7 +1,7 @@
 """How a folder of photos is laid out: which folders are splits, which are classes, which files are in them.
 
-Three layouts: ``train/<class>/`` with ``val/<class>/`` (also ``valid`` or ``validation``), ``train/<class>/`` with
-``test/<class>/``, or ``<class>/`` alone.
+Three layouts: ``train/<class>/`` with ``val/<class>/`` (also ``valid`` or ``validation``), ``train/<class>/``
+with ``test/<class>/``, or ``<class>/`` alone.
 """
 
 import os

@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from petiole.data import synthetic
+from petiole.data import backgrounds, insects, scenery, solids, synthetic
 from petiole.data.archive import extract_zip
 from petiole.download import DownloadError, cache_dir, cache_path, fetch, new_folder
 from petiole.errors import UserError
@@ -21,7 +21,10 @@ TRAIN_IMAGES, TEST_IMAGES = 245, 153
 """Files of the official archive, and pictures of the embedded default."""
 
 SYNTHETIC = Path("synthetic")
-"""``--data synthetic``: the embedded default, even where the real photos can be had."""
+"""``--data synthetic``: the embedded default, unless there is a folder of that name."""
+
+GENERATOR = (synthetic, backgrounds, insects, scenery, solids)
+"""The modules that decide what is drawn: photos drawn by other versions of them are not reused."""
 
 MARKER = ".petiole-synthetic.json"
 """Lies in every folder of drawn photos, so that they are called synthetic wherever they are opened."""
@@ -44,11 +47,11 @@ def hymenoptera(
     synthetic_count: int | None = None,
     seed: int = 0,
     fallback: Path,
+    progress: bool = True,
     url: str = HYMENOPTERA_URL,
     sha256: str = HYMENOPTERA_SHA256,
 ) -> PhotoSource:
-    """The photos of a lab run: ``data``, else the cache, else the official archive, else the embedded
-    default.
+    """The photos of a lab run: ``data``, else the cache, the official archive, or the embedded default.
 
     ``synthetic_count`` is the number of drawn photos, both splits together (398 by default). ``fallback`` is
     a folder that holds what the cache would, where the cache cannot be written.
@@ -56,8 +59,8 @@ def hymenoptera(
     Raises:
         UserError: neither the cache nor ``fallback`` can be written, or a count too small to split.
     """
-    if data == SYNTHETIC:
-        return _drawn(synthetic_count, seed, fallback, why="as asked for")
+    if data == SYNTHETIC and not data.is_dir():
+        return _drawn(synthetic_count, seed, fallback, progress, why="as asked for")
     if data is not None:
         return from_folder(data)
     for place in (cache_path(), fallback):
@@ -65,9 +68,9 @@ def hymenoptera(
         if root.is_dir():
             return PhotoSource(root=root, source="hymenoptera", synthetic=False, note="from the cache")
     try:
-        root = _download(_writable(fallback), url=url, sha256=sha256, offline=offline)
+        root = _download(_writable(fallback), url=url, sha256=sha256, offline=offline, progress=progress)
     except DownloadError as error:
-        return _drawn(synthetic_count, seed, fallback, why=str(error))
+        return _drawn(synthetic_count, seed, fallback, progress, why=str(error))
     return PhotoSource(root=root, source="hymenoptera", synthetic=False, note="downloaded")
 
 
@@ -79,9 +82,10 @@ def from_folder(data: Path) -> PhotoSource:
     return PhotoSource(root=data, source="synthetic" if drawn else source, synthetic=drawn, note="")
 
 
-def draw(root: Path, *, seed: int = 0, count: int = TRAIN_IMAGES + TEST_IMAGES) -> PhotoSource:
-    """Draw ``count`` synthetic photos into the new folder ``root``, in the split of the official archive
-    (245:153).
+def draw(
+    root: Path, *, seed: int = 0, count: int = TRAIN_IMAGES + TEST_IMAGES, progress: bool = False
+) -> PhotoSource:
+    """Draw ``count`` synthetic photos into the new folder ``root``, split 245 to 153 like the archive.
 
     Raises:
         UserError: fewer than 8 photos, or ``root`` is there already or cannot be written.
@@ -92,26 +96,30 @@ def draw(root: Path, *, seed: int = 0, count: int = TRAIN_IMAGES + TEST_IMAGES) 
         raise UserError(f"{count} synthetic photos cannot be split into two classes: ask for 8 or more")
     train_images = round(count * TRAIN_IMAGES / (TRAIN_IMAGES + TEST_IMAGES))
     with new_folder(root) as fresh:
-        synthetic.generate(fresh, seed=seed, train_images=train_images, test_images=count - train_images)
+        test_images = count - train_images
+        synthetic.generate(
+            fresh, seed=seed, train_images=train_images, test_images=test_images, progress=progress
+        )
         (fresh / MARKER).write_text(json.dumps({"seed": seed, "count": count}), encoding="utf-8")
     return PhotoSource(root=root, source="synthetic", synthetic=True, note="")
 
 
-def _drawn(count: int | None, seed: int, fallback: Path, *, why: str) -> PhotoSource:
+def _drawn(count: int | None, seed: int, fallback: Path, progress: bool, *, why: str) -> PhotoSource:
     """The embedded default, drawn once into the cache for each seed, count and version of the generator."""
     count = TRAIN_IMAGES + TEST_IMAGES if count is None else count
-    generator = hashlib.sha256(inspect.getsource(synthetic).encode()).hexdigest()[:8]
+    sources = "".join(inspect.getsource(module) for module in GENERATOR)
+    generator = hashlib.sha256(sources.encode()).hexdigest()[:8]
     root = _writable(fallback) / f"synthetic-{count}-seed{seed}-{generator}"
     if not (root / MARKER).is_file():
-        draw(root, seed=seed, count=count)
+        draw(root, seed=seed, count=count, progress=progress)
     note = f"the embedded synthetic photos, not real ones ({why})"
     return PhotoSource(root=root, source="synthetic", synthetic=True, note=note)
 
 
-def _download(place: Path, *, url: str, sha256: str, offline: bool) -> Path:
+def _download(place: Path, *, url: str, sha256: str, offline: bool, progress: bool) -> Path:
     """The official archive, unpacked in ``place``; the zip file itself is not kept."""
     archive = place / "hymenoptera_data.zip"
-    fetch(url, archive, sha256=sha256, what="the hymenoptera photos", offline=offline)
+    fetch(url, archive, sha256=sha256, what="the hymenoptera photos", offline=offline, progress=progress)
     try:
         extract_zip(archive, place / "hymenoptera")
     finally:

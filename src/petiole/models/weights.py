@@ -3,6 +3,7 @@
 import importlib.resources
 import pickle
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,7 @@ def find_weights(backbone: str, *, weights: str | Path | None, offline: bool) ->
     """The weights for ``backbone``: ``weights`` (file or "random"), torch's cache, a download, or embedded.
 
     Raises:
-        UserError: unknown backbone; a file that is missing or no state dict; or weights that cannot be had, and
+        UserError: unknown backbone; a file that is missing or no state dict; or weights that cannot be had:
             the message says which file to fetch and where to put it.
     """
     backbones.find(backbone)  # an unknown name is told before anything is fetched
@@ -96,7 +97,11 @@ def read_state(path: Path) -> State:
     try:
         if path.suffix == ".safetensors":
             return safetensors.torch.load_file(path)
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            # Of a file that is then read all the same, or refused below with our own words.
+            warnings.filterwarnings("ignore", message="Detected pickle protocol")
+            warnings.filterwarnings("ignore", message=".*looks like a TorchScript archive")
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise UserError(
             f"{path} is no file of plain weights, and code in it is never run: save a state dict"
@@ -178,7 +183,7 @@ def _from_timm(backbone: str, *, offline: bool) -> Weights:
             raise _cannot_be_had(backbone, str(error).split("\n")[0], url, into) from error
     try:
         network = timm.create_model(backbone, pretrained=True, pretrained_cfg_overlay={"file": path})
-    except (RuntimeError, ValueError, OSError) as error:
+    except (safetensors.SafetensorError, RuntimeError, ValueError, OSError) as error:
         raise UserError(f"{path} does not fit {backbone}: remove it from the cache and try again") from error
     return Weights(state=network.state_dict(), source=f"timm {config.hf_hub_id}", pretrained=True)
 

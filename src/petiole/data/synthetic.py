@@ -1,0 +1,180 @@
+"""The embedded default photos: drawn ants and bees, for trying out, tests and benchmarks where no real photos are.
+
+Every photo has its own random numbers, from (seed, split, class, index) alone, so a larger set begins with the smaller
+one and photos can be drawn in any order. A scene is a ground, an insect or a few in a random pose under one sun, things
+that lie about, something in front, and a camera with a limited depth of field.
+"""
+
+import io
+import math
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from petiole.data import backgrounds, scenery, solids
+from petiole.data.insects import BODY_PLANS, Rng
+from petiole.data.solids import Array, Light, Part, View
+from petiole.errors import UserError, unknown_choice
+from petiole.rundir import user_errors
+
+KINDS = ("ants", "bees")
+SPLITS = ("train", "val")
+ANTS_OF = {"train": (124, 245), "val": (70, 153)}
+"""Ants of all photos in each split of the hymenoptera archive; the drawn set has the same balance."""
+
+
+class _Scene(NamedTuple):
+    """What all things in one photo share: the picture, how steeply the camera looks, the light, the grain of surfaces."""
+
+    picture: Array
+    camera: Array
+    light: Light
+    grain: Array
+    shadow: float
+
+
+def draw(kind: str, *, seed: int, index: int, split: str) -> Image.Image:
+    """Photo number ``index`` (from 0) of class ``kind`` ("ants", "bees") in ``split`` ("train", "val"): RGB, long side 320 to 500.
+
+    Raises:
+        UserError: an unknown class or split.
+    """
+    if kind not in KINDS:
+        raise unknown_choice("class", kind, list(KINDS))
+    if split not in SPLITS:
+        raise unknown_choice("split", split, list(SPLITS))
+    rng = np.random.default_rng([seed, SPLITS.index(split), KINDS.index(kind), index])
+    scene = _empty_scene(rng)
+    h, w = scene.picture.shape[1:]
+    side = min(h, w)
+    length_px = side * math.exp(rng.uniform(math.log(0.17), math.log(1.15)))
+    for _ in range(int(min(rng.poisson(2.6), 6))):
+        size_px = min(max(length_px, 0.25 * side), 0.4 * side) * float(rng.uniform(0.4, 1.0))
+        _place(rng, scene, scenery.clutter(rng), size_px, (rng.uniform(0, w), rng.uniform(0, h)))
+    centre = (w * rng.uniform(0.24, 0.76), h * rng.uniform(0.26, 0.74))
+    for number in range(1 + int(rng.choice([0, 1, 2], p=[0.8, 0.14, 0.06]))):
+        parts = BODY_PLANS[kind](rng)
+        at = centre if number == 0 else (rng.uniform(0, w), rng.uniform(0, h))
+        perch = scenery.stem(rng) if rng.random() < 0.12 else []
+        _place(rng, scene, parts + perch, length_px * (1 if number == 0 else 0.9), at)
+    if rng.random() < 0.6:
+        _cover(rng, scene, length_px, centre)
+    return _developed(rng, scene.picture)
+
+
+def _empty_scene(rng: Rng) -> _Scene:
+    """A ground under a random light, sharp or out of focus, seen from above or aslant."""
+    long = int(rng.integers(320, 501))
+    short = max(240, round(long / float(rng.choice([1.0, 1.25, 1.33, 1.33, 1.33, 1.5, 1.5]))))
+    h, w = (long, short) if rng.random() < 0.3 else (short, long)
+    tilt = math.radians(float(rng.uniform(0, 68)))
+    c, s = math.cos(tilt), math.sin(tilt)
+    camera = np.array([[1, 0, 0], [0, -c, -s], [0, -s, c]], dtype=np.float32)
+    if rng.random() < 0.25:
+        roll = float(rng.uniform(0, 2 * math.pi))
+        c, s = math.cos(roll), math.sin(roll)
+        camera = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]], dtype=np.float32) @ camera
+    azimuth, height = float(rng.uniform(0, 2 * math.pi)), math.radians(float(rng.uniform(42, 80)))
+    sun = (math.cos(azimuth) * math.cos(height), math.sin(azimuth) * math.cos(height), math.sin(height))
+    hard, warm = float(rng.uniform(0.2, 1)), float(rng.uniform(-0.04, 0.14))
+    light = Light(
+        direction=camera @ np.asarray(sun, dtype=np.float32),
+        sun=np.array([1 + warm, 1, 1 - warm], dtype=np.float32) * (0.45 + 0.5 * hard),
+        sky=np.array([1 - warm / 2, 1, 1 + warm / 2], dtype=np.float32) * (0.95 - 0.4 * hard),
+    )
+    grounds = list(backgrounds.GROUNDS.values())
+    paint = grounds[int(rng.integers(len(grounds)))]
+    soft = rng.random() < 0.5
+    if soft:
+        half = paint(rng, h // 2, w // 2, light.direction)
+        picture = backgrounds.from_image(backgrounds.to_image(half).resize((w, h), Image.Resampling.BICUBIC))
+    else:
+        picture = paint(rng, h, w, light.direction)
+    grain = backgrounds.noise(rng, h, w, 2.5)
+    return _Scene(picture, camera, light, grain, 0.25 + 0.4 * hard)
+
+
+def _place(rng: Rng, scene: _Scene, parts: list[Part], length_px: float, at: tuple[float, float]) -> None:
+    """Set a thing on the ground of the scene, facing anywhere, with its shadow. Only its surroundings are touched."""
+    h, w = scene.picture.shape[1:]
+    heading = float(rng.uniform(0, 2 * math.pi))
+    c, s = math.cos(heading), math.sin(heading)
+    turned = scene.camera @ np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]], dtype=np.float32)
+    view = View(turned, length_px, at)
+    soft_px = 0.6 + length_px / 60
+    solids.cast_shadow(scene.picture, parts, view, scene.light, depth=scene.shadow, soft_px=soft_px)
+    solids.paint(scene.picture, parts, view, scene.light, scene.grain)
+
+
+def _cover(rng: Rng, scene: _Scene, length_px: float, centre: tuple[float, float]) -> None:
+    """Put one or two leaves, petals or blades before the insect, out of focus; they hide a part of it, never all."""
+    size = max(scene.picture.shape)
+    for _ in range(int(rng.integers(1, 3))):
+        away = float(rng.uniform(0, 2 * math.pi))
+        c, s = math.cos(away), math.sin(away)
+        turned = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]], dtype=np.float32)
+        near, aside = length_px * float(rng.uniform(-0.1, 0.35)), length_px * float(rng.uniform(-0.45, 0.45))
+        root = (centre[0] + c * near - s * aside, centre[1] + s * near + c * aside)
+        view = View(turned, size * float(rng.uniform(0.25, 0.5)), root)
+        solids.paint(scene.picture, scenery.cover(rng), view, scene.light, scene.grain)
+
+
+def _developed(rng: Rng, picture: Array) -> Image.Image:
+    """From a scene to a photo: exposure, white balance, darker corners, noise of the sensor, focus."""
+    h, w = picture.shape[1:]
+    tint = np.exp(np.array([0.05, 0.03, 0.06]) * rng.standard_normal(3) + 0.1 + 0.16 * rng.standard_normal())
+    y, x = np.linspace(-1, 1, h, dtype=np.float32)[:, None], np.linspace(-1, 1, w, dtype=np.float32)[None, :]
+    picture *= 1 - np.float32(rng.uniform(0, 0.22)) * (x * x + y * y)
+    picture *= tint.astype(np.float32)[:, None, None]
+    picture += rng.standard_normal((h, w), dtype=np.float32) * np.float32(rng.uniform(0.004, 0.03))
+    image = backgrounds.to_image(picture)
+    soft = float(rng.uniform(-1.0, 2.4))
+    return image.filter(ImageFilter.BoxBlur(soft)) if soft > 0.2 else image
+
+
+def counts(split: str, images: int) -> dict[str, int]:
+    """How many photos of each class are among ``images`` of a split, in the balance of the hymenoptera archive.
+
+    >>> counts("train", 245), counts("val", 153), counts("train", 10)
+    ({'ants': 124, 'bees': 121}, {'ants': 70, 'bees': 83}, {'ants': 5, 'bees': 5})
+    """
+    share, total = ANTS_OF[split]
+    ants = min(max((2 * images * share + total) // (2 * total), 1), images - 1)
+    return {"ants": ants, "bees": images - ants}
+
+
+def generate(root: Path, *, seed: int = 0, train_images: int = 245, test_images: int = 153, progress: bool = False) -> None:
+    """Draw a whole set into ``root/{train,val}/{ants,bees}/`` as JPEG files; files of the same names are replaced.
+
+    Same seed, same machine: the same bytes. ``progress`` shows a bar.
+
+    Raises:
+        UserError: fewer than 2 photos in a split, or ``root`` cannot be written.
+    """
+    wanted = {"train": train_images, "val": test_images}
+    for split, images in wanted.items():
+        if images < 2:
+            raise UserError(f"{images} drawn photos for {split!r} leave a class empty: ask for 2 or more in each split")
+    jobs = (
+        (kind, index, split)
+        for split, images in wanted.items()
+        for kind, number in counts(split, images).items()
+        for index in range(number)
+    )
+
+    def one(job: tuple[str, int, str]) -> None:
+        kind, index, split = job
+        encoded = io.BytesIO()
+        draw(kind, seed=seed, index=index, split=split).save(encoded, "JPEG", quality=88)
+        (root / split / kind / f"{kind[:-1]}-{seed}-{index:05d}.jpg").write_bytes(encoded.getvalue())
+
+    with user_errors(root):
+        for split in SPLITS:
+            for kind in KINDS:
+                (root / split / kind).mkdir(parents=True, exist_ok=True)
+        for job in jobs:
+            one(job)

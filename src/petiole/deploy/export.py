@@ -1,0 +1,81 @@
+"""A torch network as one ``model.onnx``: dynamic batch, no external data, input ``images``, output ``logits``."""
+
+import contextlib
+import copy
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import onnx
+import torch
+from torch import nn
+from torch.export import Dim
+
+
+@contextlib.contextmanager
+def quiet_exporter() -> Iterator[None]:
+    """Silence what torch's exporter says of itself: deprecated calls inside it, and its progress lines."""
+    log = logging.getLogger("torch.onnx")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.filterwarnings("ignore", category=DeprecationWarning)
+        warnings.filterwarnings("ignore", category=FutureWarning)
+        warnings.filterwarnings("ignore", category=UserWarning, module="torch")
+        try:
+            yield
+        finally:
+            log.setLevel(level)
+
+
+class OnnxExporter:
+    """Exports networks; float networks of one architecture are traced once and get their weights put in.
+
+    Tracing takes seconds and the lab has many networks that differ in their weights only (pruned, retrained).
+    """
+
+    def __init__(self) -> None:
+        self._templates: dict[str, onnx.ModelProto] = {}
+
+    def export(self, network: nn.Module, input_shape: tuple[int, ...], path: Path, *, architecture: str = "") -> int:
+        """Write ``network`` to ``path`` and return its size in bytes.
+
+        ``architecture`` names the template to share; empty: no sharing (graphs that are already quantized).
+        """
+        if not architecture:
+            onnx.save(_trace(network, input_shape, optimize=True), str(path))
+            return path.stat().st_size
+        key = f"{architecture} {input_shape}"
+        if key not in self._templates:
+            plain = copy.deepcopy(network).eval().to(memory_format=torch.contiguous_format)
+            self._templates[key] = _trace(plain, input_shape, optimize=False)
+        model = onnx.ModelProto()
+        model.CopyFrom(self._templates[key])
+        state = network.state_dict()
+        for initializer in model.graph.initializer:
+            if initializer.name in state:
+                value = state[initializer.name].detach().contiguous().numpy()
+                initializer.CopyFrom(onnx.numpy_helper.from_array(value, initializer.name))
+        onnx.save(model, str(path))
+        return path.stat().st_size
+
+
+def _trace(network: nn.Module, input_shape: tuple[int, ...], *, optimize: bool) -> onnx.ModelProto:
+    """The network's ONNX graph for inputs ``(N, *input_shape)`` with any N."""
+    with quiet_exporter():
+        program = torch.onnx.export(
+            network,
+            (torch.zeros(2, *input_shape),),
+            dynamo=True,
+            external_data=False,
+            optimize=optimize,
+            verbose=False,
+            dynamic_shapes=({0: Dim("batch", min=1, max=4096)},),
+            input_names=["images"],
+            output_names=["logits"],
+        )
+    assert program is not None
+    model: onnx.ModelProto = program.model_proto
+    return model

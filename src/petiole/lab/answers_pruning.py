@@ -1,0 +1,175 @@
+"""The answer to section 3.3 of the handout: what pruning brings, and what it does not."""
+
+from statistics import fmean
+
+from petiole import stats, units
+from petiole.evidence import Group
+from petiole.lab import phrases
+from petiole.lab.phrases import Run, listed
+from petiole.records import CurvePoint, Results
+
+NAMES = ("CNNPrunedF", "CNNPrunedFO", "CNNPrunedG", "CNNPrunedGO")
+
+
+def pruning(run: Run) -> list[str]:
+    """What is gained first, then each scope, the stored file, the time, convergence, and random against "
+    "magnitude."""
+    pruned = [group for name in NAMES if (group := run.find(name)) is not None]
+    if not pruned:
+        return run.missing(*NAMES)
+    return [
+        _benefits(run, pruned),
+        *_before_and_after(run, "CNNPrunedF", "the first convolution"),
+        *_before_and_after(run, "CNNPrunedG", "all convolution and linear layers together"),
+        *_stored(run, pruned),
+        *_time(run, pruned),
+        *_converged(pruned),
+        *_curve(run.results),
+        *run.missing(*NAMES),
+    ]
+
+
+def _stored_share(group: Group) -> float | None:
+    """Size of the sparse file as a share of the dense one."""
+    dense = group.mean(row.dense_bytes for row in group.rows)
+    sparse = group.mean(row.sparse_bytes for row in group.rows)
+    return sparse / dense if dense and sparse is not None else None
+
+
+def _baseline(run: Run) -> Group | None:
+    """What was pruned."""
+    return run.find("CNNOptimized")
+
+
+def _gains(group: Group) -> bool:
+    """Whether it is more accurate than what was pruned; recovering from its own pruning is no gain."""
+    return group.flips is not None and group.flips.change == "up" and group.flips.parent not in NAMES
+
+
+def _benefits(run: Run, pruned: list[Group]) -> str:
+    smaller = [group.label for group in pruned if (share := _stored_share(group)) is not None and share < 1]
+    better = [group.label for group in pruned if _gains(group)]
+    faster = [group.label for group in pruned if "down" in phrases.changes(_baseline(run), group)]
+    shown, absent = [], []
+    for found, yes, no in (
+        (smaller, "a smaller stored file", "a smaller stored file"),
+        (better, "higher accuracy", "higher accuracy"),
+        (faster, "a shorter time", "a shorter time"),
+    ):
+        if found:
+            shown.append(f"{yes} ({listed(found)})")
+        else:
+            absent.append(no)
+    if not shown:
+        return "This run shows no benefit of pruning: neither a smaller stored file, nor higher accuracy, nor a shorter time."
+    rest = f"; it does not show {' or '.join(absent)}" if absent else ""
+    return f"In this run, pruning brings {listed(shown)}{rest}."
+
+
+def _before_and_after(run: Run, name: str, where: str) -> list[str]:
+    before, after = run.find(name), run.find(f"{name}O")
+    parts = []
+    if before is not None:
+        zeros = 1 - before.first.nonzero_parameters / max(1, before.first.parameters)
+        parts.append(
+            f"Random pruning of {units.percent(run.results.run.amount, 0)} of the weights of {where} "
+            f"({name}, {units.percent(zeros)} of all parameters zero) leaves {phrases.accuracy(before)}: "
+            f"{phrases.versus_parent(before)}."
+        )
+    if after is not None:
+        epochs = f"{after.first.train.epochs} epochs of retraining" if after.first.train else "retraining"
+        parts.append(
+            f"After {epochs} with the zeros held, {after.name} reaches {phrases.accuracy(after)}: "
+            f"{phrases.versus_parent(after)}."
+        )
+    return parts
+
+
+def _stored(run: Run, pruned: list[Group]) -> list[str]:
+    parts = []
+    for group in pruned:
+        share, dense = _stored_share(group), group.mean(row.dense_bytes for row in group.rows)
+        sparse = group.mean(row.sparse_bytes for row in group.rows)
+        if share is None or dense is None or sparse is None:
+            continue
+        how = units.percent(share) if share < 1 else f"{units.percent(share)}, which is no saving"
+        parts.append(f"{units.bytes(sparse)} instead of {units.bytes(dense)} for {group.label} ({how})")
+    if not parts:
+        return ["How small the pruned networks can be stored was not recorded."]
+    text = f"Stored as nonzero weights and a bitmask, the file is {listed(parts)}"
+    last = pruned[-1]
+    parent = _baseline(run)
+    if parent is not None and parent.file_bytes > 0 and last.file_bytes >= 0.98 * parent.file_bytes:
+        text += (
+            f"; the dense file that runs does not shrink ({units.bytes(last.file_bytes)}, before "
+            f"{units.bytes(parent.file_bytes)}), for a zero there takes as much room as any number"
+        )
+    return [f"{text}."]
+
+
+def _time(run: Run, pruned: list[Group]) -> list[str]:
+    group = pruned[-1]
+    parent = _baseline(run)
+    if parent is None:
+        return ["The time cannot be compared, because CNNOptimized is missing."]
+    text = f"One call of {group.label}, against {parent.label}: {phrases.latency(parent, group)}"
+    before, after = (each.mean(row.profile_ms for row in each.rows) for each in (parent, group))
+    if before is not None and after is not None:
+        text += f" (the PyTorch profiler counts {units.ms(after)} of CPU time for a call, before {units.ms(before)})"
+    found = phrases.changes(parent, group)
+    if found and "down" not in found and group.first.macs == parent.first.macs:
+        text += f"; a mask only writes zeros, and all {units.count(group.first.macs)} multiply-accumulates are still done"
+    return [f"{text}."]
+
+
+def _converged(pruned: list[Group]) -> list[str]:
+    parts = []
+    for group in pruned:
+        if not group.name.endswith("O") or group.first.train is None:
+            continue
+        at = [str(row.train.converged_epoch) for row in group.rows if row.train]
+        still = any(row.train.converged_epoch >= row.train.epochs for row in group.rows if row.train)
+        epoch = f"epoch {at[0]}" if len(at) == 1 else f"epochs {listed(at)} (by seed)"
+        words = f"at {epoch} of {group.first.train.epochs} for {group.label}"
+        parts.append(f"{words} (the last epoch, so it may not have ended)" if still else words)
+    if not parts:
+        return []
+    return [f"Retraining converged, judged by the training loss alone, {listed(parts)}."]
+
+
+def _curve(results: Results) -> list[str]:
+    """Random against magnitude at the run's amount, over the whole network, before retraining."""
+    points = [point for point in results.curves if point.scope == "global"]
+    if not points:
+        return []
+    amount = min((point.amount for point in points), key=lambda each: abs(each - results.run.amount))
+    by_method: dict[str, list[CurvePoint]] = {}
+    for point in points:
+        if point.amount == amount:
+            by_method.setdefault(point.method, []).append(point)
+    random, magnitude = by_method.get("random"), by_method.get("magnitude")
+    if random is None or magnitude is None:
+        return []
+    (low_r, high_r), (low_m, high_m) = _interval(random), _interval(magnitude)
+    figures = (
+        f"Which weights go: at {units.percent(amount, 0)} over the whole network and before any retraining, "
+        f"removing the smallest weights leaves {units.percent(_mean(magnitude))} "
+        f"({units.interval(low_m, high_m)}), removing random ones {units.percent(_mean(random))} "
+        f"({units.interval(low_r, high_r)})"
+    )
+    if low_m > high_r:
+        return [f"{figures}: the smallest weights matter least."]
+    if low_r > high_m:
+        return [f"{figures}: here, random removal does less harm."]
+    return [f"{figures}; the intervals overlap, so this run does not tell the two apart at that amount."]
+
+
+def _mean(points: list[CurvePoint]) -> float:
+    return fmean(point.correct / point.total for point in points)
+
+
+def _interval(points: list[CurvePoint]) -> tuple[float, float]:
+    """Wilson interval of the mean for one test split, as in "
+    ":attr:`petiole.evidence.Group.pictures_interval`."""
+    total = points[0].total
+    return stats.wilson(round(_mean(points) * total), total)

@@ -1,0 +1,233 @@
+"""The answers to section 3.4 of the handout: the demos, static quantization and QAT, and LeNet."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from petiole import units
+from petiole.evidence import Group, Timing, accuracy_change, timing_change
+from petiole.lab import phrases
+from petiole.lab.phrases import Run, listed
+
+PHOTOS = ("CNNOptimized-static-int8", "CNNOptimized-qat-int8")
+DIGITS = ("LeNet-dynamic-int8", "LeNet-static-int8", "LeNet-qat-int8")
+
+
+def demos(run: Run) -> list[str]:
+    """The handout's two-weight layer, and the LSTM of the dynamic quantization recipe."""
+    found = run.results.demos
+    sentences = _dtype(found["dtype"]) if found.get("dtype") else run.missing("demo-dtype")
+    return sentences + (_lstm(found["lstm"]) if found.get("lstm") else run.missing("LSTM-dynamic-int8"))
+
+
+def _dtype(demo: dict[str, Any]) -> list[str]:
+    weights, rounded = _flat(demo["weight_fp32"]), _flat(demo["weight_int8"])
+    codes = ", ".join(f"{code:g}" for code in _flat(demo["int_repr"]))
+    error = max(abs(a - b) for a, b in zip(weights, rounded, strict=True))
+    half_step = demo["scale"] / 2
+    bound = "at most" if error <= half_step * 1.0001 else "but more than"
+    return [
+        "Quantization replaces each weight of the layer by a small whole number: with scale "
+        f"{demo['scale']:.6g} and zero point {demo['zero_point']}, the weights {_numbers(weights)} become "
+        f"the int8 codes {codes}, which stand for {_numbers(rounded)}.",
+        f"The largest rounding error of a weight is {error:.2g}, {bound} half a step ({half_step:.2g}); each "
+        "code takes 1 byte where a float32 takes 4.",
+        f"For the input {_numbers(_flat(demo['input']))} the output changes from {demo['output_fp32']:.4f} "
+        f"to {demo['output_int8']:.4f}, by {abs(demo['output_int8'] - demo['output_fp32']):.2g}.",
+    ]
+
+
+def _lstm(demo: dict[str, Any]) -> list[str]:
+    shape = f" ({demo['shape']})" if demo.get("shape") else ""
+    old, new = demo["float_bytes"], demo["int8_bytes"]
+    share = f"{units.percent(new / old)} of it" if new < old else "no saving"
+    error, level = demo["mean_abs_difference"], demo["mean_abs_output"]
+    relative = f", {units.percent(error / level)} of their mean size {level:.3g}" if level else ""
+    return [
+        f"The LSTM{shape}, quantized dynamically, takes {units.bytes(new)} instead of {units.bytes(old)} "
+        f"({share}).",
+        f"Its outputs differ by {error:.2g} on average{relative}.",
+        _lstm_time(demo),
+    ]
+
+
+def _lstm_time(demo: dict[str, Any]) -> str:
+    """Faster or slower only where the quartiles were recorded and lie apart."""
+    old, new = (_demo_timing(demo, kind) for kind in ("float", "int8"))
+    pair = f"{units.ms(new.p50_ms)} a call, the float one {units.ms(old.p50_ms)}"
+    if min(old.p25_ms, new.p25_ms) <= 0:
+        return f"It needs {pair} (medians; their spread is not in the records, so neither is called faster)."
+    change = timing_change(old, new)
+    if change == "unclear":
+        return f"It needs {pair}: no measurable difference, for that is within the spread."
+    if change == "down":
+        return f"It needs {pair}: {units.times(old.p50_ms / new.p50_ms)} the speed, beyond the spread."
+    return (
+        f"It needs {pair}: it is slower; in so small a network, quantizing each input can cost more than "
+        "the int8 arithmetic saves."
+    )
+
+
+def _demo_timing(demo: dict[str, Any], kind: str) -> Timing:
+    return Timing(
+        runtime="torch",
+        batch=1,
+        threads=1,
+        p25_ms=demo.get(f"{kind}_p25_ms", 0.0),
+        p50_ms=demo[f"{kind}_p50_ms"],
+        p75_ms=demo.get(f"{kind}_p75_ms", 0.0),
+        p90_ms=demo.get(f"{kind}_p90_ms", 0.0),
+    )
+
+
+def static_and_qat(run: Run) -> list[str]:
+    """What both bring in size, accuracy and time, for each engine; then QAT against static quantization."""
+    quantized = _present(run, PHOTOS)
+    if not quantized:
+        return run.missing(*PHOTOS)
+    return [
+        _achievements(run, quantized),
+        *(_against_parent(run, group) for group in quantized),
+        *_deployed(run, quantized),
+        *(sentence for engine in ("eager", "pt2e") for sentence in _qat_or_static(run, engine)),
+        *run.missing(*PHOTOS),
+    ]
+
+
+def lenet(run: Run) -> list[str]:
+    """Performance is size, accuracy and time: each is judged alone, and then the reason is given."""
+    quantized = _present(run, DIGITS)
+    if run.find("LeNet") is None or not quantized:
+        return run.missing("LeNet", *DIGITS)
+    return [
+        _achievements(run, quantized),
+        *(_against_parent(run, group) for group in quantized),
+        *_why_lenet(run, quantized),
+        *run.missing("LeNet", *DIGITS),
+    ]
+
+
+def _present(run: Run, names: Iterable[str]) -> list[Group]:
+    """The variants of these names, on every engine."""
+    found = [(each.name, each.engine) for name in names for each in run.groups if each.name == name]
+    return [group for name, engine in found if (group := run.find(name, engine)) is not None]
+
+
+def _achievements(run: Run, quantized: Sequence[Group]) -> str:
+    """One sentence on size, accuracy and time; names the variants wherever they are not all alike."""
+    compared = [(group, run.parent(group)) for group in quantized]
+    smaller = [g.label for g, parent in compared if parent and 0 < g.file_bytes < parent.file_bytes]
+    better = [g.label for g in quantized if g.flips and g.flips.change == "up"]
+    worse = [g.label for g in quantized if g.flips and g.flips.change == "down"]
+    untold = [g.label for g in quantized if g.flips and g.flips.change == "unclear"]
+    faster = [g.label for g in quantized if "down" in phrases.changes(run.parent(g), g)]
+    slower = [g.label for g in quantized if "up" in phrases.changes(run.parent(g), g)]
+    accuracy = [
+        *([f"a gain that the paired test confirms for {listed(better)}"] if better else []),
+        *([f"a confirmed loss for {listed(worse)}"] if worse else []),
+        *([f"no difference that the paired test can see for {_all(untold, quantized)}"] if untold else []),
+    ]
+    time = [
+        *(
+            [f"faster than the float parent on at least one runtime: {_all(faster, quantized)}"]
+            if faster
+            else []
+        ),
+        *([f"slower on at least one: {_all(slower, quantized)}"] if slower else []),
+    ]
+    return (
+        "Size: "
+        f"{_all(smaller, quantized) + ' smaller than the float parent' if smaller else 'no file is smaller'}. Accuracy: {listed(accuracy) if accuracy else 'no paired comparison was recorded'}. "
+        f"Time: {'; '.join(time) if time else 'no measurable difference on any runtime that both ran on'}."
+    )
+
+
+def _all(labels: Sequence[str], of: Sequence[Group]) -> str:
+    """The labels, or "all" where none is left out."""
+    if len(labels) < len(of) or len(of) == 1:
+        return listed(labels)
+    return f"all {len(of)} quantized networks"
+
+
+def _against_parent(run: Run, group: Group) -> str:
+    parent = run.parent(group)
+    start = f"{group.label} has {phrases.accuracy(group)}, {phrases.versus_parent(group)}"
+    if parent is None:
+        return f"{start}; its parent's size and time are missing."
+    return f"{start}; {phrases.size(parent, group)}; {phrases.latency(parent, group)}."
+
+
+def _deployed(run: Run, quantized: Sequence[Group]) -> list[str]:
+    """The step from the float network in eager PyTorch to the int8 file on OpenVINO, where it is faster."""
+    for group in sorted(quantized, key=lambda each: each.timing("openvino") is None):
+        parent = run.parent(group)
+        text = phrases.across_runtimes(parent, group) if parent else None
+        if text:
+            return [
+                f"As deployed, {group.label} takes {text}; that step holds both the int8 arithmetic and the "
+                "change of runtime."
+            ]
+    return []
+
+
+def _qat_or_static(run: Run, engine: str) -> list[str]:
+    static, qat = (run.find(name, engine) for name in PHOTOS)
+    if static is None or qat is None:
+        return []
+    figures = f"{units.percent(qat.accuracy)} against {units.percent(static.accuracy)}"
+    cost = f" of {units.seconds(qat.train_seconds)}" if qat.train_seconds is not None else ""
+    change = accuracy_change(static, qat)
+    if change == "up":
+        return [
+            f"With {engine}, QAT is more accurate than static quantization ({figures}), at the price of "
+            f"training{cost}."
+        ]
+    if change == "down":
+        return [
+            f"With {engine}, QAT is less accurate than static quantization ({figures}), in spite of its "
+            f"training{cost}."
+        ]
+    return [
+        f"With {engine}, QAT and static quantization cannot be told apart in accuracy ({figures}, Wilson "
+        f"intervals overlap), so its extra training{cost} is not shown to pay."
+    ]
+
+
+def _why_lenet(run: Run, quantized: Sequence[Group]) -> list[str]:
+    sentences = []
+    if any(group.name == "LeNet-dynamic-int8" for group in quantized):
+        sentences.append(
+            "Dynamic quantization touches the linear layers only: the convolutions stay float, and each "
+            "input of a linear layer is quantized anew in every call."
+        )
+    lenet = run.find("LeNet")
+    assert lenet is not None
+    work = f"{units.count(lenet.first.macs)} multiply-accumulates"
+    found = [change for group in quantized for change in phrases.changes(run.parent(group), group)]
+    if not found:
+        return [*sentences, "Why the time is as it is cannot be said, because it was not measured for both."]
+    if "down" not in found:
+        calls = f", {units.ms(lenet.timings[0].p50_ms)} a call" if lenet.timings else ""
+        sentences.append(
+            f"Why no time is saved: LeNet has only {work}{calls}; where a call is so short, starting each "
+            "layer and converting numbers to int8 and back can weigh as much as the arithmetic that int8 "
+            "speeds up."
+        )
+    elif "up" in found or "unclear" in found:
+        sentences.append(
+            f"Why the time depends: LeNet has only {work}, so what a runtime spends around the arithmetic "
+            "decides whether int8 pays."
+        )
+    else:
+        sentences.append(f"The time falls although LeNet has only {work}: int8 pays even here.")
+    return sentences
+
+
+def _flat(values: Any) -> list[float]:
+    """Numbers out of nested lists, in order."""
+    if isinstance(values, list | tuple):
+        return [number for value in values for number in _flat(value)]
+    return [float(values)]
+
+
+def _numbers(values: Iterable[float]) -> str:
+    return listed([f"{value:.4f}" for value in values])

@@ -1,0 +1,70 @@
+"""What a run of the lab may be told, validated before anything starts."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from petiole.errors import UserError, unknown_choice
+
+STAGES = ("scratch", "transfer", "pruning", "demos", "quantization", "lenet")
+"""The chapters in the handout's order: 3.1, 3.2, 3.3, 3.4.2 (demos; static and QAT), 3.4.3."""
+
+NEEDS = {"pruning": "transfer", "quantization": "transfer"}
+
+
+class Effort(BaseModel):
+    """How long each network is trained, in epochs; ``train_images`` and ``digits`` limit the pictures (0: all)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    scratch_epochs: int = 60
+    probe_epochs: int = 15
+    transfer_epochs: int = 5
+    retrain_first_epochs: int = 3
+    retrain_global_epochs: int = 7
+    photo_qat_epochs: int = 2
+    lenet_epochs: int = 10
+    lenet_qat_epochs: int = 2
+    calibration_images: int = 128
+    latency_samples: int = 200
+    latency_seconds: float = 1.0
+    curve_amounts: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+
+
+class LabConfig(BaseModel):
+    """One run of the lab; see ``petiole lab --help`` for each field."""
+
+    model_config = ConfigDict(frozen=True)
+
+    data: Path | None = None
+    mnist: Path | None = None
+    out: Path = Path("runs/lab")
+    backbone: str | None = None
+    weights: str | None = None
+    offline: bool = False
+    amount: float = 0.3
+    seed: int = 0
+    seeds: int = 1
+    authors: tuple[str, ...] = ()
+    stages: tuple[str, ...] = STAGES
+    count: int | None = None
+    profile: str = "lab"
+    effort: Effort = Effort()
+
+    def checked(self) -> "LabConfig":
+        """The same configuration with stages in order and those they need added.
+
+        Raises:
+            UserError: a value is out of range; the message says which and what is valid.
+        """
+        if not 0 < self.amount < 1:
+            raise UserError(f"--amount {self.amount:g} is not between 0 and 1: give a share such as 0.3")
+        if self.seeds < 1:
+            raise UserError(f"--seeds {self.seeds} is too few: give 1 or more")
+        if self.count is not None and self.count < 20:
+            raise UserError(f"--count {self.count} is too few pictures to train on: give 20 or more")
+        for stage in self.stages:
+            if stage not in STAGES:
+                raise unknown_choice("stage", stage, list(STAGES))
+        wanted = set(self.stages) | {NEEDS[stage] for stage in self.stages if stage in NEEDS}
+        return self.model_copy(update={"stages": tuple(stage for stage in STAGES if stage in wanted)})

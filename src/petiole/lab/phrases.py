@@ -1,0 +1,144 @@
+"""Parts of sentences for the answers: each says a number with its unit, and no more than the number "
+"carries."""
+
+from collections.abc import Sequence
+
+from petiole import units
+from petiole.evidence import Change, Group, groups, latency_change, timing_change
+from petiole.records import Results
+
+RUNTIMES = {"torch": "eager-mode PyTorch", "openvino": "OpenVINO", "onnxruntime": "ONNX Runtime"}
+
+
+class Run:
+    """The records of one run as an answer reads them; it notes which variants were used (``evidence``)."""
+
+    def __init__(self, results: Results) -> None:
+        self.results = results
+        self.groups = groups(results.variants)
+        self.evidence: list[str] = []
+
+    def find(self, name: str, engine: str | None = None) -> Group | None:
+        """The variant, if the run has it; it then counts as evidence. Without ``engine`` the first one."""
+        for group in self.groups:
+            if group.name == name and engine in (None, group.engine):
+                if name not in self.evidence:
+                    self.evidence.append(name)
+                return group
+        return None
+
+    def parent(self, group: Group) -> Group | None:
+        """The variant that ``group`` is compared with."""
+        return None if group.first.parent is None else self.find(group.first.parent)
+
+    def missing(self, *names: str) -> list[str]:
+        """A sentence for each of ``names`` that failed, on any engine or seed, or that was not run."""
+        present = {group.name for group in self.groups}
+        sentences = []
+        for name in names:
+            rows = [row for row in self.results.failures if failed(row.variant, name)]
+            for row in rows:
+                seed = "" if row.seed is None else f" (seed {row.seed})"
+                why = " ".join(row.why.split()).rstrip(".")
+                sentences.append(f"{row.variant}{seed} failed, so nothing is said about it: {why}.")
+            if not rows and name not in present:
+                sentences.append(f"This run holds no {name}: its stage was not run, or did not end.")
+        return sentences
+
+
+def failed(failure: str, name: str) -> bool:
+    """Whether the failure row ``failure`` is of the variant ``name``; a row may add engine and seed to it.
+
+    >>> failed("CNNPrunedFO-seed0", "CNNPrunedFO"), failed("CNNPrunedFO", "CNNPrunedF")
+    (True, False)
+    """
+    return failure == name or failure.startswith(
+        (f"{name}-seed", f"{name}-eager", f"{name}-pt2e", f"{name} ")
+    )
+
+
+def listed(parts: Sequence[str]) -> str:
+    """Parts of a sentence, the last with "and".
+
+    >>> listed(["a", "b", "c"])
+    'a, b and c'
+    """
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def accuracy(group: Group) -> str:
+    """Accuracy with its interval, and what kind of interval it is."""
+    value, interval = units.percent(group.accuracy), units.interval(*group.interval)
+    if len(group.rows) > 1:
+        return f"{value} (mean of {len(group.rows)} seeds, 95% t interval {interval})"
+    exact = group.first.accuracy
+    return f"{value} ({exact.correct:,} of {exact.total:,}, 95% interval {interval})"
+
+
+def versus_parent(group: Group) -> str:
+    """The paired comparison with the parent: a gain, a loss, or a difference that the test cannot see."""
+    flips = group.flips
+    if flips is None:
+        return "without a paired comparison in the records"
+    counts = f"{flips.lost:,} lost, {flips.gained:,} gained, {units.p_value(flips.p)}"
+    if len(group.rows) > 1:
+        counts += f", pooled over {len(group.rows)} seeds"
+    points = units.points(flips.difference)
+    if flips.change == "unclear":
+        return f"{points} against {flips.parent}, which the paired test cannot tell from no difference ({counts})"
+    verb = "a gain" if flips.change == "up" else "a loss"
+    return f"{points} against {flips.parent}, {verb} that the paired test confirms ({counts})"
+
+
+def size(before: Group, after: Group) -> str:
+    """The deployed file's size against another variant's."""
+    new, old = units.bytes(after.file_bytes), units.bytes(before.file_bytes)
+    if min(before.file_bytes, after.file_bytes) <= 0:
+        return "a file whose size was not recorded"
+    if after.file_bytes < before.file_bytes:
+        return (
+            f"a file of {new} instead of {old} ({units.percent(after.file_bytes / before.file_bytes)} of it)"
+        )
+    return f"a file that is no smaller ({new}, before {old})"
+
+
+def latency(before: Group, after: Group) -> str:
+    """Time of one call on each runtime that both were measured on; faster only where the spread allows it."""
+    parts = []
+    for new in after.timings:
+        old = next((time for time in before.timings if time.setting == new.setting), None)
+        if old is None:
+            continue
+        where = RUNTIMES.get(new.runtime, new.runtime) + (f" at batch {new.batch}" if new.batch != 1 else "")
+        change = latency_change(old, new)
+        pair = f"{units.ms(new.p50_ms)} instead of {units.ms(old.p50_ms)}"
+        if change == "unclear":
+            pair = f"{units.ms(new.p50_ms)} and {units.ms(old.p50_ms)}"
+            parts.append(f"no measurable difference on {where} ({pair})")
+        elif change == "down":
+            parts.append(f"faster on {where} ({pair}, {units.times(old.p50_ms / new.p50_ms)} the speed)")
+        else:
+            parts.append(f"slower on {where} ({pair})")
+    return listed(parts) if parts else "no timing on a runtime that both were measured on"
+
+
+def across_runtimes(before: Group, after: Group) -> str | None:
+    """The deployed network on OpenVINO against its parent in eager-mode PyTorch; None where it is not "
+    "faster."""
+    old, new = before.timing("torch"), after.timing("openvino")
+    if old is None or new is None or timing_change(old, new) != "down":
+        return None
+    return (
+        f"{units.ms(new.p50_ms)} on OpenVINO against {units.ms(old.p50_ms)} for {before.label} in eager-mode "
+        f"PyTorch, {units.times(old.p50_ms / new.p50_ms)} the speed"
+    )
+
+
+def changes(before: Group | None, after: Group) -> list[Change]:
+    """How the time changed, on every setting that both were measured on."""
+    return [
+        latency_change(old, new)
+        for new in after.timings
+        for old in (before.timings if before else [])
+        if old.setting == new.setting
+    ]

@@ -1,0 +1,86 @@
+"""Unstructured pruning: single weights become zero, by chance or by magnitude, in one layer or over the network.
+
+The masks are torch's own (``torch.nn.utils.prune``, as the handout uses it in section 3.3); retraining holds them by
+setting masked weights back to zero after every optimizer step.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import torch
+from torch import nn
+from torch.nn.utils import prune
+
+from petiole.errors import GateError, UserError
+
+Method = Literal["random", "magnitude"]
+Scope = Literal["first", "global"]
+Masks = Mapping[str, torch.Tensor]
+"""Parameter name -> mask of the weight's shape, True where the weight is kept."""
+
+_LOCAL = {"random": prune.random_unstructured, "magnitude": prune.l1_unstructured}
+_GLOBAL = {"random": prune.RandomUnstructured, "magnitude": prune.L1Unstructured}
+
+
+def prunable(network: nn.Module, scope: Scope) -> list[tuple[str, nn.Module]]:
+    """The layers that a scope covers: the first convolution, or all convolution and linear layers."""
+    layers = [(name, module) for name, module in network.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    if scope == "first":
+        return [layer for layer in layers if isinstance(layer[1], nn.Conv2d)][:1]
+    return layers
+
+
+def prune_weights(network: nn.Module, *, amount: float, method: Method, scope: Scope, seed: int) -> dict[str, torch.Tensor]:
+    """Set ``amount`` of the scope's weights to zero in place; returns the masks.
+
+    ``global`` takes the share over all weights together, so that single layers may lose more or less of theirs.
+
+    Raises:
+        UserError: ``amount`` is not between 0 and 1.
+        GateError: nothing was pruned.
+    """
+    if not 0 < amount < 1:
+        raise UserError(f"--amount {amount:g} is not between 0 and 1: give a share such as 0.3")
+    network.to(memory_format=torch.contiguous_format)  # torch's pruning calls view(), which channels_last refuses
+    layers = prunable(network, scope)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        if scope == "first":
+            for _, module in layers:
+                _LOCAL[method](module, "weight", amount=amount)
+        else:
+            prune.global_unstructured([(module, "weight") for _, module in layers], pruning_method=_GLOBAL[method], amount=amount)
+    masks = {}
+    for name, module in layers:
+        masks[f"{name}.weight"] = module.get_buffer("weight_mask").bool()
+        prune.remove(module, "weight")
+    require_sparsity(network, masks, amount)
+    return masks
+
+
+def sparsity(network: nn.Module, masks: Masks) -> float:
+    """Share of zeros among the weights that the masks cover."""
+    weights = [network.get_parameter(name) for name in masks]
+    return 1 - sum(int(w.count_nonzero()) for w in weights) / sum(w.numel() for w in weights)
+
+
+@torch.no_grad()
+def hold(network: nn.Module, masks: Masks) -> None:
+    """Set masked weights back to zero: call it after every optimizer step."""
+    for name, mask in masks.items():
+        network.get_parameter(name).mul_(mask)
+
+
+def require_sparsity(network: nn.Module, masks: Masks, amount: float) -> float:
+    """The gate: masked weights are zero, and their share is the one asked for (within one weight of each layer).
+
+    Raises:
+        GateError: a pruned weight has come back (the layer is named), or too few are zero.
+    """
+    for name, mask in masks.items():
+        if bool(network.get_parameter(name)[~mask].any()):
+            raise GateError(f"pruned weights of {name} are no longer zero")
+    kept, total = sum(int(m.sum()) for m in masks.values()), sum(m.numel() for m in masks.values())
+    if abs((1 - kept / total) - amount) > len(masks) / total + 1e-6 or kept == total:
+        raise GateError(f"asked to prune {amount:.1%} of {total} weights, pruned {1 - kept / total:.1%}")
+    return sparsity(network, masks)

@@ -1,0 +1,89 @@
+"""Quantization on exported graphs (torchao PT2E): what is deployed. Static, and quantization-aware training.
+
+Steps: export the network -> fold BatchNorm into the convolutions -> insert observers (or fake-quantize) where
+:mod:`petiole.quantization.pt2e_quantizer` says -> show training images (or train) -> convert to int8 weights with
+quantize/dequantize around them, which the runtimes fuse into int8 kernels.
+"""
+
+import copy
+
+import torch
+from torch import nn
+from torch.export import Dim
+from torch.fx import GraphModule
+from torchao.quantization.pt2e import (
+    FakeQuantizeBase,
+    ObserverBase,
+    allow_exported_model_train_eval,
+    disable_observer,
+)
+from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e, prepare_qat_pt2e
+from torchao.quantization.pt2e.utils import _fuse_conv_bn_
+
+from petiole.errors import GateError
+from petiole.quantization.pt2e_quantizer import LabQuantizer
+
+
+def export_graph(network: nn.Module, input_shape: tuple[int, ...]) -> GraphModule:
+    """The network's graph in eval mode for any number of inputs of ``input_shape`` (C, H, W), BatchNorm folded."""
+    network = copy.deepcopy(network).eval().to(memory_format=torch.contiguous_format)
+    example = (torch.zeros(2, *input_shape),)
+    program = torch.export.export(network, example, dynamic_shapes=({0: Dim("batch", min=1, max=4096)},), strict=True)
+    graph = program.module(check_guards=False)
+    assert isinstance(graph, GraphModule)
+    _fuse_conv_bn_(graph)
+    return graph
+
+
+def prepare_static(network: nn.Module, input_shape: tuple[int, ...]) -> GraphModule:
+    """The graph with observers, ready for calibration."""
+    prepared: GraphModule = prepare_pt2e(export_graph(network, input_shape), LabQuantizer(qat=False))
+    return prepared
+
+
+def prepare_qat(network: nn.Module, input_shape: tuple[int, ...]) -> GraphModule:
+    """The graph with fake-quantize, ready for training; ``.train()`` and ``.eval()`` work on it."""
+    prepared: GraphModule = prepare_qat_pt2e(export_graph(network, input_shape), LabQuantizer(qat=True))
+    allow_exported_model_train_eval(prepared)
+    return prepared
+
+
+@torch.no_grad()
+def calibrate(prepared: nn.Module, inputs: torch.Tensor, *, batch_images: int = 32) -> int:
+    """Show inputs ``(N, C, H, W)`` of the training split to the observers; returns how many were shown."""
+    for batch in inputs.split(batch_images):
+        prepared(batch)
+    return len(inputs)
+
+
+def freeze_observers(prepared: nn.Module) -> None:
+    """Fix the scales for the last part of quantization-aware training."""
+    prepared.apply(disable_observer)
+
+
+def convert(prepared: GraphModule) -> GraphModule:
+    """The int8 graph.
+
+    Raises:
+        GateError: an observer has seen no data, so that its scale would be made up; the message names it.
+    """
+    check_observers(prepared)
+    converted: GraphModule = convert_pt2e(copy.deepcopy(prepared))
+    return converted
+
+
+def check_observers(prepared: nn.Module) -> None:
+    """Refuse observers that saw nothing: their minimum is still infinite, or was never written.
+
+    Raises:
+        GateError: it names the first such observer.
+    """
+    for name, module in prepared.named_modules():
+        observer = module.activation_post_process if isinstance(module, FakeQuantizeBase) else module
+        if not isinstance(observer, ObserverBase) or not hasattr(observer, "min_val"):
+            continue
+        low = observer.min_val
+        if low.numel() == 0 or not bool(torch.isfinite(low).all()):
+            raise GateError(f"observer {name} has seen no data: calibrate with training images before converting")
+
+

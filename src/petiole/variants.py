@@ -1,0 +1,193 @@
+"""The one assembly line: a network -> exported, evaluated as deployed, checked, written -> a ``Variant`` record.
+
+Chapters differ in what they do to a network, never in how it is judged: that is here, the same for all of them.
+Latency is measured later, for all variants of a run together, in one interleaved round (:mod:`petiole.lab.timing`).
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.fx import GraphModule
+
+from petiole.bench.footprint import macs, nonzero_parameters, parameters
+from petiole.bench.machine import isa
+from petiole.deploy import artifact
+from petiole.deploy.export import OnnxExporter
+from petiole.deploy.parity import parity_flips, require_parity
+from petiole.deploy.runtimes import OpenVinoRuntime
+from petiole.errors import GateError
+from petiole.preprocessing import Preprocessing
+from petiole.pruning.storage import save_sparse
+from petiole.quantization.coverage import converted_layers, require_all
+from petiole.records import Train, Variant, VersusParent
+from petiole.rundir import RunDir, write_atomic
+from petiole.stats import mcnemar_exact
+from petiole.training.evaluate import Predictions, predict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What networks are judged on: the test split as inputs ``(N, C, H, W)`` with labels ``(N,)``."""
+
+    dataset: str
+    classes: tuple[str, ...]
+    preprocessing: Preprocessing
+    inputs: torch.Tensor
+    labels: torch.Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """Who is judged: the names and the story that go into the record."""
+
+    name: str
+    seed: int
+    parent: str | None
+    backbone: str
+    how: str
+    engine: str = "torch"
+    weights: str = "pretrained"
+    train: Train | None = None
+    architecture: str = ""
+    plan: dict[str, Any] | None = None
+
+    @property
+    def folder(self) -> str:
+        """Directory name below ``artifacts``: the variant's name, engine where it is eager, seed where it is not 0."""
+        engine = "-eager" if self.engine == "eager" else ""
+        return f"{self.name}{engine}" + (f"-seed{self.seed}" if self.seed else "")
+
+
+class AssemblyLine:
+    """Judges networks of one run. ``threads`` is what the runtimes may use."""
+
+    def __init__(self, rundir: RunDir, *, threads: int) -> None:
+        self.rundir = rundir
+        self.threads = threads
+        self._exporter = OnnxExporter()
+
+    def judge_float(self, network: nn.Module, task: Task, subject: Subject, *, gates: dict[str, Any] | None = None) -> Variant:
+        """Judge a float network: accuracy of its OpenVINO deployment, which must agree with torch.
+
+        Raises:
+            GateError: the exported file calls pictures differently.
+        """
+        network.eval()
+        reference = predict(network, task.inputs, task.labels)
+        with self.rundir.replacing(self.rundir.artifact(subject.folder)) as directory:
+            file_bytes = self._exporter.export(
+                network, task.preprocessing.input_shape, directory / "model.onnx", architecture=subject.architecture
+            )
+            artifact.save_weights(network.state_dict(), directory)
+            sparse = save_sparse(network.state_dict(), directory / "weights.sparse") if _is_pruned(subject) else None
+            deployed = self._deployed(directory, task)
+            flips = require_parity(parity_flips(reference.logits, deployed.logits), len(task.labels), name=subject.name)
+            dense = (directory / "weights.safetensors").stat().st_size
+            self._card(directory, task, subject, deployed)
+        return self._record(
+            task, subject, deployed, measured=network, file_bytes=file_bytes, dense_bytes=dense, sparse_bytes=sparse,
+            gates={**(gates or {}), "parity_flips": flips},
+        )  # fmt: skip
+
+    def judge_pt2e(self, graph: GraphModule, float_network: nn.Module, task: Task, subject: Subject) -> Variant:
+        """Judge a converted PT2E graph: accuracy and coverage as OpenVINO runs it.
+
+        Raises:
+            GateError: a layer is not quantized, or the exported file calls pictures differently.
+        """
+        planned = require_all(*converted_layers(graph), where=subject.name)
+        reference = predict(graph, task.inputs, task.labels)
+        with self.rundir.replacing(self.rundir.artifact(subject.folder)) as directory:
+            file_bytes = self._exporter.export(graph, task.preprocessing.input_shape, directory / "model.onnx")
+            artifact.save_weights(float_network.state_dict(), directory)
+            runtime = OpenVinoRuntime(directory / "model.onnx", threads=self.threads)
+            int8, total = runtime.int8_layers()
+            require_all(int8, total, where=f"{subject.name} as compiled by OpenVINO")
+            deployed = self._deployed(directory, task)
+            flips = require_parity(parity_flips(reference.logits, deployed.logits), len(task.labels), name=subject.name)
+            self._card(directory, task, subject, deployed)
+        return self._record(
+            task, subject, deployed, measured=float_network, file_bytes=file_bytes, dense_bytes=None, sparse_bytes=None,
+            gates={"quantized_layers": planned, "int8_compiled": f"{int8}/{total}", "parity_flips": flips},
+        )  # fmt: skip
+
+    def judge_eager(self, network: nn.Module, float_network: nn.Module, task: Task, subject: Subject, *,
+                    file_bytes: int, quantized: str) -> Variant:  # fmt: skip
+        """Judge an eager int8 network; torch itself is what it is deployed on."""
+        deployed = predict(network, task.inputs, task.labels)
+        return self._record(
+            task, subject, deployed, measured=float_network, file_bytes=file_bytes, dense_bytes=None, sparse_bytes=None,
+            gates={"quantized_layers": quantized}, artifact_path=None,
+        )  # fmt: skip
+
+    def _deployed(self, directory: Path, task: Task) -> Predictions:
+        runtime = OpenVinoRuntime(directory / "model.onnx", threads=self.threads)
+        return predict(runtime, task.inputs, task.labels, batch_images=1 if task.dataset == "photos" else 250)
+
+    def _card(self, directory: Path, task: Task, subject: Subject, deployed: Predictions) -> None:
+        artifact.write_card(
+            directory,
+            {
+                "name": subject.name,
+                "architecture": subject.backbone,
+                "parent": subject.parent,
+                "engine": subject.engine,
+                "weights": subject.weights,
+                "classes": list(task.classes),
+                "preprocessing": task.preprocessing.model_dump(),
+                "plan": subject.plan,
+                "measured_on_isa": isa(),
+                "logits_digest": artifact.logits_digest(deployed.logits[:8]),
+            },
+        )
+
+    def _record(self, task: Task, subject: Subject, deployed: Predictions, *, measured: nn.Module, file_bytes: int,
+                dense_bytes: int | None, sparse_bytes: int | None, gates: dict[str, Any],
+                artifact_path: str | None = "") -> Variant:  # fmt: skip
+        predictions = self._store(task, subject, deployed)
+        return Variant(
+            name=subject.name, seed=subject.seed, parent=subject.parent, backbone=subject.backbone,
+            engine=subject.engine, accuracy=deployed.accuracy(task.classes),
+            versus_parent=self._versus(subject, deployed), parameters=parameters(measured),
+            nonzero_parameters=nonzero_parameters(measured), macs=macs(measured, task.preprocessing.input_shape),
+            file_bytes=file_bytes, train=subject.train, gates=gates,
+            artifact=f"artifacts/{subject.folder}" if artifact_path is not None else None,
+            dataset=task.dataset, how=subject.how, weights=subject.weights, dense_bytes=dense_bytes,
+            sparse_bytes=sparse_bytes, predictions=predictions,
+        )  # fmt: skip
+
+    def _versus(self, subject: Subject, deployed: Predictions) -> VersusParent | None:
+        if subject.parent is None:
+            return None
+        before = torch.tensor(self._right(f"{subject.parent}-seed{subject.seed}"))
+        if len(before) != len(deployed.right):
+            raise GateError(f"{subject.name} and {subject.parent} were judged on different pictures")
+        lost = int((before & ~deployed.right).sum())
+        gained = int((~before & deployed.right).sum())
+        return VersusParent(lost=lost, gained=gained, mcnemar_p=mcnemar_exact(lost, gained))
+
+    def _store(self, task: Task, subject: Subject, deployed: Predictions) -> str:
+        """Keep what was predicted for each test picture, for the paired comparisons."""
+        engine = "" if subject.engine == "torch" else f"-{subject.engine}"
+        name = f"predictions/{subject.name}{engine}-seed{subject.seed}.json"
+        probability = deployed.logits.softmax(1).max(1).values
+        content = {
+            "labels": task.labels.tolist(),
+            "predicted": deployed.predicted.tolist(),
+            "probability": [round(float(p), 4) for p in probability],
+        }
+        write_atomic(self.rundir.path / name, json.dumps(content))
+        return name
+
+    def _right(self, key: str) -> Sequence[bool]:
+        content = json.loads((self.rundir.path / "predictions" / f"{key}.json").read_text(encoding="utf-8"))
+        return [p == label for p, label in zip(content["predicted"], content["labels"], strict=True)]
+
+
+def _is_pruned(subject: Subject) -> bool:
+    return bool(subject.plan and "pruning" in subject.plan)
