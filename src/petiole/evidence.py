@@ -1,7 +1,7 @@
-"""What the records carry: a variant's seeds put together, and changes that count only when the numbers show them.
+"""What the records carry: a variant's seeds put together, and the changes that the numbers really show.
 
-Tables show and answers tell nothing beyond this file. A change is ``"up"``, ``"down"`` or ``"unclear"``; what is
-unclear is never called a gain, a loss, or a proof that two networks are equal.
+Tables show and answers tell nothing beyond this file. A change is ``"up"``, ``"down"`` or ``"unclear"``;
+what is unclear is never called a gain, a loss, or a proof that two networks are equal.
 """
 
 from collections.abc import Iterable
@@ -36,7 +36,7 @@ class Flips:
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """Time of one call, in ms. Over several seeds: medians of ``p50`` and ``p90``, the outermost quartiles."""
+    """Time of one call, in ms. Over several seeds: median ``p50`` and ``p90``, outermost quartiles."""
 
     runtime: str
     batch: int
@@ -92,7 +92,7 @@ class Group:
 
     @property
     def pictures_interval(self) -> tuple[float, float]:
-        """Wilson interval of the mean accuracy for one test split: more seeds do not bring more test pictures."""
+        """Wilson interval of the mean for one test split: more seeds do not bring more pictures."""
         return stats.wilson(round(self.accuracy * self.total), self.total)
 
     @property

@@ -77,6 +77,7 @@ def test_idx_bytes_by_hand(tmp_path: Path) -> None:
         (FILES[2], _idx(np.zeros((2, 32, 32), np.uint8)), "not MNIST's digits"),
         (FILES[3], None, f"no {FILES[3]} in"),
     ],
+    ids=["cut", "empty", "floats", "too-many-labels", "label-10", "32x32", "missing"],
 )
 def test_broken_files(tmp_path: Path, name: str, content: bytes | None, why: str) -> None:
     _write(tmp_path, _files())

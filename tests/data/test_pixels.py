@@ -147,6 +147,7 @@ JPEG = _file(_noise(64, 64), "JPEG")
         (_bomb(), "decompression bomb"),
         (_file(Image.fromarray(np.zeros((4, 4), np.float32)), "TIFF"), "no known range"),
     ],
+    ids=["empty", "text", "pdf", "cut-jpeg", "cut-png", "bomb", "float"],
 )
 def test_what_cannot_be_used_says_why(content: bytes, why: str) -> None:
     with pytest.raises(UnusableError, match=why):

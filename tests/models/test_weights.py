@@ -68,6 +68,7 @@ class _Code:
         ("nothing.pth", _saved({}), "holds no state dict"),
         ("mixed.pth", _saved({"a": torch.zeros(1), "b": 3}), "other things than tensors"),
     ],
+    ids=["code", "code-zip", "cut", "empty", "cut-safetensors", "list", "nothing", "mixed"],
 )
 def test_files_that_are_no_weights(tmp_path: Path, name: str, content: bytes, why: str) -> None:
     (tmp_path / name).write_bytes(content)
@@ -163,7 +164,7 @@ def test_the_embedded_weights(backbone: str) -> None:
 
 @pytest.mark.real
 def test_the_embedded_weights_know_an_ant_and_a_bee(real_photos: Path) -> None:
-    """ImageNet's classes 310 (ant) and 309 (bee), on the first ten test photos of each (85% of all photos)."""
+    """ImageNet's classes 310 (ant) and 309 (bee), on ten test photos of each (85% of all photos)."""
     found = find_weights("efficientnet_lite0", weights=None, offline=True)
     assert found.state is not None
     network = timm.create_model("tf_efficientnet_lite0").eval()

@@ -51,7 +51,7 @@ def draw(kind: str, *, seed: int, index: int, split: str) -> Image.Image:
     scene = _empty_scene(rng)
     h, w = scene.picture.shape[1:]
     side = min(h, w)
-    length_px = side * math.exp(rng.uniform(math.log(0.17), math.log(1.15)))
+    length_px = side * math.exp(rng.uniform(math.log(0.2), math.log(1.0)))
     for _ in range(int(min(rng.poisson(2.6), 6))):
         size_px = min(max(length_px, 0.25 * side), 0.4 * side) * float(rng.uniform(0.4, 1.0))
         _place(rng, scene, scenery.clutter(rng), size_px, (rng.uniform(0, w), rng.uniform(0, h)))
@@ -61,7 +61,7 @@ def draw(kind: str, *, seed: int, index: int, split: str) -> Image.Image:
         at = centre if number == 0 else (rng.uniform(0, w), rng.uniform(0, h))
         perch = scenery.stem(rng) if rng.random() < 0.12 else []
         _place(rng, scene, parts + perch, length_px * (1 if number == 0 else 0.9), at)
-    if rng.random() < 0.6:
+    if rng.random() < 0.5:
         _cover(rng, scene, length_px, centre)
     return _developed(rng, scene.picture)
 

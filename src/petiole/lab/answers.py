@@ -1,7 +1,7 @@
-"""The handout's questions, answered from one run's records; the sentences change when the numbers say otherwise.
+"""The handout's questions, answered from one run's records; the sentences change when the numbers do.
 
-A benefit is claimed only where :mod:`petiole.evidence` finds it: a paired test, intervals that do not overlap, or
-times further apart than their spread. A variant that is missing is named as missing.
+A benefit is claimed only where :mod:`petiole.evidence` finds it: a paired test, intervals that do not
+overlap, or times further apart than their spread. A variant that is missing is named as missing.
 """
 
 from collections.abc import Callable

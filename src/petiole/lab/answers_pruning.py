@@ -61,7 +61,8 @@ def _benefits(run: Run, pruned: list[Group]) -> str:
         else:
             absent.append(no)
     if not shown:
-        return "This run shows no benefit of pruning: neither a smaller stored file, nor higher accuracy, nor a shorter time."
+        nothing = "neither a smaller stored file, nor higher accuracy, nor a shorter time"
+        return f"This run shows no benefit of pruning: {nothing}."
     rest = f"; it does not show {' or '.join(absent)}" if absent else ""
     return f"In this run, pruning brings {listed(shown)}{rest}."
 
@@ -115,10 +116,11 @@ def _time(run: Run, pruned: list[Group]) -> list[str]:
     text = f"One call of {group.label}, against {parent.label}: {phrases.latency(parent, group)}"
     before, after = (each.mean(row.profile_ms for row in each.rows) for each in (parent, group))
     if before is not None and after is not None:
-        text += f" (the PyTorch profiler counts {units.ms(after)} of CPU time for a call, before {units.ms(before)})"
+        text += f" (CPU time of a call by the PyTorch profiler: {units.ms(after)}, before {units.ms(before)})"
     found = phrases.changes(parent, group)
     if found and "down" not in found and group.first.macs == parent.first.macs:
-        text += f"; a mask only writes zeros, and all {units.count(group.first.macs)} multiply-accumulates are still done"
+        macs = units.count(group.first.macs)
+        text += f"; a mask only writes zeros, and all {macs} multiply-accumulates are still done"
     return [f"{text}."]
 
 

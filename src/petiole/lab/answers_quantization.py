@@ -119,26 +119,32 @@ def _achievements(run: Run, quantized: Sequence[Group]) -> str:
     better = [g.label for g in quantized if g.flips and g.flips.change == "up"]
     worse = [g.label for g in quantized if g.flips and g.flips.change == "down"]
     untold = [g.label for g in quantized if g.flips and g.flips.change == "unclear"]
-    faster = [g.label for g in quantized if "down" in phrases.changes(run.parent(g), g)]
-    slower = [g.label for g in quantized if "up" in phrases.changes(run.parent(g), g)]
     accuracy = [
         *([f"a gain that the paired test confirms for {listed(better)}"] if better else []),
         *([f"a confirmed loss for {listed(worse)}"] if worse else []),
         *([f"no difference that the paired test can see for {_all(untold, quantized)}"] if untold else []),
     ]
-    time = [
-        *(
-            [f"faster than the float parent on at least one runtime: {_all(faster, quantized)}"]
-            if faster
-            else []
-        ),
-        *([f"slower on at least one: {_all(slower, quantized)}"] if slower else []),
-    ]
-    return (
-        "Size: "
-        f"{_all(smaller, quantized) + ' smaller than the float parent' if smaller else 'no file is smaller'}. Accuracy: {listed(accuracy) if accuracy else 'no paired comparison was recorded'}. "
-        f"Time: {'; '.join(time) if time else 'no measurable difference on any runtime that both ran on'}."
+    size_words = (
+        f"{_all(smaller, quantized)} smaller than the float parent" if smaller else "no file is smaller"
     )
+    accuracy_words = listed(accuracy) if accuracy else "no paired comparison was recorded"
+    return f"Size: {size_words}. Accuracy: {accuracy_words}. Time: {_time(run, quantized)}."
+
+
+def _time(run: Run, quantized: Sequence[Group]) -> str:
+    """Who is faster and who slower on some runtime, always against the float parent on the same one."""
+    found = [(group.label, phrases.changes(run.parent(group), group)) for group in quantized]
+    faster = [label for label, changes in found if "down" in changes]
+    slower = [label for label, changes in found if "up" in changes]
+    words = [
+        *([f"faster on at least one runtime: {_all(faster, quantized)}"] if faster else []),
+        *([f"slower on at least one runtime: {_all(slower, quantized)}"] if slower else []),
+    ]
+    if words:
+        return "; ".join(words)
+    if not any(changes for _, changes in found):
+        return "not measured on a runtime that both ran on"
+    return "no measurable difference on any runtime"
 
 
 def _all(labels: Sequence[str], of: Sequence[Group]) -> str:

@@ -85,7 +85,8 @@ def versus_parent(group: Group) -> str:
         counts += f", pooled over {len(group.rows)} seeds"
     points = units.points(flips.difference)
     if flips.change == "unclear":
-        return f"{points} against {flips.parent}, which the paired test cannot tell from no difference ({counts})"
+        told = f"which the paired test cannot tell from no difference ({counts})"
+        return f"{points} against {flips.parent}, {told}"
     verb = "a gain" if flips.change == "up" else "a loss"
     return f"{points} against {flips.parent}, {verb} that the paired test confirms ({counts})"
 

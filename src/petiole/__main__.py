@@ -1,0 +1,5 @@
+"""``python -m petiole``."""
+
+from petiole.cli import main
+
+main()

@@ -1,0 +1,119 @@
+"""The command line: parse, call one function of :mod:`petiole.api`, exit. 0 done, 2 wrong input, 3 no solution."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from petiole import __version__
+from petiole.errors import PetioleError
+
+app = typer.Typer(
+    help="From a folder of photos to a small, fast image classifier, with the proof beside it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Seed = Annotated[int, typer.Option(help="Seed of everything that is random.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"petiole {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
+) -> None:
+    """From a folder of photos to a small, fast image classifier, with the proof beside it."""
+
+
+@app.command(epilog="Example: petiole lab --data photos/hymenoptera_data --mnist . --out runs/first --author 'Your name'")
+def lab(
+    data: Annotated[Path | None, typer.Option(help="Folder of photos (train/ and val/, or classes); the word synthetic draws them.")] = None,
+    mnist: Annotated[Path | None, typer.Option(help="Folder that holds MNIST/raw.")] = None,
+    out: Annotated[Path, typer.Option(help="Run directory; a run that was stopped goes on there.")] = Path("runs/lab"),
+    backbone: Annotated[str | None, typer.Option(help="alexnet, resnet18, efficientnet_lite0, or any name of torchvision or timm.")] = None,
+    weights: Annotated[str | None, typer.Option(help="File of pretrained weights, or the word random.")] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Never touch the network.")] = False,
+    amount: Annotated[float, typer.Option(help="Share of weights to prune, between 0 and 1.")] = 0.3,
+    seed: Seed = 0,
+    seeds: Annotated[int, typer.Option(help="Repeat everything with so many seeds; report mean and interval.")] = 1,
+    author: Annotated[list[str] | None, typer.Option(help="Name on the report's first page; repeatable.")] = None,
+    stages: Annotated[str, typer.Option(help="Chapters to run, with commas: scratch,transfer,pruning,demos,quantization,lenet.")] = "",
+    profile: Annotated[str, typer.Option(help="lab, or quick: a small version for trying out.")] = "lab",
+    count: Annotated[int | None, typer.Option(help="Number of drawn photos, where photos are drawn.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Run the whole lab: transfer, prune, quantize, measure, report."""
+    from petiole import api
+    from petiole.lab.config import STAGES
+
+    chosen = [stage.strip() for stage in stages.split(",") if stage.strip()] or list(STAGES)
+    results = api.lab(
+        data=data, mnist=mnist, out=out, backbone=backbone, weights=weights, offline=offline, amount=amount,
+        seed=seed, seeds=seeds, author=author or [], stages=chosen, profile=profile, count=count,
+        say=lambda text: typer.echo(text, err=True),
+    )  # fmt: skip
+    if as_json:
+        from petiole.records import to_json
+
+        typer.echo(to_json(results), nl=False)
+    else:
+        from rich.console import Console
+
+        from petiole.report.terminal import print_summary
+
+        print_summary(results, out, Console())
+    if results.failures:
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: petiole check photos/")
+def check(
+    data: Annotated[Path, typer.Argument(help="Folder of photos.")],
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Check a folder of photos: classes, counts, files that cannot be used, duplicates."""
+    from petiole import api
+
+    photos = api.check(data, seed=seed)
+    if as_json:
+        typer.echo(json.dumps(photos.model_dump(mode="json"), indent=1))
+        return
+    typer.echo(f"{photos.train} photos for training, {photos.test} for testing")
+    for name in photos.classes:
+        typer.echo(f"  {name}: {photos.train_by_class[name]} training, {photos.test_by_class[name]} test")
+    for file in photos.skipped:
+        typer.echo(f"  skipped {file.path}: {file.why}")
+    for group in photos.duplicates:
+        typer.echo(f"  the same photo in both splits: {', '.join(group)}")
+
+
+@app.command(epilog="Example: petiole report runs/first")
+def report(run: Annotated[Path, typer.Argument(help="Run directory.")], as_json: Json = False) -> None:
+    """Write a run's report again from its records."""
+    from petiole import api
+
+    path = api.report(run)
+    typer.echo(json.dumps({"report": str(path)}) if as_json else f"report: {path}")
+
+
+def main() -> None:
+    """Entry point: errors of ours end in one sentence and their exit code."""
+    try:
+        app()
+    except PetioleError as error:
+        typer.echo(f"petiole: {error}", err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        typer.echo("petiole: stopped; the same command goes on where it was", err=True)
+        sys.exit(130)

@@ -1,0 +1,123 @@
+"""What the chapters of one run share: data, tasks, the assembly line, and the networks of earlier chapters."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from petiole.data.augment import centre_views, normalize
+from petiole.data.digits import DigitData
+from petiole.data.folder import PhotoData
+from petiole.deploy.artifact import load_weights
+from petiole.lab.config import LabConfig
+from petiole.models import backbones
+from petiole.models.lenet import LeNet
+from petiole.models.weights import Weights
+from petiole.preprocessing import DIGITS, SMALL
+from petiole.records import CurvePoint, Epoch, Variant
+from petiole.variants import AssemblyLine, Task
+
+Say = Callable[[str], None]
+
+
+@dataclass(kw_only=True)
+class ChapterResult:
+    """What a chapter hands back: variants, curve points, demos; JSON-able, so that a run can be resumed."""
+
+    variants: list[Variant] = field(default_factory=list)
+    curves: list[CurvePoint] = field(default_factory=list)
+    demos: dict[str, Any] = field(default_factory=dict)
+    images: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """The table that all chapters work at. ``photos`` and ``digits`` are None where no chapter needs them."""
+
+    config: LabConfig
+    line: AssemblyLine
+    backbone: backbones.Backbone
+    weights: Weights
+    photos: PhotoData | None
+    digits: DigitData | None
+    say: Say
+    _tasks: dict[str, Task] = field(default_factory=dict)
+    _views: dict[str, torch.Tensor] = field(default_factory=dict)
+
+    @property
+    def weights_word(self) -> str:
+        """"pretrained" or "random", as the records mark it."""
+        return "pretrained" if self.weights.pretrained else "random"
+
+    def photo_data(self) -> PhotoData:
+        """The photos; a chapter that asks for them has had them loaded."""
+        assert self.photos is not None
+        return self.photos
+
+    def digit_data(self) -> DigitData:
+        """The digits; a chapter that asks for them has had them loaded."""
+        assert self.digits is not None
+        return self.digits
+
+    def scratch_task(self) -> Task:
+        """Test photos as ``CNNScratch`` sees them."""
+        return self._photo_task("scratch", SMALL)
+
+    def photo_task(self) -> Task:
+        """Test photos as the backbone sees them."""
+        return self._photo_task("backbone", self.backbone.preprocessing)
+
+    def _photo_task(self, key: str, preprocessing: Any) -> Task:
+        if key not in self._tasks:
+            photos = self.photo_data()
+            inputs = normalize(centre_views(photos.test, preprocessing), preprocessing)
+            self._tasks[key] = Task(
+                dataset="photos", classes=tuple(photos.record.classes), preprocessing=preprocessing,
+                inputs=inputs, labels=photos.test.labels,
+            )  # fmt: skip
+        return self._tasks[key]
+
+    def digit_task(self) -> Task:
+        """The test digits."""
+        if "digits" not in self._tasks:
+            digits = self.digit_data()
+            self._tasks["digits"] = Task(
+                dataset="digits", classes=tuple("0123456789"), preprocessing=DIGITS,
+                inputs=normalize(digits.test_images[:, None], DIGITS), labels=digits.test_labels,
+            )  # fmt: skip
+        return self._tasks["digits"]
+
+    def train_inputs(self) -> torch.Tensor:
+        """The training photos' fixed views, normalized, ``(N, C, H, W)``; computed once."""
+        if "train" not in self._views:
+            preprocessing = self.backbone.preprocessing
+            self._views["train"] = normalize(centre_views(self.photo_data().train, preprocessing), preprocessing)
+        return self._views["train"]
+
+    def photo_network(self, name: str, seed: int) -> nn.Module:
+        """A network of an earlier chapter, rebuilt from its artifact."""
+        network = backbones.adapt(self.backbone, None, classes=len(self.photo_data().record.classes), seed=seed)
+        return self._restore(network, name, seed)
+
+    def lenet(self, name: str, seed: int) -> nn.Module:
+        """A LeNet of this run, rebuilt from its artifact."""
+        return self._restore(LeNet(), name, seed)
+
+    def _restore(self, network: nn.Module, name: str, seed: int) -> nn.Module:
+        folder = self.line.rundir.artifact(name + (f"-seed{seed}" if seed else ""))
+        backbones.load_state(network, load_weights(folder), what=f"the weights in {folder}")
+        return network.eval()
+
+    def on_epoch(self, name: str, epochs: int) -> Callable[[Epoch], None]:
+        """A line of progress after each epoch."""
+        began = time.perf_counter()
+
+        def tell(epoch: Epoch) -> None:
+            seconds = time.perf_counter() - began
+            accuracy = "" if epoch.train_accuracy is None else f", training accuracy {epoch.train_accuracy:.1%}"
+            self.say(f"{name}: epoch {epoch.epoch}/{epochs}, loss {epoch.loss:.4f}{accuracy}, {seconds:.0f} s")
+
+        return tell

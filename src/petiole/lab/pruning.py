@@ -1,0 +1,94 @@
+"""Handout section 3.3: random pruning of the first convolution and of the whole network, then retraining."""
+
+import copy
+
+import torch
+from torch import nn
+
+from petiole.bench.profile import profile
+from petiole.deploy.artifact import load_weights
+from petiole.lab.bench import Bench, ChapterResult
+from petiole.lab.transfer import retrain
+from petiole.pruning.unstructured import Masks, Method, Scope, hold, prune_weights, require_sparsity
+from petiole.records import CurvePoint, Train, Variant
+from petiole.training.evaluate import predict
+from petiole.training.fit import Hooks
+from petiole.variants import Subject
+
+METHODS: tuple[Method, ...] = ("random", "magnitude")
+WHERE: dict[Scope, str] = {"first": "of the first convolution", "global": "of all convolutions and linear layers together"}
+
+
+def run(bench: Bench, seed: int) -> ChapterResult:
+    """Prune, judge, retrain with masks held, judge; then the curve of accuracy against amount."""
+    effort = bench.config.effort
+    optimized = bench.photo_network("CNNOptimized", seed)
+    result = ChapterResult()
+    scopes: tuple[tuple[Scope, str, int], ...] = (
+        ("first", "CNNPrunedF", effort.retrain_first_epochs),
+        ("global", "CNNPrunedG", effort.retrain_global_epochs),
+    )
+    for scope, name, epochs in scopes:
+        network = copy.deepcopy(optimized)
+        amount = bench.config.amount
+        masks = prune_weights(network, amount=amount, method="random", scope=scope, seed=seed)
+        how = f"{amount:.0%} of the weights {WHERE[scope]}, chosen at random, set to zero; not retrained."
+        result.variants.append(_judge(bench, network, masks, seed, name, "CNNOptimized", how))
+        train = _retrain(bench, network, masks, seed, f"{name}O", epochs)
+        how = f"{name} retrained; after every step the pruned weights were set back to zero."
+        result.variants.append(_judge(bench, network, masks, seed, f"{name}O", name, how, train))
+        result.images += train.epochs * len(bench.photo_data().train.labels)
+    result.curves = _curve(bench, optimized, seed)
+    return result
+
+
+def _retrain(bench: Bench, network: nn.Module, masks: Masks, seed: int, name: str, epochs: int) -> Train:
+    """Retrain with the masks held; the gate looks after every epoch."""
+    amount = bench.config.amount
+    hooks = Hooks(
+        after_step=lambda: hold(network, masks),
+        after_epoch=lambda epoch: require_sparsity(network, masks, amount),
+    )
+    return retrain(network, bench, seed, name=name, epochs=epochs, lr=2e-4, hooks=hooks)
+
+
+def _judge(bench: Bench, network: nn.Module, masks: Masks, seed: int, name: str, parent: str, how: str,
+           train: Train | None = None) -> Variant:  # fmt: skip
+    """Judge a pruned network; its sparsity is checked again on what was stored."""
+    network.to(memory_format=torch.contiguous_format)
+    amount = bench.config.amount
+    subject = Subject(
+        name=name, seed=seed, parent=parent, backbone=bench.backbone.name, how=how, weights=bench.weights_word,
+        train=train, architecture=bench.backbone.name,
+        plan={"pruning": {"method": "random", "amount": amount, "parameters": sorted(masks)}},
+    )  # fmt: skip
+    reached = require_sparsity(network, masks, amount)
+    variant = bench.line.judge_float(network, bench.photo_task(), subject, gates={"sparsity": round(reached, 6)})
+    stored = copy.deepcopy(network)
+    stored.load_state_dict(load_weights(bench.line.rundir.artifact(subject.folder)))
+    require_sparsity(stored, masks, amount)
+    single = bench.photo_task().inputs[:1]
+    with torch.no_grad():
+        operators, total_ms = profile(lambda: network(single))
+    return variant.model_copy(update={"profile": operators, "profile_ms": total_ms})
+
+
+def _curve(bench: Bench, optimized: nn.Module, seed: int) -> list[CurvePoint]:
+    """Accuracy on the test split against amount, before retraining; drawn, never used to choose anything."""
+    task = bench.photo_task()
+    points = []
+    for method in METHODS:
+        for amount in bench.config.effort.curve_amounts:
+            network = copy.deepcopy(optimized)
+            masks = prune_weights(network, amount=amount, method=method, scope="global", seed=seed)
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            with torch.autocast("cpu", torch.bfloat16, enabled=False):
+                accuracy = predict(network, task.inputs, task.labels).accuracy(task.classes)
+            points.append(
+                CurvePoint(
+                    method=method, scope="global", seed=seed, amount=amount,
+                    sparsity=require_sparsity(network, masks, amount), correct=accuracy.correct, total=accuracy.total,
+                )  # fmt: skip
+            )
+        bench.say(f"curve of {method} pruning: {len(bench.config.effort.curve_amounts)} amounts judged")
+    return points

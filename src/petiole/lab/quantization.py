@@ -1,0 +1,74 @@
+"""Handout section 3.4.2: static quantization and quantization-aware training of the transferred network (PT2E)."""
+
+import torch
+from torch import nn
+
+from petiole.data.augment import Augmentation, PhotoBatches
+from petiole.lab.bench import Bench, ChapterResult
+from petiole.quantization import pt2e
+from petiole.records import Train
+from petiole.training.fit import FitConfig, Hooks, fit
+from petiole.variants import Subject
+
+STATIC = (
+    "Post-training static quantization of CNNOptimized: BatchNorm folded into the convolutions, observers calibrated "
+    "with training photos only, weights int8 with a scale for each output channel, activations uint8."
+)
+QAT = (
+    "Quantization-aware training of CNNOptimized: BatchNorm folded, fake-quantize in the forward pass (gradients pass "
+    "straight through), scales fixed for the last epoch, then converted to int8."
+)
+FUSED = "CNNOptimized with every BatchNorm folded into the convolution before it; still float32."
+
+
+def run(bench: Bench, seed: int) -> ChapterResult:
+    """Judge the fused float network, static int8 and QAT int8."""
+    optimized = bench.photo_network("CNNOptimized", seed)
+    task, shape = bench.photo_task(), bench.backbone.preprocessing.input_shape
+    fused = pt2e.export_graph(optimized, shape)
+    variants = [bench.line.judge_float(fused, task, _subject(bench, "CNNOptimized-fused", seed, FUSED, "torch"))]
+    prepared = pt2e.prepare_static(optimized, shape)
+    shown = pt2e.calibrate(prepared, _calibration(bench, seed))
+    bench.say(f"calibrated with {shown} training photos")
+    subject = _subject(bench, "CNNOptimized-static-int8", seed, STATIC, "pt2e")
+    variants.append(bench.line.judge_pt2e(pt2e.convert(prepared), optimized, task, subject))
+    trained, train = _qat(bench, optimized, seed)
+    subject = _subject(bench, "CNNOptimized-qat-int8", seed, QAT, "pt2e", train)
+    variants.append(bench.line.judge_pt2e(pt2e.convert(trained), optimized, task, subject))
+    return ChapterResult(variants=variants, images=shown + train.epochs * len(bench.photo_data().train.labels))
+
+
+def _calibration(bench: Bench, seed: int) -> torch.Tensor:
+    """A seeded choice of training photos, ``(n, C, H, W)``."""
+    inputs = bench.train_inputs()
+    order = torch.randperm(len(inputs), generator=torch.Generator().manual_seed(seed))
+    return inputs[order[: bench.config.effort.calibration_images]]
+
+
+def _qat(bench: Bench, optimized: nn.Module, seed: int) -> tuple[torch.fx.GraphModule, Train]:
+    prepared = pt2e.prepare_qat(optimized, bench.backbone.preprocessing.input_shape)
+    epochs = bench.config.effort.photo_qat_epochs
+    pt2e.calibrate(prepared, _calibration(bench, seed)[:32])
+
+    def freeze(epoch: int) -> None:
+        if epoch == epochs and epochs > 1:
+            pt2e.freeze_observers(prepared)
+
+    config = FitConfig(epochs=epochs, lr=2e-5, weight_decay=0.0, label_smoothing=0.1, seed=seed)
+    batches = PhotoBatches(
+        split=bench.photo_data().train, preprocessing=bench.backbone.preprocessing,
+        augmentation=Augmentation(colour=0.2),
+    )  # fmt: skip
+    train = fit(
+        prepared, batches, config, hooks=Hooks(before_epoch=freeze),
+        on_epoch=bench.on_epoch("CNNOptimized-qat-int8", epochs),
+    )  # fmt: skip
+    return prepared, train
+
+
+def _subject(bench: Bench, name: str, seed: int, how: str, engine: str, train: Train | None = None) -> Subject:
+    return Subject(
+        name=name, seed=seed, parent="CNNOptimized", backbone=bench.backbone.name, how=how, engine=engine,
+        weights=bench.weights_word, train=train,
+        plan={"quantization": {"weights": "int8 per channel", "activations": "uint8 per tensor"}} if engine != "torch" else None,
+    )  # fmt: skip

@@ -1,0 +1,94 @@
+"""Handout section 3.2: transfer. First only a new output layer learns, then the whole network."""
+
+import copy
+
+import torch
+from torch import nn
+
+from petiole.data.augment import Augmentation, PhotoBatches
+from petiole.errors import GateError
+from petiole.lab.bench import Bench, ChapterResult
+from petiole.models import backbones
+from petiole.records import Train
+from petiole.training.fit import FitConfig, Hooks, fit, has_bfloat16
+from petiole.training.features import FeatureBatches, features
+from petiole.variants import Subject
+
+ADAPTED = (
+    "The pretrained network with a new output layer of one neuron for each class; only that layer learned, on the "
+    "features of the training photos, which the frozen network computed once."
+)
+OPTIMIZED = (
+    "CNNAdapted with all its weights released: retrained as a whole at a small learning rate on random crops of the "
+    "training photos, mirrored at random, with mild colour changes."
+)
+
+
+def run(bench: Bench, seed: int) -> ChapterResult:
+    """Train and judge ``CNNAdapted`` and ``CNNOptimized``."""
+    photos, task = bench.photo_data(), bench.photo_task()
+    network = backbones.adapt(bench.backbone, bench.weights.state, classes=len(photos.record.classes), seed=seed)
+    network.eval()
+    adapted_train = train_output_layer(network, bench, seed)
+    adapted = _subject(bench, "CNNAdapted", seed, None, ADAPTED, adapted_train)
+    first = bench.line.judge_float(network, task, adapted, gates={"frozen_unchanged": True})
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    train = retrain(network, bench, seed, name="CNNOptimized", epochs=bench.config.effort.transfer_epochs, lr=1e-4)
+    optimized = _subject(bench, "CNNOptimized", seed, "CNNAdapted", OPTIMIZED, train)
+    second = bench.line.judge_float(network, task, optimized)
+    images = len(photos.train.labels) * (1 + train.epochs)
+    return ChapterResult(variants=[first, second], images=images)
+
+
+def train_output_layer(network: nn.Module, bench: Bench, seed: int) -> Train:
+    """Train the output layer in place on features computed once.
+
+    Raises:
+        GateError: another parameter or buffer changed; the message names it.
+    """
+    before = copy.deepcopy(network.state_dict())
+    name, layer = backbones.output_layer(network)
+    values = features(network, layer, bench.train_inputs())
+    config = FitConfig(epochs=bench.config.effort.probe_epochs, lr=3e-3, weight_decay=0.05, warmup=0.0, seed=seed)
+    train = fit(layer, FeatureBatches(features=values, labels=bench.photo_data().train.labels), config)
+    for key, tensor in network.state_dict().items():
+        changed = not torch.equal(tensor, before[key])
+        if key.startswith(f"{name}."):
+            if key.endswith("weight") and not changed:
+                raise GateError(f"the output layer {name} has not learned: its weights are unchanged")
+        elif changed:
+            raise GateError(f"{key} changed although it was frozen")
+    return train
+
+
+def retrain(network: nn.Module, bench: Bench, seed: int, *, name: str, epochs: int, lr: float, hooks: Hooks | None = None) -> Train:
+    """Retrain a whole photo network in place: the recipe that transfer and pruning share."""
+    photos = bench.photo_data()
+    config = FitConfig(
+        epochs=epochs, lr=lr, weight_decay=0.05, label_smoothing=0.1, bfloat16=has_bfloat16(), seed=seed
+    )
+    batches = PhotoBatches(
+        split=photos.train, preprocessing=bench.backbone.preprocessing, augmentation=Augmentation(colour=0.2)
+    )
+    return fit(
+        network, batches, config, hooks=hooks, train_mode=lambda: train_with_fixed_statistics(network),
+        on_epoch=bench.on_epoch(name, epochs),
+    )  # fmt: skip
+
+
+def train_with_fixed_statistics(network: nn.Module) -> None:
+    """Train mode, but BatchNorm normalizes with the statistics it has: some hundred photos estimate them worse than
+    ImageNet did, and a network must not be judged with other statistics than it was trained with."""
+    network.train()
+    for module in network.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.eval()
+
+
+def _subject(bench: Bench, name: str, seed: int, parent: str | None, how: str, train: Train) -> Subject:
+    return Subject(
+        name=name, seed=seed, parent=parent, backbone=bench.backbone.name, how=how, weights=bench.weights_word,
+        train=train, architecture=bench.backbone.name,
+    )  # fmt: skip
+
+

@@ -1,0 +1,32 @@
+"""Named configurations: the whole lab, and a small version for trying out."""
+
+from petiole.errors import unknown_choice
+from petiole.lab.config import Effort
+
+
+def lab() -> Effort:
+    """The lab as it is handed in."""
+    return Effort()
+
+
+def quick() -> Effort:
+    """Everything once, briefly: to see that it runs, not to quote its figures."""
+    return Effort(
+        scratch_epochs=6, probe_epochs=5, transfer_epochs=1, retrain_first_epochs=1, retrain_global_epochs=1,
+        photo_qat_epochs=1, lenet_epochs=2, lenet_qat_epochs=1, calibration_images=32, latency_samples=50,
+        latency_seconds=0.1, curve_amounts=(0.3, 0.6),
+    )  # fmt: skip
+
+
+PROFILES = {"lab": lab, "quick": quick}
+
+
+def effort(profile: str) -> Effort:
+    """The effort of a named profile.
+
+    Raises:
+        UserError: there is no profile of that name.
+    """
+    if profile not in PROFILES:
+        raise unknown_choice("profile", profile, list(PROFILES))
+    return PROFILES[profile]()
