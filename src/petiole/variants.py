@@ -71,7 +71,9 @@ class AssemblyLine:
         self.threads = threads
         self._exporter = OnnxExporter()
 
-    def judge_float(self, network: nn.Module, task: Task, subject: Subject, *, gates: dict[str, Any] | None = None) -> Variant:
+    def judge_float(
+        self, network: nn.Module, task: Task, subject: Subject, *, gates: dict[str, Any] | None = None
+    ) -> Variant:
         """Judge a float network: accuracy of its OpenVINO deployment, which must agree with torch.
 
         Raises:
@@ -81,12 +83,21 @@ class AssemblyLine:
         reference = predict(network, task.inputs, task.labels)
         with self.rundir.replacing(self.rundir.artifact(subject.folder)) as directory:
             file_bytes = self._exporter.export(
-                network, task.preprocessing.input_shape, directory / "model.onnx", architecture=subject.architecture
+                network,
+                task.preprocessing.input_shape,
+                directory / "model.onnx",
+                architecture=subject.architecture,
             )
             artifact.save_weights(network.state_dict(), directory)
-            sparse = save_sparse(network.state_dict(), directory / "weights.sparse") if _is_pruned(subject) else None
+            sparse = (
+                save_sparse(network.state_dict(), directory / "weights.sparse")
+                if _is_pruned(subject)
+                else None
+            )
             deployed = self._deployed(directory, task)
-            flips = require_parity(parity_flips(reference.logits, deployed.logits), len(task.labels), name=subject.name)
+            flips = require_parity(
+                parity_flips(reference.logits, deployed.logits), len(task.labels), name=subject.name
+            )
             dense = (directory / "weights.safetensors").stat().st_size
             self._card(directory, task, subject, deployed)
         return self._record(
@@ -94,7 +105,9 @@ class AssemblyLine:
             gates={**(gates or {}), "parity_flips": flips},
         )  # fmt: skip
 
-    def judge_pt2e(self, graph: GraphModule, float_network: nn.Module, task: Task, subject: Subject) -> Variant:
+    def judge_pt2e(
+        self, graph: GraphModule, float_network: nn.Module, task: Task, subject: Subject
+    ) -> Variant:
         """Judge a converted PT2E graph: accuracy and coverage as OpenVINO runs it.
 
         Raises:
@@ -103,13 +116,17 @@ class AssemblyLine:
         planned = require_all(*converted_layers(graph), where=subject.name)
         reference = predict(graph, task.inputs, task.labels)
         with self.rundir.replacing(self.rundir.artifact(subject.folder)) as directory:
-            file_bytes = self._exporter.export(graph, task.preprocessing.input_shape, directory / "model.onnx")
+            file_bytes = self._exporter.export(
+                graph, task.preprocessing.input_shape, directory / "model.onnx"
+            )
             artifact.save_weights(float_network.state_dict(), directory)
             runtime = OpenVinoRuntime(directory / "model.onnx", threads=self.threads)
             int8, total = runtime.int8_layers()
             require_all(int8, total, where=f"{subject.name} as compiled by OpenVINO")
             deployed = self._deployed(directory, task)
-            flips = require_parity(parity_flips(reference.logits, deployed.logits), len(task.labels), name=subject.name)
+            flips = require_parity(
+                parity_flips(reference.logits, deployed.logits), len(task.labels), name=subject.name
+            )
             self._card(directory, task, subject, deployed)
         return self._record(
             task, subject, deployed, measured=float_network, file_bytes=file_bytes, dense_bytes=None, sparse_bytes=None,

@@ -13,9 +13,27 @@ from PIL import Image, ImageDraw, ImageFilter
 from petiole.data.insects import Rng, tinted
 from petiole.data.solids import Array, Rgb
 
-GREENS: tuple[Rgb, ...] = ((0.27, 0.38, 0.14), (0.36, 0.48, 0.18), (0.18, 0.29, 0.13), (0.46, 0.5, 0.22), (0.26, 0.36, 0.25))
-EARTHS: tuple[Rgb, ...] = ((0.4, 0.29, 0.2), (0.5, 0.39, 0.27), (0.32, 0.25, 0.2), (0.54, 0.36, 0.24), (0.46, 0.41, 0.35))
-SANDS: tuple[Rgb, ...] = ((0.74, 0.64, 0.48), (0.66, 0.58, 0.46), (0.8, 0.72, 0.58), (0.62, 0.6, 0.56), (0.7, 0.52, 0.36))
+GREENS: tuple[Rgb, ...] = (
+    (0.27, 0.38, 0.14),
+    (0.36, 0.48, 0.18),
+    (0.18, 0.29, 0.13),
+    (0.46, 0.5, 0.22),
+    (0.26, 0.36, 0.25),
+)
+EARTHS: tuple[Rgb, ...] = (
+    (0.4, 0.29, 0.2),
+    (0.5, 0.39, 0.27),
+    (0.32, 0.25, 0.2),
+    (0.54, 0.36, 0.24),
+    (0.46, 0.41, 0.35),
+)
+SANDS: tuple[Rgb, ...] = (
+    (0.74, 0.64, 0.48),
+    (0.66, 0.58, 0.46),
+    (0.8, 0.72, 0.58),
+    (0.62, 0.6, 0.56),
+    (0.7, 0.52, 0.36),
+)
 PETALS: tuple[Rgb, ...] = (
     (0.92, 0.9, 0.86), (0.9, 0.72, 0.1), (0.86, 0.4, 0.62), (0.6, 0.34, 0.76), (0.93, 0.52, 0.14), (0.8, 0.14, 0.2),
     (0.36, 0.42, 0.82), (0.94, 0.84, 0.5), (0.76, 0.56, 0.8),
@@ -36,7 +54,9 @@ def noise(rng: Rng, h: int, w: int, cell_px: float, stretch: float = 1.0) -> Arr
     return np.asarray(Image.fromarray(small).resize((w, h), Image.Resampling.BICUBIC, box=box))
 
 
-def fractal(rng: Rng, h: int, w: int, cell_px: float, octaves: int, gain: float = 0.55, stretch: float = 1.0) -> Array:
+def fractal(
+    rng: Rng, h: int, w: int, cell_px: float, octaves: int, gain: float = 0.55, stretch: float = 1.0
+) -> Array:
     """The sum of ``octaves`` noises, each with half the cells and ``gain`` times the height of the one before."""
     total = np.zeros((h, w), dtype=np.float32)
     for octave in range(octaves):
@@ -59,9 +79,16 @@ def ramp(low: Array, high: Array, share: Array) -> Array:
     return low[:, None, None] + (high - low)[:, None, None] * np.minimum(np.maximum(share, 0), 1)
 
 
+def _clipped(values: Array) -> Array:
+    """To 0..255, in place."""
+    return np.minimum(np.maximum(values, 0, out=values), 255, out=values)
+
+
 def to_image(picture: Array) -> Image.Image:
     """A picture (3, H, W) of 0..1 as 8-bit RGB, clipped."""
-    return Image.merge("RGB", [Image.fromarray(plane) for plane in np.clip(picture * 255, 0, 255).astype(np.uint8)])
+    return Image.merge(
+        "RGB", [Image.fromarray(plane) for plane in (_clipped(picture * 255)).astype(np.uint8)]
+    )
 
 
 def from_image(image: Image.Image) -> Array:
@@ -69,15 +96,16 @@ def from_image(image: Image.Image) -> Array:
     return np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1), dtype=np.float32) / 255
 
 
-def _granular(rng: Rng, h: int, w: int, light: Array, colours: tuple[Rgb, ...], grain_px: float, rough: float) -> Array:
+def _granular(
+    rng: Rng, h: int, w: int, light: Array, colours: tuple[Rgb, ...], grain_px: float, rough: float
+) -> Array:
     base = pick(rng, colours)
     height = fractal(rng, h, w, grain_px * 12, 3, 0.6)
     grains = noise(rng, h, w, grain_px) + 0.6 * noise(rng, h, w, max(grain_px / 2, 1))
     picture = ramp(base * 0.65, base * 1.2, 0.5 + 0.25 * height + 0.12 * grains)
     picture *= relief(height + 0.35 * grains, light, rough)
-    odd = np.abs(noise(rng, h, w, grain_px * 1.5)) > 1.35
-    picture[:, odd] = picture[:, odd] * 0.4 + pick(rng, SANDS)[:, None] * 0.55
-    return picture
+    odd = np.clip(np.abs(noise(rng, h, w, grain_px * 1.5)) * 3 - 3.6, 0, 0.6)
+    return picture + (pick(rng, SANDS)[:, None, None] - picture) * odd
 
 
 def soil(rng: Rng, h: int, w: int, light: Array) -> Array:
@@ -96,7 +124,11 @@ def stone(rng: Rng, h: int, w: int, light: Array) -> Array:
     height = fractal(rng, h, w, 90, 6, 0.6)
     picture = ramp(base * 0.7, base * 1.2, 0.5 + 0.3 * height) * relief(height, light, 0.6)
     lichen = np.clip(height[::-1, ::-1] * 0.8 + 0.4 * height - 0.7, 0, 0.6)
-    return picture + (pick(rng, ((0.42, 0.46, 0.28), (0.66, 0.55, 0.24), (0.7, 0.72, 0.62)))[:, None, None] - picture) * lichen
+    return (
+        picture
+        + (pick(rng, ((0.42, 0.46, 0.28), (0.66, 0.55, 0.24), (0.7, 0.72, 0.62)))[:, None, None] - picture)
+        * lichen
+    )
 
 
 def bark(rng: Rng, h: int, w: int, light: Array) -> Array:
@@ -114,7 +146,9 @@ def wood(rng: Rng, h: int, w: int, light: Array) -> Array:
     """A weathered plank: grain lines, fine fibres."""
     base = pick(rng, ((0.6, 0.45, 0.3), (0.56, 0.53, 0.5), (0.72, 0.58, 0.4), (0.5, 0.38, 0.29)))
     bend = noise(rng, h, w, 110, 3.0) * 14
-    lines = np.sin((np.arange(h, dtype=np.float32)[:, None] + bend) * np.float32(2 * math.pi / rng.uniform(9, 20)))
+    lines = np.sin(
+        (np.arange(h, dtype=np.float32)[:, None] + bend) * np.float32(2 * math.pi / rng.uniform(9, 20))
+    )
     fibre = noise(rng, h, w, 1.5, 30.0)
     picture = ramp(base * 0.6, base * 1.12, 0.6 + 0.2 * lines + 0.18 * fibre)
     return picture * relief(lines * 0.4 + fibre * 0.5, light, 0.25)
@@ -185,7 +219,9 @@ def _strokes(rng: Rng, h: int, w: int, count: int, colours: list[Array], ends: A
     tones = rng.uniform(0.45, 1.2, count)
     which = rng.integers(len(colours), size=count)
     for line, tone, one in zip(ends.tolist(), np.sort(tones), which, strict=True):
-        draw.line(line, fill=tuple((np.clip(colours[one] * tone, 0, 1) * 255).astype(int).tolist()), width=width_px)
+        draw.line(
+            line, fill=tuple((np.clip(colours[one] * tone, 0, 1) * 255).astype(int).tolist()), width=width_px
+        )
     return from_image(picture.filter(ImageFilter.BoxBlur(0.8)))
 
 
@@ -212,14 +248,25 @@ def grass(rng: Rng, h: int, w: int, light: Array) -> Array:
     lean = rng.standard_normal(count) * 0.35
     length = rng.uniform(0.3, 0.9, count) * h
     ends = np.stack([x, y, x + lean * length, y - length], axis=1)
-    return _strokes(rng, h, w, count, [pick(rng, GREENS), pick(rng, GREENS), pick(rng, SANDS)], ends, int(rng.integers(3, 8)))
+    return _strokes(
+        rng,
+        h,
+        w,
+        count,
+        [pick(rng, GREENS), pick(rng, GREENS), pick(rng, SANDS)],
+        ends,
+        int(rng.integers(3, 8)),
+    )
 
 
 def greenery(rng: Rng, h: int, w: int, light: Array) -> Array:
     """Far out of focus: soft patches of leaves, sky and flowers with discs of light."""
     del light
     small_h, small_w = h // 8 + 2, w // 8 + 2
-    dark, bright = pick(rng, GREENS) * float(rng.uniform(0.3, 1.0)), pick(rng, (*GREENS, (0.6, 0.72, 0.85), *SANDS))
+    dark, bright = (
+        pick(rng, GREENS) * float(rng.uniform(0.3, 1.0)),
+        pick(rng, (*GREENS, (0.6, 0.72, 0.85), *SANDS)),
+    )
     picture = ramp(dark, bright, 0.4 + 0.35 * fractal(rng, small_h, small_w, 14, 2))
     image = to_image(picture)
     draw = ImageDraw.Draw(image, "RGBA")
@@ -227,7 +274,9 @@ def greenery(rng: Rng, h: int, w: int, light: Array) -> Array:
     for _ in range(int(rng.integers(0, 14))):
         x, y, r = rng.uniform(0, small_w), rng.uniform(0, small_h), rng.uniform(1, small_w / 9)
         tone = np.clip(spots * rng.uniform(0.7, 1.2), 0, 1) * 255
-        draw.ellipse((x - r, y - r, x + r, y + r), fill=(*tone.astype(int).tolist(), int(rng.integers(50, 170))))
+        draw.ellipse(
+            (x - r, y - r, x + r, y + r), fill=(*tone.astype(int).tolist(), int(rng.integers(50, 170)))
+        )
     image = image.filter(ImageFilter.GaussianBlur(float(rng.uniform(0.6, 1.6))))
     return from_image(image.resize((w, h), Image.Resampling.BICUBIC))
 

@@ -148,10 +148,9 @@ def _colour(colour: Sequence[float] | Array, like: Array) -> Array:
 def _shade(albedo: Array, normal: tuple[Array, Array, Array], light: Light, gloss: float) -> Array:
     """Colour of a lit surface: sky from above, wrapped sun, a soft and a sharp highlight. Normals are of unit length."""
     nx, ny, nz = normal
-    sun = nx * light.direction[0] + ny * light.direction[1] + nz * light.direction[2]
-    half = light.direction + np.array([0, 0, 1], dtype=np.float32)
-    half /= np.linalg.norm(half)
-    spread = np.maximum(nx * half[0] + ny * half[1] + nz * half[2], 0)
+    lx, ly, lz = light.direction.tolist()
+    sun = nx * lx + ny * ly + nz * lz
+    spread = np.maximum((sun + nz) / math.sqrt(2 + 2 * lz), 0)
     spread = np.square(np.square(np.square(spread)))
     shine = gloss * (0.22 * spread + 0.75 * np.square(np.square(spread)))
     sky = 0.55 + 0.25 * (nz - ny)
@@ -181,19 +180,20 @@ def _paint_ellipsoid(picture: Array, part: Ellipsoid, view: View, light: Light, 
     if window is None:
         return
     dx, dy = window.dx, window.dy
-    flat = np.linalg.inv(covariance[:2, :2])
-    gx, gy = flat[0, 0] * dx + flat[0, 1] * dy, flat[0, 1] * dx + flat[1, 1] * dy
+    (xx, xy, xz), (_, yy, yz), (_, _, zz) = covariance.tolist()
+    size = xx * yy - xy * xy
+    gx, gy = (yy * dx - xy * dy) / size, (xx * dy - xy * dx) / size
     inside = 1 - (gx * dx + gy * dy)
     alpha = _unit(inside / (2 * np.sqrt(gx * gx + gy * gy) + 1e-6) + 0.5)
-    depth = covariance[2, 2] - covariance[2, :2] @ flat @ covariance[:2, 2]
-    z = covariance[2, 0] * gx + covariance[2, 1] * gy + np.sqrt(np.maximum(inside, 0) * max(depth, 0.0))
-    back = np.linalg.inv(shape)
+    depth = zz - (yy * xz * xz - 2 * xy * xz * yz + xx * yz * yz) / size
+    z = xz * gx + yz * gy + np.sqrt(np.maximum(inside, 0) * max(depth, 0.0))
+    back = (shape / (shape * shape).sum(axis=0)).T
     unit = [row[0] * dx + row[1] * dy + row[2] * z for row in back]
     nx, ny, nz = (back[0, j] * unit[0] + back[1, j] * unit[1] + back[2, j] * unit[2] for j in range(3))
-    size = np.sqrt(nx * nx + ny * ny + nz * nz) + 1e-6
+    norm = np.sqrt(nx * nx + ny * ny + nz * nz) + 1e-6
     place = (window.rows, window.columns)
     albedo = _albedo(part.coat, unit[0], grain[place])
-    _over(picture, place, _shade(albedo, (nx / size, ny / size, nz / size), light, part.coat.gloss), alpha)
+    _over(picture, place, _shade(albedo, (nx / norm, ny / norm, nz / norm), light, part.coat.gloss), alpha)
     if part.coat.fur:
         _paint_fur(picture, part, shape, centre + np.array([*view.origin_px, 0], dtype=np.float32), light)
 
@@ -210,12 +210,14 @@ def _directions() -> Array:
 
 def _paint_fur(picture: Array, part: Ellipsoid, shape: Array, centre: Array, light: Light) -> None:
     """Hairs as short strokes that stand on an ellipsoid, drawn at twice the size."""
-    mean_radius = float(np.abs(np.linalg.det(shape))) ** (1 / 3)
+    mean_radius = math.prod(part.radii) ** (1 / 3) * math.sqrt(
+        float((shape * shape).sum()) / sum(r * r for r in part.radii)
+    )
     if mean_radius < 3:
         return
     length = part.coat.fur * mean_radius
-    points = _directions()[: int(min(900, 80 + 20 * mean_radius))]
-    normals = points[:, :3] @ np.linalg.inv(shape)
+    points = _directions()[: int(min(900, 60 + 13 * mean_radius))]
+    normals = points[:, :3] @ (shape / (shape * shape).sum(axis=0)).T
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
     roots = points[:, :3] @ shape.T
     seen = normals[:, 2] > -0.15
@@ -226,11 +228,15 @@ def _paint_fur(picture: Array, part: Ellipsoid, shape: Array, centre: Array, lig
         return
     w, h = window.dx.size, window.dy.size
     start = (roots[:, :2] - np.array([window.dx[0, 0], window.dy[0, 0]])) * 2
-    tip = start + (normals[:, :2] + (chance[:, None] - 0.5) * 0.5) * (2 * length * (0.6 + 0.7 * chance[:, None]))
+    tip = start + (normals[:, :2] + (chance[:, None] - 0.5) * 0.5) * (
+        2 * length * (0.6 + 0.7 * chance[:, None])
+    )
     coat = part.coat
     along = points[seen, 0]
-    albedo = _albedo(coat, along, chance * 2 - 1) if coat.fur_colour is None else _colour(coat.fur_colour, along)
-    lit = (0.52 + 0.4 * np.maximum(normals @ light.direction, 0) + 0.4 * (chance - 0.5))
+    albedo = (
+        _albedo(coat, along, chance * 2 - 1) if coat.fur_colour is None else _colour(coat.fur_colour, along)
+    )
+    lit = 0.52 + 0.4 * np.maximum(normals @ light.direction, 0) + 0.4 * (chance - 0.5)
     tones = albedo * _colour(light.sky + light.sun, lit) * (lit * 255)
     colours = np.clip(tones, 0, 255).astype(int).T.tolist()
     hairs = Image.new("RGBA", (2 * w, 2 * h))
@@ -293,7 +299,8 @@ def outline(kind: str) -> tuple[Array, Array]:
 
 def _paint_blade(picture: Array, part: Blade, view: View, light: Light, grain: Array) -> None:
     root, along, across = (
-        view.rotation @ np.asarray(p, dtype=np.float32) * view.scale_px for p in (part.root, part.along, part.across)
+        view.rotation @ np.asarray(p, dtype=np.float32) * view.scale_px
+        for p in (part.root, part.along, part.across)
     )
     size = float(along[0] * across[1] - along[1] * across[0])
     long, wide = math.hypot(along[0], along[1]), math.hypot(across[0], across[1])
@@ -314,7 +321,11 @@ def _paint_blade(picture: Array, part: Blade, view: View, light: Light, grain: A
     vein = veins[(v * 32 + 32).astype(np.intp), column]
     alpha = _unit((widths[column] - np.abs(v)) * (abs(size) / long) / part.soft_px + 0.5)
     facing = np.cross(along, across)
-    tone = abs(float(facing @ light.direction)) / float(np.linalg.norm(facing)) * (1 - 0.18 * np.abs(v) + 0.1 * u)
+    tone = (
+        abs(float(facing @ light.direction))
+        / float(np.linalg.norm(facing))
+        * (1 - 0.18 * np.abs(v) + 0.1 * u)
+    )
     albedo = _albedo(part.coat, v, grain[place]) * (_colour(light.sky, u) + _colour(light.sun, u) * tone)
     if part.outline == "wing":
         alpha = alpha * _unit(part.opacity + 0.75 * vein)
@@ -365,7 +376,9 @@ def _outlines(parts: Sequence[Part], flat: Array) -> list[tuple[Array, float]]:
     return shapes
 
 
-def cast_shadow(picture: Array, parts: Sequence[Part], view: View, light: Light, *, depth: float, soft_px: float) -> None:
+def cast_shadow(
+    picture: Array, parts: Sequence[Part], view: View, light: Light, *, depth: float, soft_px: float
+) -> None:
     """Darken ``picture`` (3, H, W) by ``depth`` (0..1) where ``parts`` keep the sun from the ground z = 0."""
     sun = view.rotation.T @ light.direction
     fall = np.eye(3, dtype=np.float32)

@@ -7,8 +7,7 @@ that lie about, something in front, and a camera with a limited depth of field.
 
 import io
 import math
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +22,8 @@ from petiole.rundir import user_errors
 
 KINDS = ("ants", "bees")
 SPLITS = ("train", "val")
+LONG_PX = (320, 500)
+"""Shortest and longest long side of a photo."""
 ANTS_OF = {"train": (124, 245), "val": (70, 153)}
 """Ants of all photos in each split of the hymenoptera archive; the drawn set has the same balance."""
 
@@ -68,7 +69,7 @@ def draw(kind: str, *, seed: int, index: int, split: str) -> Image.Image:
 
 def _empty_scene(rng: Rng) -> _Scene:
     """A ground under a random light, sharp or out of focus, seen from above or aslant."""
-    long = int(rng.integers(320, 501))
+    long = int(rng.integers(LONG_PX[0], LONG_PX[1] + 1))
     short = max(240, round(long / float(rng.choice([1.0, 1.25, 1.33, 1.33, 1.33, 1.5, 1.5]))))
     h, w = (long, short) if rng.random() < 0.3 else (short, long)
     tilt = math.radians(float(rng.uniform(0, 68)))
@@ -123,6 +124,12 @@ def _cover(rng: Rng, scene: _Scene, length_px: float, centre: tuple[float, float
         solids.paint(scene.picture, scenery.cover(rng), view, scene.light, scene.grain)
 
 
+@lru_cache(maxsize=1)
+def _sensor_noise() -> Array:
+    """Fixed white noise of which each photo takes a part."""
+    return np.random.default_rng(2).standard_normal((LONG_PX[1] + 64, LONG_PX[1] + 64), dtype=np.float32)
+
+
 def _developed(rng: Rng, picture: Array) -> Image.Image:
     """From a scene to a photo: exposure, white balance, darker corners, noise of the sensor, focus."""
     h, w = picture.shape[1:]
@@ -130,7 +137,8 @@ def _developed(rng: Rng, picture: Array) -> Image.Image:
     y, x = np.linspace(-1, 1, h, dtype=np.float32)[:, None], np.linspace(-1, 1, w, dtype=np.float32)[None, :]
     picture *= 1 - np.float32(rng.uniform(0, 0.22)) * (x * x + y * y)
     picture *= tint.astype(np.float32)[:, None, None]
-    picture += rng.standard_normal((h, w), dtype=np.float32) * np.float32(rng.uniform(0.004, 0.03))
+    row, column = rng.integers(64, size=2).tolist()
+    picture += _sensor_noise()[row : row + h, column : column + w] * np.float32(rng.uniform(0.004, 0.03))
     image = backgrounds.to_image(picture)
     soft = float(rng.uniform(-1.0, 2.4))
     return image.filter(ImageFilter.BoxBlur(soft)) if soft > 0.2 else image
@@ -147,7 +155,9 @@ def counts(split: str, images: int) -> dict[str, int]:
     return {"ants": ants, "bees": images - ants}
 
 
-def generate(root: Path, *, seed: int = 0, train_images: int = 245, test_images: int = 153, progress: bool = False) -> None:
+def generate(
+    root: Path, *, seed: int = 0, train_images: int = 245, test_images: int = 153, progress: bool = False
+) -> None:
     """Draw a whole set into ``root/{train,val}/{ants,bees}/`` as JPEG files; files of the same names are replaced.
 
     Same seed, same machine: the same bytes. ``progress`` shows a bar.
@@ -158,7 +168,9 @@ def generate(root: Path, *, seed: int = 0, train_images: int = 245, test_images:
     wanted = {"train": train_images, "val": test_images}
     for split, images in wanted.items():
         if images < 2:
-            raise UserError(f"{images} drawn photos for {split!r} leave a class empty: ask for 2 or more in each split")
+            raise UserError(
+                f"{images} drawn photos for {split!r} leave a class empty: ask for 2 or more in each split"
+            )
     jobs = (
         (kind, index, split)
         for split, images in wanted.items()

@@ -31,7 +31,10 @@ def logits_digest(logits: torch.Tensor) -> str:
 
 def save_weights(state: Mapping[str, torch.Tensor], directory: Path) -> None:
     """Write ``weights.safetensors``."""
-    save_file({name: tensor.detach().contiguous().clone() for name, tensor in state.items()}, directory / "weights.safetensors")
+    save_file(
+        {name: tensor.detach().contiguous().clone() for name, tensor in state.items()},
+        directory / "weights.safetensors",
+    )
 
 
 def load_weights(directory: Path) -> dict[str, torch.Tensor]:

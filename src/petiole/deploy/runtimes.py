@@ -14,13 +14,21 @@ class OpenVinoRuntime:
 
     def __init__(self, path: Path, *, threads: int) -> None:
         core = openvino.Core()
-        options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads}
+        options = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_NUM_THREADS": threads,
+        }
         self._compiled = core.compile_model(str(path), "CPU", options)
         self._request = self._compiled.create_infer_request()
 
-    def run(self, inputs: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]") -> "np.ndarray[tuple[int, ...], np.dtype[np.float32]]":
+    def run(
+        self, inputs: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]"
+    ) -> "np.ndarray[tuple[int, ...], np.dtype[np.float32]]":
         """Logits of a contiguous array, as it is measured: nothing but the runtime's own call."""
-        result: np.ndarray[tuple[int, ...], np.dtype[np.float32]] = self._request.infer([inputs], share_inputs=True)[0]
+        result: np.ndarray[tuple[int, ...], np.dtype[np.float32]] = self._request.infer(
+            [inputs], share_inputs=True
+        )[0]
         return result
 
     def __call__(self, inputs: torch.Tensor) -> torch.Tensor:
@@ -31,7 +39,10 @@ class OpenVinoRuntime:
         """``(int8, all)`` convolution and matrix-product layers, read from the compiled model's own execution graph."""
         int8 = total = 0
         for node in self._compiled.get_runtime_model().get_ops():
-            info = {key: str(value.astype(str)) if hasattr(value, "astype") else str(value) for key, value in dict(node.get_rt_info()).items()}
+            info = {
+                key: str(value.astype(str)) if hasattr(value, "astype") else str(value)
+                for key, value in dict(node.get_rt_info()).items()
+            }
             if info.get("layerType") in {"Convolution", "GroupConvolution", "FullyConnected", "MatMul"}:
                 total += 1
                 int8 += info.get("primitiveType", "").endswith(("I8", "i8", "u8", "U8"))

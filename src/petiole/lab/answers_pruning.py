@@ -3,7 +3,7 @@
 from statistics import fmean
 
 from petiole import stats, units
-from petiole.evidence import Group
+from petiole.evidence import Group, accuracy_change
 from petiole.lab import phrases
 from petiole.lab.phrases import Run, listed
 from petiole.records import CurvePoint, Results
@@ -81,9 +81,23 @@ def _before_and_after(run: Run, name: str, where: str) -> list[str]:
         epochs = f"{after.first.train.epochs} epochs of retraining" if after.first.train else "retraining"
         parts.append(
             f"After {epochs} with the zeros held, {after.name} reaches {phrases.accuracy(after)}: "
-            f"{phrases.versus_parent(after)}."
+            f"{phrases.versus_parent(after)}{_against_baseline(run, after)}."
         )
     return parts
+
+
+def _against_baseline(run: Run, after: Group) -> str:
+    """Against what was pruned; records hold no paired test of these two unless one is the other's parent."""
+    baseline = _baseline(run)
+    if baseline is None or after.first.parent == baseline.name:
+        return ""
+    points = units.points(after.accuracy - baseline.accuracy)
+    told = {
+        "unclear": "whose interval overlaps",
+        "up": "whose interval lies wholly below",
+        "down": "whose interval lies wholly above",
+    }[accuracy_change(baseline, after)]
+    return f", and {points} against CNNOptimized, {told}"
 
 
 def _stored(run: Run, pruned: list[Group]) -> list[str]:

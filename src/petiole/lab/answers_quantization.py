@@ -9,6 +9,7 @@ from petiole.lab import phrases
 from petiole.lab.phrases import Run, listed
 
 PHOTOS = ("CNNOptimized-static-int8", "CNNOptimized-qat-int8")
+FUSED = "CNNOptimized-fused"
 DIGITS = ("LeNet-dynamic-int8", "LeNet-static-int8", "LeNet-qat-int8")
 
 
@@ -86,7 +87,7 @@ def static_and_qat(run: Run) -> list[str]:
         return run.missing(*PHOTOS)
     return [
         _achievements(run, quantized),
-        *(_against_parent(run, group) for group in quantized),
+        *(_against_parent(run, group) for group in [*_present(run, [FUSED]), *quantized]),
         *_deployed(run, quantized),
         *(sentence for engine in ("eager", "pt2e") for sentence in _qat_or_static(run, engine)),
         *run.missing(*PHOTOS),
@@ -125,10 +126,10 @@ def _achievements(run: Run, quantized: Sequence[Group]) -> str:
         *([f"no difference that the paired test can see for {_all(untold, quantized)}"] if untold else []),
     ]
     size_words = (
-        f"{_all(smaller, quantized)} smaller than the float parent" if smaller else "no file is smaller"
+        f"smaller than the float parent: {_all(smaller, quantized)}" if smaller else "no file is smaller"
     )
     accuracy_words = listed(accuracy) if accuracy else "no paired comparison was recorded"
-    return f"Size: {size_words}. Accuracy: {accuracy_words}. Time: {_time(run, quantized)}."
+    return f"In size, {size_words}; in accuracy, {accuracy_words}; in time, {_time(run, quantized)}."
 
 
 def _time(run: Run, quantized: Sequence[Group]) -> str:
@@ -137,11 +138,15 @@ def _time(run: Run, quantized: Sequence[Group]) -> str:
     faster = [label for label, changes in found if "down" in changes]
     slower = [label for label, changes in found if "up" in changes]
     words = [
-        *([f"faster on at least one runtime: {_all(faster, quantized)}"] if faster else []),
+        *(
+            [f"faster than the float parent on at least one runtime: {_all(faster, quantized)}"]
+            if faster
+            else []
+        ),
         *([f"slower on at least one runtime: {_all(slower, quantized)}"] if slower else []),
     ]
     if words:
-        return "; ".join(words)
+        return " but ".join(words)
     if not any(changes for _, changes in found):
         return "not measured on a runtime that both ran on"
     return "no measurable difference on any runtime"

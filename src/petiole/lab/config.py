@@ -21,7 +21,7 @@ class Effort(BaseModel):
     probe_epochs: int = 15
     transfer_epochs: int = 5
     retrain_first_epochs: int = 3
-    retrain_global_epochs: int = 7
+    retrain_global_epochs: int = 8
     photo_qat_epochs: int = 2
     lenet_epochs: int = 10
     lenet_qat_epochs: int = 2

@@ -9,6 +9,16 @@ from petiole.records import Results
 
 RUNTIMES = {"torch": "eager-mode PyTorch", "openvino": "OpenVINO", "onnxruntime": "ONNX Runtime"}
 
+STAGES = {
+    "CNNScratch": "scratch",
+    **dict.fromkeys(("CNNAdapted", "CNNOptimized"), "transfer"),
+    **dict.fromkeys(("CNNPrunedF", "CNNPrunedFO", "CNNPrunedG", "CNNPrunedGO"), "pruning"),
+    **dict.fromkeys(("demo-dtype", "LSTM-dynamic-int8"), "demos"),
+    **dict.fromkeys(("CNNOptimized-static-int8", "CNNOptimized-qat-int8"), "quantization"),
+    **dict.fromkeys(("LeNet", "LeNet-dynamic-int8", "LeNet-static-int8", "LeNet-qat-int8"), "lenet"),
+}
+"""Which stage of the lab makes a variant: a stage that fails is a row of ``failures`` under its own name."""
+
 
 class Run:
     """The records of one run as an answer reads them; it notes which variants were used (``evidence``)."""
@@ -32,17 +42,24 @@ class Run:
         return None if group.first.parent is None else self.find(group.first.parent)
 
     def missing(self, *names: str) -> list[str]:
-        """A sentence for each of ``names`` that failed, on any engine or seed, or that was not run."""
-        present = {group.name for group in self.groups}
-        sentences = []
-        for name in names:
-            rows = [row for row in self.results.failures if failed(row.variant, name)]
-            for row in rows:
-                seed = "" if row.seed is None else f" (seed {row.seed})"
-                why = " ".join(row.why.split()).rstrip(".")
-                sentences.append(f"{row.variant}{seed} failed, so nothing is said about it: {why}.")
-            if not rows and name not in present:
-                sentences.append(f"This run holds no {name}: its stage was not run, or did not end.")
+        """A sentence for each failure among ``names`` or their chapters, and one for those that were not run."""
+        absent = [name for name in names if name not in {group.name for group in self.groups}]
+        sentences, explained = [], set[str]()
+        for row in self.results.failures:
+            of = [name for name in names if row.variant == STAGES.get(name) or failed(row.variant, name)]
+            if not of:
+                continue
+            gone = [name for name in of if name in absent]
+            explained.update(gone)
+            what = f"The chapter {row.variant}" if row.variant in STAGES.values() else row.variant
+            seed = "" if row.seed is None else f" with seed {row.seed}"
+            lacks = f", so nothing is said about {listed(gone)}" if gone else ""
+            sentences.append(f"{what} failed{seed}{lacks}: {' '.join(row.why.split()).rstrip('.')}.")
+        rest = [name for name in absent if name not in explained]
+        if rest:
+            one = len(rest) == 1
+            verb, stage = ("is", "its stage was") if one else ("are", "their stages were")
+            sentences.append(f"{listed(rest)} {verb} not in this run: {stage} not run, or did not end.")
         return sentences
 
 

@@ -13,10 +13,14 @@ from petiole.pruning.unstructured import Masks, Method, Scope, hold, prune_weigh
 from petiole.records import CurvePoint, Train, Variant
 from petiole.training.evaluate import predict
 from petiole.training.fit import Hooks
+from petiole.training.statistics import reestimate
 from petiole.variants import Subject
 
 METHODS: tuple[Method, ...] = ("random", "magnitude")
-WHERE: dict[Scope, str] = {"first": "of the first convolution", "global": "of all convolutions and linear layers together"}
+WHERE: dict[Scope, str] = {
+    "first": "of the first convolution",
+    "global": "of all convolutions and linear layers together",
+}
 
 
 def run(bench: Bench, seed: int) -> ChapterResult:
@@ -35,7 +39,7 @@ def run(bench: Bench, seed: int) -> ChapterResult:
         how = f"{amount:.0%} of the weights {WHERE[scope]}, chosen at random, set to zero; not retrained."
         result.variants.append(_judge(bench, network, masks, seed, name, "CNNOptimized", how))
         train = _retrain(bench, network, masks, seed, f"{name}O", epochs)
-        how = f"{name} retrained; after every step the pruned weights were set back to zero."
+        how = f"{name} retrained; BatchNorm's statistics were estimated anew before each epoch, and the pruned weights set back to zero after every step."
         result.variants.append(_judge(bench, network, masks, seed, f"{name}O", name, how, train))
         result.images += train.epochs * len(bench.photo_data().train.labels)
     result.curves = _curve(bench, optimized, seed)
@@ -46,10 +50,11 @@ def _retrain(bench: Bench, network: nn.Module, masks: Masks, seed: int, name: st
     """Retrain with the masks held; the gate looks after every epoch."""
     amount = bench.config.amount
     hooks = Hooks(
+        before_epoch=lambda epoch: reestimate(network, bench.train_inputs()),
         after_step=lambda: hold(network, masks),
         after_epoch=lambda epoch: require_sparsity(network, masks, amount),
     )
-    return retrain(network, bench, seed, name=name, epochs=epochs, lr=2e-4, hooks=hooks)
+    return retrain(network, bench, seed, name=name, epochs=epochs, lr=4e-4, hooks=hooks)
 
 
 def _judge(bench: Bench, network: nn.Module, masks: Masks, seed: int, name: str, parent: str, how: str,
@@ -63,7 +68,9 @@ def _judge(bench: Bench, network: nn.Module, masks: Masks, seed: int, name: str,
         plan={"pruning": {"method": "random", "amount": amount, "parameters": sorted(masks)}},
     )  # fmt: skip
     reached = require_sparsity(network, masks, amount)
-    variant = bench.line.judge_float(network, bench.photo_task(), subject, gates={"sparsity": round(reached, 6)})
+    variant = bench.line.judge_float(
+        network, bench.photo_task(), subject, gates={"sparsity": round(reached, 6)}
+    )
     stored = copy.deepcopy(network)
     stored.load_state_dict(load_weights(bench.line.rundir.artifact(subject.folder)))
     require_sparsity(stored, masks, amount)
@@ -82,12 +89,16 @@ def _curve(bench: Bench, optimized: nn.Module, seed: int) -> list[CurvePoint]:
             network = copy.deepcopy(optimized)
             masks = prune_weights(network, amount=amount, method=method, scope="global", seed=seed)
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-            with torch.autocast("cpu", torch.bfloat16, enabled=False):
-                accuracy = predict(network, task.inputs, task.labels).accuracy(task.classes)
+            accuracy = predict(network, task.inputs, task.labels).accuracy(task.classes)
             points.append(
                 CurvePoint(
-                    method=method, scope="global", seed=seed, amount=amount,
-                    sparsity=require_sparsity(network, masks, amount), correct=accuracy.correct, total=accuracy.total,
+                    method=method,
+                    scope="global",
+                    seed=seed,
+                    amount=amount,
+                    sparsity=require_sparsity(network, masks, amount),
+                    correct=accuracy.correct,
+                    total=accuracy.total,
                 )  # fmt: skip
             )
         bench.say(f"curve of {method} pruning: {len(bench.config.effort.curve_amounts)} amounts judged")

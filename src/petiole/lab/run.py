@@ -64,7 +64,8 @@ def run_lab(config: LabConfig, *, command: str, say: Say, progress: bool) -> Res
         peak_memory_bytes=peak_memory_bytes(),
     )  # fmt: skip
     data = Data(
-        photos=bench.photos.record if bench.photos else None, digits=bench.digits.record if bench.digits else None
+        photos=bench.photos.record if bench.photos else None,
+        digits=bench.digits.record if bench.digits else None,
     )
     results = Results(
         run=run, data=data, variants=variants, demos=gathered.demos, curves=gathered.curves, failures=failures
@@ -93,13 +94,19 @@ def _set_up(config: LabConfig, rundir: RunDir, threads: int, say: Say, progress:
             split_file=config.out / "split.json", progress=progress,
         )  # fmt: skip
         record = photos.record
-        say(f"photos: {record.source}, {record.train} for training, {record.test} for testing, {len(record.skipped)} skipped")
+        say(
+            f"photos: {record.source}, {record.train} for training, {record.test} for testing, {len(record.skipped)} skipped"
+        )
     if "lenet" in config.stages:
         digits = load_digits(mnist=config.mnist, offline=config.offline)
-        say(f"digits: {digits.record.source}, {digits.record.train} for training, {digits.record.test} for testing")
+        say(
+            f"digits: {digits.record.source}, {digits.record.train} for training, {digits.record.test} for testing"
+        )
     say(f"backbone: {backbone.name}, weights: {weights.source}")
     line = AssemblyLine(rundir, threads=threads)
-    return Bench(config=config, line=line, backbone=backbone, weights=weights, photos=photos, digits=digits, say=say)
+    return Bench(
+        config=config, line=line, backbone=backbone, weights=weights, photos=photos, digits=digits, say=say
+    )
 
 
 def _basis(config: LabConfig, bench: Bench) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from petiole.errors import GateError
 from petiole.lab.bench import Bench, ChapterResult
 from petiole.models import backbones
 from petiole.records import Train
-from petiole.training.fit import FitConfig, Hooks, fit, has_bfloat16
 from petiole.training.features import FeatureBatches, features
+from petiole.training.fit import FitConfig, Hooks, fit, has_bfloat16
+from petiole.training.statistics import train_with_fixed_statistics
 from petiole.variants import Subject
 
 ADAPTED = (
@@ -27,13 +28,17 @@ OPTIMIZED = (
 def run(bench: Bench, seed: int) -> ChapterResult:
     """Train and judge ``CNNAdapted`` and ``CNNOptimized``."""
     photos, task = bench.photo_data(), bench.photo_task()
-    network = backbones.adapt(bench.backbone, bench.weights.state, classes=len(photos.record.classes), seed=seed)
+    network = backbones.adapt(
+        bench.backbone, bench.weights.state, classes=len(photos.record.classes), seed=seed
+    )
     network.eval()
     adapted_train = train_output_layer(network, bench, seed)
     adapted = _subject(bench, "CNNAdapted", seed, None, ADAPTED, adapted_train)
     first = bench.line.judge_float(network, task, adapted, gates={"frozen_unchanged": True})
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    train = retrain(network, bench, seed, name="CNNOptimized", epochs=bench.config.effort.transfer_epochs, lr=1e-4)
+    train = retrain(
+        network, bench, seed, name="CNNOptimized", epochs=bench.config.effort.transfer_epochs, lr=1e-4
+    )
     optimized = _subject(bench, "CNNOptimized", seed, "CNNAdapted", OPTIMIZED, train)
     second = bench.line.judge_float(network, task, optimized)
     images = len(photos.train.labels) * (1 + train.epochs)
@@ -49,7 +54,9 @@ def train_output_layer(network: nn.Module, bench: Bench, seed: int) -> Train:
     before = copy.deepcopy(network.state_dict())
     name, layer = backbones.output_layer(network)
     values = features(network, layer, bench.train_inputs())
-    config = FitConfig(epochs=bench.config.effort.probe_epochs, lr=3e-3, weight_decay=0.05, warmup=0.0, seed=seed)
+    config = FitConfig(
+        epochs=bench.config.effort.probe_epochs, lr=3e-3, weight_decay=0.05, warmup=0.0, seed=seed
+    )
     train = fit(layer, FeatureBatches(features=values, labels=bench.photo_data().train.labels), config)
     for key, tensor in network.state_dict().items():
         changed = not torch.equal(tensor, before[key])
@@ -61,7 +68,16 @@ def train_output_layer(network: nn.Module, bench: Bench, seed: int) -> Train:
     return train
 
 
-def retrain(network: nn.Module, bench: Bench, seed: int, *, name: str, epochs: int, lr: float, hooks: Hooks | None = None) -> Train:
+def retrain(
+    network: nn.Module,
+    bench: Bench,
+    seed: int,
+    *,
+    name: str,
+    epochs: int,
+    lr: float,
+    hooks: Hooks | None = None,
+) -> Train:
     """Retrain a whole photo network in place: the recipe that transfer and pruning share."""
     photos = bench.photo_data()
     config = FitConfig(
@@ -76,19 +92,8 @@ def retrain(network: nn.Module, bench: Bench, seed: int, *, name: str, epochs: i
     )  # fmt: skip
 
 
-def train_with_fixed_statistics(network: nn.Module) -> None:
-    """Train mode, but BatchNorm normalizes with the statistics it has: some hundred photos estimate them worse than
-    ImageNet did, and a network must not be judged with other statistics than it was trained with."""
-    network.train()
-    for module in network.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            module.eval()
-
-
 def _subject(bench: Bench, name: str, seed: int, parent: str | None, how: str, train: Train) -> Subject:
     return Subject(
         name=name, seed=seed, parent=parent, backbone=bench.backbone.name, how=how, weights=bench.weights_word,
         train=train, architecture=bench.backbone.name,
     )  # fmt: skip
-
-

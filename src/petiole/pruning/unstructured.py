@@ -24,13 +24,19 @@ _GLOBAL = {"random": prune.RandomUnstructured, "magnitude": prune.L1Unstructured
 
 def prunable(network: nn.Module, scope: Scope) -> list[tuple[str, nn.Module]]:
     """The layers that a scope covers: the first convolution, or all convolution and linear layers."""
-    layers = [(name, module) for name, module in network.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    layers = [
+        (name, module)
+        for name, module in network.named_modules()
+        if isinstance(module, nn.Conv2d | nn.Linear)
+    ]
     if scope == "first":
         return [layer for layer in layers if isinstance(layer[1], nn.Conv2d)][:1]
     return layers
 
 
-def prune_weights(network: nn.Module, *, amount: float, method: Method, scope: Scope, seed: int) -> dict[str, torch.Tensor]:
+def prune_weights(
+    network: nn.Module, *, amount: float, method: Method, scope: Scope, seed: int
+) -> dict[str, torch.Tensor]:
     """Set ``amount`` of the scope's weights to zero in place; returns the masks.
 
     ``global`` takes the share over all weights together, so that single layers may lose more or less of theirs.
@@ -41,7 +47,9 @@ def prune_weights(network: nn.Module, *, amount: float, method: Method, scope: S
     """
     if not 0 < amount < 1:
         raise UserError(f"--amount {amount:g} is not between 0 and 1: give a share such as 0.3")
-    network.to(memory_format=torch.contiguous_format)  # torch's pruning calls view(), which channels_last refuses
+    network.to(
+        memory_format=torch.contiguous_format
+    )  # torch's pruning calls view(), which channels_last refuses
     layers = prunable(network, scope)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -49,7 +57,9 @@ def prune_weights(network: nn.Module, *, amount: float, method: Method, scope: S
             for _, module in layers:
                 _LOCAL[method](module, "weight", amount=amount)
         else:
-            prune.global_unstructured([(module, "weight") for _, module in layers], pruning_method=_GLOBAL[method], amount=amount)
+            prune.global_unstructured(
+                [(module, "weight") for _, module in layers], pruning_method=_GLOBAL[method], amount=amount
+            )
     masks = {}
     for name, module in layers:
         masks[f"{name}.weight"] = module.get_buffer("weight_mask").bool()

@@ -28,10 +28,19 @@ def export_graph(network: nn.Module, input_shape: tuple[int, ...]) -> GraphModul
     """The network's graph in eval mode for any number of inputs of ``input_shape`` (C, H, W), BatchNorm folded."""
     network = copy.deepcopy(network).eval().to(memory_format=torch.contiguous_format)
     example = (torch.zeros(2, *input_shape),)
-    program = torch.export.export(network, example, dynamic_shapes=({0: Dim("batch", min=1, max=4096)},), strict=True)
+    program = torch.export.export(
+        network, example, dynamic_shapes=({0: Dim("batch", min=1, max=4096)},), strict=True
+    )
     graph = program.module(check_guards=False)
     assert isinstance(graph, GraphModule)
     _fuse_conv_bn_(graph)
+    return graph
+
+
+def fused_float(network: nn.Module, input_shape: tuple[int, ...]) -> GraphModule:
+    """The float network with BatchNorm folded into its convolutions, ready to be judged."""
+    graph = export_graph(network, input_shape)
+    allow_exported_model_train_eval(graph)
     return graph
 
 
@@ -69,6 +78,7 @@ def convert(prepared: GraphModule) -> GraphModule:
     """
     check_observers(prepared)
     converted: GraphModule = convert_pt2e(copy.deepcopy(prepared))
+    allow_exported_model_train_eval(converted)
     return converted
 
 
@@ -84,6 +94,6 @@ def check_observers(prepared: nn.Module) -> None:
             continue
         low = observer.min_val
         if low.numel() == 0 or not bool(torch.isfinite(low).all()):
-            raise GateError(f"observer {name} has seen no data: calibrate with training images before converting")
-
-
+            raise GateError(
+                f"observer {name} has seen no data: calibrate with training images before converting"
+            )

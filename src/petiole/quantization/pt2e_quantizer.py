@@ -128,7 +128,11 @@ def _same_scale(node: Node) -> None:
         return
     shared = SharedQuantizationSpec((source, node))
     node.meta["quantization_annotation"] = QuantizationAnnotation(
-        input_qspec_map={source: annotation.output_qspec if not isinstance(annotation.output_qspec, SharedQuantizationSpec) else annotation.output_qspec},
+        input_qspec_map={
+            source: annotation.output_qspec
+            if not isinstance(annotation.output_qspec, SharedQuantizationSpec)
+            else annotation.output_qspec
+        },
         output_qspec=shared,
         _annotated=True,
     )

@@ -57,7 +57,9 @@ class FitConfig:
 
     def describe(self) -> str:
         """The recipe in words, for the report."""
-        words = [f"{self.optimizer.upper() if self.optimizer == 'sgd' else 'AdamW'}, learning rate {self.lr:g}"]
+        words = [
+            f"{self.optimizer.upper() if self.optimizer == 'sgd' else 'AdamW'}, learning rate {self.lr:g}"
+        ]
         words.append(f"{self.warmup:.0%} warm-up, cosine decay over {self.epochs} epochs")
         words.append(f"weight decay {self.weight_decay:g}")
         if self.label_smoothing:
@@ -113,9 +115,15 @@ def converged_epoch(losses: list[float], tolerance: float = 0.05) -> int:
     return min(late[-1] + 1 if late else 1, len(losses))
 
 
-def fit(network: nn.Module, batches: Batches, config: FitConfig, *, hooks: Hooks | None = None,
-        train_mode: Callable[[], None] | None = None,
-        on_epoch: Callable[[Epoch], None] | None = None) -> Train:
+def fit(
+    network: nn.Module,
+    batches: Batches,
+    config: FitConfig,
+    *,
+    hooks: Hooks | None = None,
+    train_mode: Callable[[], None] | None = None,
+    on_epoch: Callable[[Epoch], None] | None = None,
+) -> Train:
     """Train ``network`` in place on all parameters that require grad; it is left in eval mode.
 
     Raises:
@@ -126,7 +134,8 @@ def fit(network: nn.Module, batches: Batches, config: FitConfig, *, hooks: Hooks
     parameters = [p for p in network.parameters() if p.requires_grad]
     if config.optimizer == "sgd":
         optimizer: torch.optim.Optimizer = torch.optim.SGD(
-            parameters, lr=config.lr, momentum=0.9, nesterov=True, weight_decay=config.weight_decay)
+            parameters, lr=config.lr, momentum=0.9, nesterov=True, weight_decay=config.weight_decay
+        )
     else:
         optimizer = torch.optim.AdamW(parameters, lr=config.lr, weight_decay=config.weight_decay)
     batch_count = 0
@@ -137,8 +146,10 @@ def fit(network: nn.Module, batches: Batches, config: FitConfig, *, hooks: Hooks
         torch.manual_seed(config.seed)
         for epoch in range(1, config.epochs + 1):
             hooks.before_epoch(epoch)
-            if train_mode: train_mode()
-            else: network.train()
+            if train_mode:
+                train_mode()
+            else:
+                network.train()
             total, right, seen = 0.0, 0, 0
             for inputs, labels in batches.epoch(generator):
                 for group in optimizer.param_groups:
@@ -154,11 +165,26 @@ def fit(network: nn.Module, batches: Batches, config: FitConfig, *, hooks: Hooks
                 if not math.isfinite(value):
                     raise TrainingError(f"the loss became {value} at epoch {epoch}, step {batch_count}")
                 batch_count += 1
-                total += value * len(labels); seen += len(labels)
+                total += value * len(labels)
+                seen += len(labels)
                 right += int((logits.argmax(1) == labels).sum())
-            history.append(Epoch(epoch=epoch, loss=total / seen, train_accuracy=right / seen, sparsity=hooks.after_epoch(epoch)))
-            if on_epoch: on_epoch(history[-1])
+            history.append(
+                Epoch(
+                    epoch=epoch,
+                    loss=total / seen,
+                    train_accuracy=right / seen,
+                    sparsity=hooks.after_epoch(epoch),
+                )
+            )
+            if on_epoch:
+                on_epoch(history[-1])
     network.eval()
     seconds = time.perf_counter() - began
-    return Train(epochs=len(history), converged_epoch=converged_epoch([h.loss for h in history]), seconds=seconds,
-        images_per_s=len(batches) * len(history) / seconds, recipe=config.describe(), history=history)
+    return Train(
+        epochs=len(history),
+        converged_epoch=converged_epoch([h.loss for h in history]),
+        seconds=seconds,
+        images_per_s=len(batches) * len(history) / seconds,
+        recipe=config.describe(),
+        history=history,
+    )

@@ -1,0 +1,260 @@
+"""Eager-mode quantization, as the handout teaches it (sections 3.4.2 and 3.4.3): dynamic, static, QAT.
+
+The one file that knows ``torch.ao``, which is deprecated; its warnings about that are silenced here, by name, and
+only while it is called. Eager mode does not see the graph: which modules are fused, and where tensors become int8
+and float again, is written by hand for the two networks of the handout, LeNet and torchvision's resnet18.
+"""
+
+import copy
+import functools
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+import torch
+import torchvision
+from torch import nn
+from torchvision.models.resnet import BasicBlock
+
+from petiole.errors import GateError, UserError
+
+LENET_PAIRS = [["conv1", "relu1"], ["conv2", "relu2"], ["fc1", "relu3"], ["fc2", "relu4"]]
+HEAD_DROPOUT = 0.5
+"""Dropout before the float head of the combined model, as in PyTorch's quantized transfer learning tutorial."""
+
+_DEPRECATIONS = [
+    ("torch.ao.quantization is deprecated", DeprecationWarning),
+    ("torch.quantize_per_tensor, torch.quantize_per_channel and other", UserWarning),
+    ("Please use quant_min and quant_max to specify the range for observers", UserWarning),
+]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the deprecation warnings of torch.ao; any other warning passes."""
+    with warnings.catch_warnings():
+        for message, category in _DEPRECATIONS:
+            warnings.filterwarnings("ignore", message=message, category=category)
+        yield
+
+
+@functools.cache
+def _ao() -> ModuleType:
+    """torch.ao.quantization, with the int8 kernels chosen once.
+
+    Raises:
+        UserError: this torch no longer has it.
+    """
+    try:
+        import torch.ao.quantization as ao
+    except ImportError as error:
+        raise UserError(
+            f"eager quantization needs torch.ao.quantization, which torch {torch.__version__} no longer has: "
+            "install an older torch, or quantize with the pt2e engine"
+        ) from error
+    torch.backends.quantized.engine = _engine()
+    return ao
+
+
+def _engine() -> str:
+    """The int8 kernels: oneDNN where the processor has VNNI (else its sums may saturate), then x86, then others."""
+    supported = torch.backends.quantized.supported_engines
+    wanted = ["onednn"] if torch.cpu._is_vnni_supported() else []
+    for name in [*wanted, "x86", "fbgemm", "qnnpack"]:
+        if name in supported:
+            return name
+    raise UserError("this torch was built without int8 kernels: install the usual build from PyPI")
+
+
+@_quiet()
+def dynamic(network: nn.Module) -> nn.Module:
+    """A copy in eval mode whose Linear and LSTM layers have int8 weights; inputs are quantized at run time.
+
+    Raises:
+        GateError: it has no such layer.
+    """
+    original = copy.deepcopy(network).eval()
+    layers = {nn.Linear, nn.LSTM}
+    quantized: nn.Module = _ao().quantize_dynamic(original, layers, dtype=torch.qint8, inplace=True)
+    return _require_some(quantized)
+
+
+@_quiet()
+def fuse(network: nn.Module, *, qat: bool) -> nn.Module:
+    """A copy with activation (and BatchNorm) fused into each layer, between a QuantStub and a DeQuantStub.
+
+    Without ``qat`` in eval mode, BatchNorm folded into the weights; with it in train mode, BatchNorm kept inside the
+    fused module.
+
+    Raises:
+        UserError: neither LeNet nor torchvision's resnet18.
+    """
+    ao = _ao()
+    if _is_resnet18(network):
+        resnet = quantizable_resnet18(network).train(qat)
+        resnet.fuse_model(is_qat=qat)
+        return resnet
+    if not all(hasattr(network, name) for pair in LENET_PAIRS for name in pair):
+        raise UserError(
+            f"eager quantization does not know how to fuse {type(network).__name__}: "
+            "give LeNet or resnet18, or quantize with the pt2e engine"
+        )
+    lenet = copy.deepcopy(network).train(qat)
+    fuse_modules = ao.fuse_modules_qat if qat else ao.fuse_modules
+    wrapped: nn.Module = ao.QuantWrapper(fuse_modules(lenet, LENET_PAIRS)).train(qat)
+    return wrapped
+
+
+def fused_float(network: nn.Module) -> nn.Module:
+    """The float network with fused modules, in eval mode (``CNNOptimized-fused``): the baseline of static int8.
+
+    Raises:
+        UserError: neither LeNet nor torchvision's resnet18.
+    """
+    return fuse(network, qat=False)
+
+
+def quantizable_resnet18(network: nn.Module) -> nn.Module:
+    """torchvision's quantizable resnet18 with the weights of a float one, in eval mode; not yet fused.
+
+    Raises:
+        UserError: the network is no resnet18 with one linear output layer.
+    """
+    _ao()
+    if not _is_resnet18(network):
+        raise UserError(
+            f"{type(network).__name__} is not torchvision's resnet18: give one with a linear layer fc"
+        )
+    assert isinstance(network.fc, nn.Linear)
+    classes = network.fc.out_features
+    quantizable: nn.Module = torchvision.models.quantization.resnet18(
+        weights=None, quantize=False, num_classes=classes
+    )
+    quantizable.load_state_dict(network.state_dict())
+    return quantizable.eval()
+
+
+@_quiet()
+def prepare_static(network: nn.Module) -> nn.Module:
+    """A fused copy with observers, in eval mode, ready for :func:`calibrate`.
+
+    Raises:
+        UserError: neither LeNet nor torchvision's resnet18.
+    """
+    ao = _ao()
+    fused = fuse(network, qat=False)
+    fused.qconfig = ao.get_default_qconfig(torch.backends.quantized.engine)
+    prepared: nn.Module = ao.prepare(fused, inplace=True)
+    return prepared
+
+
+@_quiet()
+def prepare_qat(network: nn.Module) -> nn.Module:
+    """A fused copy with fake-quantize, in train mode, ready for training.
+
+    Of resnet18 only the feature extractor is quantized; its head (dropout, and the trained output layer) stays float,
+    as in PyTorch's quantized transfer learning tutorial.
+
+    Raises:
+        UserError: neither LeNet nor torchvision's resnet18.
+    """
+    ao = _ao()
+    fused = fuse(network, qat=True)
+    quantized_part = fused
+    if _is_resnet18(network):
+        fused = _with_float_head(fused)
+        quantized_part = fused.get_submodule("0")
+    quantized_part.qconfig = ao.get_default_qat_qconfig(torch.backends.quantized.engine)
+    prepared: nn.Module = ao.prepare_qat(fused, inplace=True)
+    return prepared
+
+
+@torch.no_grad()
+def calibrate(prepared: nn.Module, inputs: torch.Tensor, batch_images: int = 32) -> int:
+    """Show inputs ``(N, C, H, W)`` of the training split to the observers; returns how many were shown.
+
+    This happens in eval mode, so that no BatchNorm statistics change; the mode is restored.
+    """
+    training = prepared.training
+    prepared.eval()
+    for batch in inputs.split(batch_images):
+        prepared(batch)
+    prepared.train(training)
+    return len(inputs)
+
+
+def freeze_observers(prepared: nn.Module) -> None:
+    """Fix scales and BatchNorm statistics for the last part of quantization-aware training."""
+    prepared.apply(_ao().disable_observer)
+    prepared.apply(torch.ao.nn.intrinsic.qat.freeze_bn_stats)
+
+
+@_quiet()
+def convert(prepared: nn.Module) -> nn.Module:
+    """The int8 network, in eval mode; ``prepared`` stays as it is.
+
+    Raises:
+        GateError: an observer has seen no data, so that its scale would be made up (the message names it); or
+            nothing was quantized.
+    """
+    check_observers(prepared)
+    converted: nn.Module = _ao().convert(copy.deepcopy(prepared).eval(), inplace=True)
+    return _require_some(converted)
+
+
+def check_observers(prepared: nn.Module) -> None:
+    """Refuse observers that saw nothing: their minimum is still infinite, or was never written.
+
+    Raises:
+        GateError: it names the first such observer.
+    """
+    observer_base = _ao().ObserverBase
+    for name, module in prepared.named_modules():
+        if not isinstance(module, observer_base) or not hasattr(module, "min_val"):
+            continue
+        low = module.min_val
+        assert isinstance(low, torch.Tensor)
+        if low.numel() == 0 or not bool(torch.isfinite(low).all()):
+            raise GateError(
+                f"observer {name} has seen no data: calibrate with training images before converting"
+            )
+
+
+def quantized_layers(network: nn.Module) -> tuple[int, int]:
+    """``(quantized, all)`` layers with weights: convolution, linear, LSTM."""
+    _ao()
+    library = torch.ao.nn.quantized
+    int8 = (library.Conv2d, library.Linear, library.dynamic.LSTM)
+    done = sum(isinstance(module, int8) for module in network.modules())
+    left = sum(isinstance(module, nn.Conv2d | nn.Linear | nn.LSTM) for module in network.modules())
+    return done, done + left
+
+
+def save_state(network: nn.Module, path: Path) -> int:
+    """Store the state dict with torch.save; returns the file's size in bytes (int8 weights take 1 byte each)."""
+    torch.save(network.state_dict(), path)
+    return path.stat().st_size
+
+
+def _require_some(network: nn.Module) -> nn.Module:
+    done, total = quantized_layers(network)
+    if done == 0:
+        raise GateError(f"nothing was quantized: 0 of {total} layers of {type(network).__name__} are int8")
+    return network
+
+
+def _is_resnet18(network: nn.Module) -> bool:
+    if not isinstance(network, torchvision.models.ResNet) or not isinstance(network.fc, nn.Linear):
+        return False
+    stages = [network.layer1, network.layer2, network.layer3, network.layer4]
+    return all(len(stage) == 2 and isinstance(stage[0], BasicBlock) for stage in stages)
+
+
+def _with_float_head(resnet: nn.Module) -> nn.Module:
+    """The combined model: quantized feature extractor, flatten, float head with the trained output layer."""
+    names = ["quant", "conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4", "avgpool", "dequant"]
+    features = nn.Sequential(*(resnet.get_submodule(name) for name in names))
+    head = nn.Sequential(nn.Dropout(HEAD_DROPOUT), resnet.get_submodule("fc"))
+    return nn.Sequential(features, nn.Flatten(1), head).train()
