@@ -86,9 +86,7 @@ def test_a_wrong_file_does_not_replace_a_sound_one(server: str, tmp_path: Path) 
     assert target.read_bytes() == b"sound"
 
 
-@pytest.mark.parametrize(
-    ("path", "why"), [("short", "broke off"), ("stalls", "broke off"), ("missing", "answers 404")]
-)
+@pytest.mark.parametrize(("path", "why"), [("short", "broke off"), ("stalls", "broke off"), ("missing", "answers 404")])
 def test_a_failed_transfer_leaves_nothing(server: str, tmp_path: Path, path: str, why: str) -> None:
     with pytest.raises(DownloadError, match=why):
         fetch(f"{server}/{path}", tmp_path / "file", sha256=None, what="it", timeout_s=0.5)
@@ -148,9 +146,7 @@ def test_offline_touches_no_socket(server: str, tmp_path: Path, monkeypatch: pyt
     assert _Handler.asked == []
 
 
-def test_a_proxy_of_the_environment_is_used(
-    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_proxy_of_the_environment_is_used(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", server)
     with pytest.raises(DownloadError, match="answers 404"):  # this proxy knows no other host
         fetch("http://photos.example/good", tmp_path / "file", sha256=None, what="it")

@@ -5,9 +5,7 @@ import pytest
 from petiole.errors import GateError, GoalError, PetioleError, UserError, unknown_choice
 
 
-@pytest.mark.parametrize(
-    ("kind", "code"), [(PetioleError, 1), (GateError, 1), (UserError, 2), (GoalError, 3)]
-)
+@pytest.mark.parametrize(("kind", "code"), [(PetioleError, 1), (GateError, 1), (UserError, 2), (GoalError, 3)])
 def test_exit_codes(kind: type[PetioleError], code: int) -> None:
     assert kind("why").exit_code == code
     assert isinstance(kind("why"), PetioleError)

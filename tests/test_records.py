@@ -13,9 +13,7 @@ from petiole.errors import UserError
 
 def results() -> records.Results:
     machine = records.Machine(cpu="a cpu", isa=["avx2"], cores=2, threads=2, versions={"torch": "2"})
-    accuracy = records.Accuracy(
-        correct=3, total=4, value=0.75, ci95=(0.3, 0.95), by_class={"ants": 1.0, "bees": 0.5}
-    )
+    accuracy = records.Accuracy(correct=3, total=4, value=0.75, ci95=(0.3, 0.95), by_class={"ants": 1.0, "bees": 0.5})
     variant = records.Variant(
         name="CNNPrunedFO",
         seed=1,
@@ -39,9 +37,7 @@ def results() -> records.Results:
 
 
 def write(run: Path, value: Any) -> Path:
-    (run / "results.json").write_text(
-        value if isinstance(value, str) else json.dumps(value), encoding="utf-8"
-    )
+    (run / "results.json").write_text(value if isinstance(value, str) else json.dumps(value), encoding="utf-8")
     return run
 
 

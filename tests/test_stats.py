@@ -148,9 +148,7 @@ def test_neighbouring_timings_are_not_taken_for_independent() -> None:
     a, b = timings(3.0, 1000, 1), timings(3.0, 1000, 2) * wave
     _, low, high = stats.median_ratio_interval(a, b, seed=0)
     resampled = np.random.default_rng(6).integers(1000, size=(2000, 1000))
-    independent = np.quantile(
-        np.median(a[resampled], axis=1) / np.median(b[resampled], axis=1), [0.025, 0.975]
-    )
+    independent = np.quantile(np.median(a[resampled], axis=1) / np.median(b[resampled], axis=1), [0.025, 0.975])
     assert high - low > 2 * (independent[1] - independent[0])
 
 
@@ -177,12 +175,8 @@ def exact_power(n: int, difference: float, discordant_rate: float) -> float:
     return float((binom.pmf(flips, n, discordant_rate) * reject).sum())
 
 
-@pytest.mark.parametrize(
-    ("difference", "discordant_rate"), [(0.05, 0.10), (0.02, 0.05), (0.0065, 0.033), (0.05, 0.05)]
-)
-def test_photos_needed_gives_about_the_power_that_was_asked_for(
-    difference: float, discordant_rate: float
-) -> None:
+@pytest.mark.parametrize(("difference", "discordant_rate"), [(0.05, 0.10), (0.02, 0.05), (0.0065, 0.033), (0.05, 0.05)])
+def test_photos_needed_gives_about_the_power_that_was_asked_for(difference: float, discordant_rate: float) -> None:
     n = stats.photos_needed(difference, discordant_rate)
     assert 0.74 < exact_power(n, difference, discordant_rate) < 0.83
     assert stats.photos_needed(-difference, discordant_rate) == n

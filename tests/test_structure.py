@@ -96,9 +96,7 @@ def layer_faults(importer: str, imported: str) -> str | None:
 @pytest.mark.parametrize("path", SOURCES, ids=short)
 def test_every_file_belongs_to_a_layer(path: Path) -> None:
     name = part(module_name(path))
-    assert name == "" or name in LEVEL, (
-        f"{name} is in no layer: put it into LAYERS and CONTRIBUTING.md, or elsewhere"
-    )
+    assert name == "" or name in LEVEL, f"{name} is in no layer: put it into LAYERS and CONTRIBUTING.md, or elsewhere"
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=short)
@@ -107,9 +105,7 @@ def test_imports_go_down_the_layers(path: Path) -> None:
     if importer == "":
         assert not own_imports(path), "`import petiole` stays light"
         return
-    faults = [
-        f"{name}: {fault}" for name in own_imports(path) if (fault := layer_faults(importer, part(name)))
-    ]
+    faults = [f"{name}: {fault}" for name in own_imports(path) if (fault := layer_faults(importer, part(name)))]
     assert not faults, f"{short(path)} imports {faults}"
 
 
@@ -148,9 +144,7 @@ def test_each_quantization_library_has_one_adapter(path: Path) -> None:
         assert not pt2e, f"only quantization/pt2e*.py may use {pt2e}"
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in SOURCES if part(module_name(path)) in WITHOUT_TORCH], ids=short
-)
+@pytest.mark.parametrize("path", [path for path in SOURCES if part(module_name(path)) in WITHOUT_TORCH], ids=short)
 def test_lower_layers_and_the_report_know_no_torch(path: Path) -> None:
     heavy = [name for name in imports(path) if name.split(".")[0] in {"torch", "torchvision", "timm"}]
     assert not heavy, f"{short(path)} imports {heavy}"
@@ -165,12 +159,8 @@ def body_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 @pytest.mark.parametrize("path", ALL_PYTHON, ids=short)
 def test_files_and_functions_are_short(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_FILE_LINES
-    functions = [
-        node for node in ast.walk(tree(path)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    ]
-    long = {
-        function.name: lines for function in functions if (lines := body_lines(function)) > MAX_FUNCTION_LINES
-    }
+    functions = [node for node in ast.walk(tree(path)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    long = {function.name: lines for function in functions if (lines := body_lines(function)) > MAX_FUNCTION_LINES}
     assert not long, f"{short(path)} has long functions: {long}"
 
 

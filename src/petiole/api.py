@@ -32,9 +32,7 @@ def lab(*, data: Path | None = None, mnist: Path | None = None, out: Path = Path
         seed=seed, seeds=seeds, authors=tuple(author), stages=tuple(stages), profile=profile, count=count,
         effort=effort(profile),
     )  # fmt: skip
-    results = run_lab(
-        config, command=shlex.join(["petiole", *sys.argv[1:]]), say=say, progress=sys.stderr.isatty()
-    )
+    results = run_lab(config, command=shlex.join(["petiole", *sys.argv[1:]]), say=say, progress=sys.stderr.isatty())
     write_report(out, results)
     write_readme(out, results)
     return results

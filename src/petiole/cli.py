@@ -46,25 +46,17 @@ def lab(
         typer.Option(help="Folder of photos (train/ and val/, or classes); the word synthetic draws them."),
     ] = None,
     mnist: Annotated[Path | None, typer.Option(help="Folder that holds MNIST/raw.")] = None,
-    out: Annotated[Path, typer.Option(help="Run directory; a run that was stopped goes on there.")] = Path(
-        "runs/lab"
-    ),
+    out: Annotated[Path, typer.Option(help="Run directory; a run that was stopped goes on there.")] = Path("runs/lab"),
     backbone: Annotated[
         str | None,
         typer.Option(help="alexnet, resnet18, efficientnet_lite0, or any name of torchvision or timm."),
     ] = None,
-    weights: Annotated[
-        str | None, typer.Option(help="File of pretrained weights, or the word random.")
-    ] = None,
+    weights: Annotated[str | None, typer.Option(help="File of pretrained weights, or the word random.")] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Never touch the network.")] = False,
     amount: Annotated[float, typer.Option(help="Share of weights to prune, between 0 and 1.")] = 0.3,
     seed: Seed = 0,
-    seeds: Annotated[
-        int, typer.Option(help="Repeat everything with so many seeds; report mean and interval.")
-    ] = 1,
-    author: Annotated[
-        list[str] | None, typer.Option(help="Name on the report's first page; repeatable.")
-    ] = None,
+    seeds: Annotated[int, typer.Option(help="Repeat everything with so many seeds; report mean and interval.")] = 1,
+    author: Annotated[list[str] | None, typer.Option(help="Name on the report's first page; repeatable.")] = None,
     stages: Annotated[
         str,
         typer.Option(help="Chapters to run, with commas: scratch,transfer,pruning,demos,quantization,lenet."),

@@ -125,10 +125,7 @@ class Group:
     def _timing(self, runtime: str, batch: int, threads: int) -> Timing:
         setting = (runtime, batch, threads)
         times = [
-            time
-            for row in self.rows
-            for time in row.latency
-            if (time.runtime, time.batch, time.threads) == setting
+            time for row in self.rows for time in row.latency if (time.runtime, time.batch, time.threads) == setting
         ]
         return Timing(
             runtime=runtime,

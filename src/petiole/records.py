@@ -259,9 +259,7 @@ def read_results(run: Path) -> Results:
         raise UserError(f"{path} is not JSON ({error}): run the lab again to write it anew") from error
     schema = raw.get("schema") if isinstance(raw, dict) else None
     if schema != SCHEMA:
-        raise UserError(
-            f"{path} has schema {schema!r}, this Petiole reads {SCHEMA}: use the Petiole that wrote it"
-        )
+        raise UserError(f"{path} has schema {schema!r}, this Petiole reads {SCHEMA}: use the Petiole that wrote it")
     try:
         return Results.model_validate(raw)
     except ValidationError as error:

@@ -70,9 +70,7 @@ def paired_bootstrap(
         raise ValueError(f"two equally long, non-empty rows are needed, not shapes {a.shape} and {b.shape}")
     n = a.size
     gained, lost = int((b & ~a).sum()), int((a & ~b).sum())
-    draws = np.random.default_rng(seed).multinomial(
-        n, [gained / n, lost / n, (n - gained - lost) / n], size=resamples
-    )
+    draws = np.random.default_rng(seed).multinomial(n, [gained / n, lost / n, (n - gained - lost) / n], size=resamples)
     low, high = _middle((draws[:, 0] - draws[:, 1]) / n, confidence)
     return (gained - lost) / n, low, high
 
@@ -135,9 +133,7 @@ def no_measurable_difference(a_ms: ArrayLike, b_ms: ArrayLike, *, seed: int) -> 
     return low <= 1 <= high
 
 
-def photos_needed(
-    difference: float, discordant_rate: float, *, power: float = 0.8, alpha: float = 0.05
-) -> int:
+def photos_needed(difference: float, discordant_rate: float, *, power: float = 0.8, alpha: float = 0.05) -> int:
     """How many test pictures the paired test needs to tell a ``difference`` of two accuracies.
 
     ``discordant_rate`` is the share of pictures that just one of the two calls rightly, (lost + gained) /
@@ -152,9 +148,7 @@ def photos_needed(
     """
     gap = abs(difference)
     if not 0 < gap <= discordant_rate <= 1:
-        raise ValueError(
-            f"need 0 < |difference| <= discordant_rate <= 1, not {difference} and {discordant_rate}"
-        )
+        raise ValueError(f"need 0 < |difference| <= discordant_rate <= 1, not {difference} and {discordant_rate}")
     z_alpha, z_power = NormalDist().inv_cdf(1 - alpha / 2), NormalDist().inv_cdf(power)
     root = z_alpha * math.sqrt(discordant_rate) + z_power * math.sqrt(discordant_rate - gap**2)
     return math.ceil((root / gap) ** 2)

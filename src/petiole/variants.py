@@ -89,15 +89,9 @@ class AssemblyLine:
                 architecture=subject.architecture,
             )
             artifact.save_weights(network.state_dict(), directory)
-            sparse = (
-                save_sparse(network.state_dict(), directory / "weights.sparse")
-                if _is_pruned(subject)
-                else None
-            )
+            sparse = save_sparse(network.state_dict(), directory / "weights.sparse") if _is_pruned(subject) else None
             deployed = self._deployed(directory, task)
-            flips = require_parity(
-                parity_flips(reference.logits, deployed.logits), len(task.labels), name=subject.name
-            )
+            flips = require_parity(parity_flips(reference.logits, deployed.logits), len(task.labels), name=subject.name)
             dense = (directory / "weights.safetensors").stat().st_size
             self._card(directory, task, subject, deployed)
         return self._record(
@@ -105,9 +99,7 @@ class AssemblyLine:
             gates={**(gates or {}), "parity_flips": flips},
         )  # fmt: skip
 
-    def judge_pt2e(
-        self, graph: GraphModule, float_network: nn.Module, task: Task, subject: Subject
-    ) -> Variant:
+    def judge_pt2e(self, graph: GraphModule, float_network: nn.Module, task: Task, subject: Subject) -> Variant:
         """Judge a converted PT2E graph: accuracy and coverage as OpenVINO runs it.
 
         Raises:
@@ -116,17 +108,13 @@ class AssemblyLine:
         planned = require_all(*converted_layers(graph), where=subject.name)
         reference = predict(graph, task.inputs, task.labels)
         with self.rundir.replacing(self.rundir.artifact(subject.folder)) as directory:
-            file_bytes = self._exporter.export(
-                graph, task.preprocessing.input_shape, directory / "model.onnx"
-            )
+            file_bytes = self._exporter.export(graph, task.preprocessing.input_shape, directory / "model.onnx")
             artifact.save_weights(float_network.state_dict(), directory)
             runtime = OpenVinoRuntime(directory / "model.onnx", threads=self.threads)
             int8, total = runtime.int8_layers()
             require_all(int8, total, where=f"{subject.name} as compiled by OpenVINO")
             deployed = self._deployed(directory, task)
-            flips = require_parity(
-                parity_flips(reference.logits, deployed.logits), len(task.labels), name=subject.name
-            )
+            flips = require_parity(parity_flips(reference.logits, deployed.logits), len(task.labels), name=subject.name)
             self._card(directory, task, subject, deployed)
         return self._record(
             task, subject, deployed, measured=float_network, file_bytes=file_bytes, dense_bytes=None, sparse_bytes=None,

@@ -33,9 +33,7 @@ class World:
 def test_rounds_are_interleaved_and_the_first_call_of_each_block_is_not_timed() -> None:
     world = World()
     calls = {"a": world.call("a", 10), "b": world.call("b", 10)}
-    raw_ms = measure(
-        calls, min_samples=4, min_seconds=0, rounds=2, warmup_calls=3, settle_ms=5, clock=world.clock
-    )
+    raw_ms = measure(calls, min_samples=4, min_seconds=0, rounds=2, warmup_calls=3, settle_ms=5, clock=world.clock)
     # warm-up, then two rounds: one settling call and two timed ones of each
     assert "".join(world.log) == "aaabbb" + "aaabbb" * 2
     assert raw_ms == {"a": [10.0] * 4, "b": [10.0] * 4}
@@ -44,9 +42,7 @@ def test_rounds_are_interleaved_and_the_first_call_of_each_block_is_not_timed() 
 def test_a_fast_call_settles_longer_and_gets_larger_blocks_in_the_same_rounds() -> None:
     world = World()
     calls = {"slow": world.call("S", 20), "fast": world.call("f", 2)}
-    raw_ms = measure(
-        calls, min_samples=2, min_seconds=0.04, rounds=2, warmup_calls=1, settle_ms=5, clock=world.clock
-    )
+    raw_ms = measure(calls, min_samples=2, min_seconds=0.04, rounds=2, warmup_calls=1, settle_ms=5, clock=world.clock)
     # fast needs 40 ms / 2 ms = 20 timings, 10 in each round, after 3 settling calls (6 ms);
     # slow needs 2 timings of 20 ms
     assert "".join(world.log) == "Sf" + ("SS" + "f" * 13) * 2
@@ -124,9 +120,7 @@ def test_the_real_clock_measures_at_least_what_a_call_takes() -> None:
 
 
 def test_percentiles_by_hand() -> None:
-    latency = summarize(
-        [5.0, 1.0, 4.0, 2.0, 3.0], runtime="torch", batch=8, threads=2, raw_file="raw/LeNet.json"
-    )
+    latency = summarize([5.0, 1.0, 4.0, 2.0, 3.0], runtime="torch", batch=8, threads=2, raw_file="raw/LeNet.json")
     # sorted 1 2 3 4 5; position q * 4: 25% -> 2, 50% -> 3, 75% -> 4, 90% -> 3.6 -> 4 + 0.6
     assert (latency.p25_ms, latency.p50_ms, latency.p75_ms) == (2.0, 3.0, 4.0)
     assert latency.p90_ms == pytest.approx(4.6)

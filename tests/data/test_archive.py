@@ -27,9 +27,7 @@ def test_a_sound_archive(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"a.zip", "out"}
 
 
-@pytest.mark.parametrize(
-    "name", ["../evil", "top/../../evil", "/evil", "..\\evil", "C:\\evil", "top\\..\\..\\evil"]
-)
+@pytest.mark.parametrize("name", ["../evil", "top/../../evil", "/evil", "..\\evil", "C:\\evil", "top\\..\\..\\evil"])
 def test_a_member_that_leads_outside(tmp_path: Path, name: str) -> None:
     inside = tmp_path / "inside"
     archive = _zip(tmp_path / "a.zip", {"good": b"1", name: b"2"})

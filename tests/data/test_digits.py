@@ -20,11 +20,7 @@ Serve = Callable[[dict[str, bytes]], str]
 
 def _idx(values: np.ndarray) -> bytes:
     """IDX bytes, put together as the format's description says."""
-    return (
-        struct.pack(">HBB", 0, 8, values.ndim)
-        + struct.pack(f">{values.ndim}I", *values.shape)
-        + values.tobytes()
-    )
+    return struct.pack(">HBB", 0, 8, values.ndim) + struct.pack(f">{values.ndim}I", *values.shape) + values.tobytes()
 
 
 def _files(train: int = 3, test: int = 2) -> dict[str, bytes]:
@@ -102,9 +98,7 @@ def test_no_files(tmp_path: Path) -> None:
         load_digits(mnist=tmp_path / "none", offline=True)
 
 
-def _mirror(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch, files: dict[str, bytes], *, sound: bool = True
-) -> str:
+def _mirror(serve: Serve, monkeypatch: pytest.MonkeyPatch, files: dict[str, bytes], *, sound: bool = True) -> str:
     """A mirror of these files, known to torchvision's list by their sums."""
     packed = {f"{name}.gz": gzip.compress(content, mtime=0) for name, content in files.items()}
     sums = [(name, hashlib.md5(content if sound else b"").hexdigest()) for name, content in packed.items()]
@@ -112,9 +106,7 @@ def _mirror(
     return serve(packed) + "/"
 
 
-def test_the_download_is_kept(
-    serve: Serve, closed_url: str, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_download_is_kept(serve: Serve, closed_url: str, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mirror = _mirror(serve, monkeypatch, _files())
     data = load_digits(mnist=None, offline=False, mirrors=[f"{closed_url}/", f"{mirror}none/", mirror])
     assert (data.record.source, data.record.note) == ("mnist", "downloaded")

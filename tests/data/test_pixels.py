@@ -58,9 +58,7 @@ def test_resizing_is_antialiased() -> None:
 
 
 @pytest.mark.parametrize("size", [(2048, 1536), (1536, 2048)])
-def test_large_jpegs_are_reduced_while_decoding(
-    size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_large_jpegs_are_reduced_while_decoding(size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = Image.linear_gradient("L").resize(size).convert("RGB")
     content = _file(drawn, "JPEG", quality=95)
     seen = []
@@ -73,9 +71,7 @@ def test_large_jpegs_are_reduced_while_decoding(
     monkeypatch.setattr(pixels, "_upright", watched)
     decoded = decode(content, short_side=96)
     assert seen == [(size[0] // 8, size[1] // 8)]
-    expected = np.asarray(
-        drawn.resize((128, 96) if size[0] > size[1] else (96, 128), Image.Resampling.BICUBIC)
-    )
+    expected = np.asarray(drawn.resize((128, 96) if size[0] > size[1] else (96, 128), Image.Resampling.BICUBIC))
     assert abs(decoded.astype(int) - expected).max() <= 4
 
 

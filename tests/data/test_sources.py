@@ -20,9 +20,7 @@ def _archive() -> bytes:
     """A little archive with the layout of the official one."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as bundle:
-        for split, label, number in (
-            (s, c, n) for s in ("train", "val") for c in ("ants", "bees") for n in range(2)
-        ):
+        for split, label, number in ((s, c, n) for s in ("train", "val") for c in ("ants", "bees") for n in range(2)):
             photo = io.BytesIO()
             Image.new("RGB", (8, 8), (number * 50, 100, 200)).save(photo, "PNG")
             bundle.writestr(f"hymenoptera_data/{split}/{label}/{number}.png", photo.getvalue())
@@ -44,9 +42,7 @@ class Drawing:
     def __init__(self) -> None:
         self.asked: list[tuple[int, int, int]] = []
 
-    def generate(
-        self, root: Path, *, seed: int, train_images: int, test_images: int, progress: bool = False
-    ) -> None:
+    def generate(self, root: Path, *, seed: int, train_images: int, test_images: int, progress: bool = False) -> None:
         self.asked.append((seed, train_images, test_images))
         (root / "train").mkdir()
 
@@ -86,9 +82,7 @@ def test_a_wrong_archive_is_not_used(url: str, cache: Path, tmp_path: Path, draw
     assert list(cache.iterdir()) == [found.root]
 
 
-def test_without_a_server_the_photos_are_drawn(
-    closed_url: str, cache: Path, tmp_path: Path, drawing: Drawing
-) -> None:
+def test_without_a_server_the_photos_are_drawn(closed_url: str, cache: Path, tmp_path: Path, drawing: Drawing) -> None:
     found = hymenoptera(data=None, offline=False, fallback=tmp_path, url=f"{closed_url}/a.zip")
     assert found.synthetic
     assert "cannot be reached" in found.note
@@ -108,9 +102,7 @@ def test_offline_draws_and_reuses(tmp_path: Path, drawing: Drawing, monkeypatch:
 
 
 @pytest.mark.parametrize(("count", "train", "test"), [(398, 245, 153), (8, 5, 3), (1000, 616, 384)])
-def test_the_number_of_drawn_photos(
-    tmp_path: Path, drawing: Drawing, count: int, train: int, test: int
-) -> None:
+def test_the_number_of_drawn_photos(tmp_path: Path, drawing: Drawing, count: int, train: int, test: int) -> None:
     hymenoptera(data=Path("synthetic"), offline=False, synthetic_count=count, fallback=tmp_path)
     assert drawing.asked == [(0, train, test)]
     assert train + test == count
@@ -125,9 +117,7 @@ def test_the_word_synthetic_passes_over_the_real_photos(
     assert "as asked for" in found.note
 
 
-def test_another_generator_draws_anew(
-    tmp_path: Path, drawing: Drawing, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_generator_draws_anew(tmp_path: Path, drawing: Drawing, monkeypatch: pytest.MonkeyPatch) -> None:
     first = hymenoptera(data=None, offline=True, fallback=tmp_path)
     monkeypatch.setattr(sources, "GENERATOR", (synthetic,))
     second = hymenoptera(data=None, offline=True, fallback=tmp_path)
@@ -135,9 +125,7 @@ def test_another_generator_draws_anew(
     assert len(drawing.asked) == 2
 
 
-def test_a_cache_that_cannot_be_written(
-    tmp_path: Path, drawing: Drawing, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cache_that_cannot_be_written(tmp_path: Path, drawing: Drawing, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_bytes(b"")
     monkeypatch.setenv("PETIOLE_CACHE", str(tmp_path / "file" / "cache"))
     found = hymenoptera(data=None, offline=True, fallback=tmp_path / "run")

@@ -169,9 +169,7 @@ def test_the_embedded_weights_know_an_ant_and_a_bee(real_photos: Path) -> None:
     assert found.state is not None
     network = timm.create_model("tf_efficientnet_lite0").eval()
     network.load_state_dict(found.state)
-    paths = [
-        path for label in ("ants", "bees") for path in sorted((real_photos / "val" / label).iterdir())[:10]
-    ]
+    paths = [path for label in ("ants", "bees") for path in sorted((real_photos / "val" / label).iterdir())[:10]]
     views = []
     for path in paths:
         pixels = torch.tensor(decode(path.read_bytes(), short_side=256)).permute(2, 0, 1)
@@ -236,9 +234,7 @@ def test_the_standin_is_recognized(standin_weights: Path) -> None:
 
 
 @pytest.mark.parametrize("offline", [True, False])
-def test_a_timm_network_without_weights(
-    offline: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_timm_network_without_weights(offline: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(UserError) as caught:
         find_weights("resnet10t", weights=None, offline=offline)

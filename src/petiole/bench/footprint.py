@@ -87,9 +87,7 @@ def _layer_macs(layer: nn.Module, inputs: torch.Tensor, output: Any) -> int:
     assert isinstance(layer, nn.LSTM)
     steps = inputs.numel() // layer.input_size  # time steps x batch
     weights = sum(p.numel() for name, p in layer.named_parameters() if name.startswith("weight"))
-    return (
-        steps * weights
-    )  # each step uses each matrix once: W_ih (4H, I) and W_hh (4H, H), per layer and direction
+    return steps * weights  # each step uses each matrix once: W_ih (4H, I) and W_hh (4H, H), per layer and direction
 
 
 @contextmanager

@@ -27,13 +27,15 @@ def normalize(pixels: torch.Tensor, preprocessing: Preprocessing) -> torch.Tenso
         pixels = torch.nn.functional.pad(pixels, (pad, pad, pad, pad))
     mean = torch.tensor(preprocessing.mean).view(-1, 1, 1) * 255
     std = torch.tensor(preprocessing.std).view(-1, 1, 1) * 255
-    return ((pixels.float() - mean) / std).contiguous(memory_format=torch.channels_last)
+    inputs: torch.Tensor = (pixels.float() - mean) / std
+    return inputs.contiguous(memory_format=torch.channels_last)
 
 
 def centre_view(pixels: torch.Tensor, preprocessing: Preprocessing) -> torch.Tensor:
     """The fixed view for judging: shorter side to ``resize_px``, centre crop; ``(C, H, W)`` -> ``(C, S, S)`` uint8."""
     resized = V.resize(pixels, [preprocessing.resize_px], antialias=True)
-    return V.center_crop(resized, [preprocessing.size_px, preprocessing.size_px])
+    view: torch.Tensor = V.center_crop(resized, [preprocessing.size_px, preprocessing.size_px])
+    return view
 
 
 def centre_views(split: Split, preprocessing: Preprocessing) -> torch.Tensor:
@@ -58,7 +60,7 @@ class Augmentation:
         h = max(1, min(height, round(math.sqrt(area / aspect))))
         w = max(1, min(width, round(math.sqrt(area * aspect))))
         top, left = int(random[2] * (height - h + 1)), int(random[3] * (width - w + 1))
-        view = V.resized_crop(pixels, top, left, h, w, [size_px, size_px], antialias=True)
+        view: torch.Tensor = V.resized_crop(pixels, top, left, h, w, [size_px, size_px], antialias=True)
         if random[4] < 0.5:
             view = V.horizontal_flip(view)
         if self.colour:

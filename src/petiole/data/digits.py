@@ -66,9 +66,7 @@ def _raw_folder(root: Path) -> Path:
     for folder in (root / "MNIST" / "raw", root / "raw", root):
         if any(_file(folder, name) for name in FILES):
             return folder
-    raise UserError(
-        f"no MNIST files in {root}: give the folder that holds {FILES[0]} and its like, or MNIST/raw"
-    )
+    raise UserError(f"no MNIST files in {root}: give the folder that holds {FILES[0]} and its like, or MNIST/raw")
 
 
 def _file(folder: Path, name: str) -> Path | None:
@@ -81,9 +79,7 @@ def _read(folder: Path, *, note: str) -> DigitData:
     arrays = [read_idx(folder, name) for name in FILES]
     for images, labels in (arrays[:2], arrays[2:]):
         if images.shape != (len(labels), 28, 28) or not len(labels) or labels.max() > 9:
-            raise UserError(
-                f"{folder} holds images {images.shape} with labels {labels.shape}: not MNIST's digits"
-            )
+            raise UserError(f"{folder} holds images {images.shape} with labels {labels.shape}: not MNIST's digits")
     train_images, train_labels, test_images, test_labels = arrays
     return _data(train_images, train_labels, test_images, test_labels, source="mnist", note=note)
 

@@ -117,17 +117,13 @@ def open_photos(
     return PhotoData(record=record, train=_split(train, classes), test=_split(test, classes))
 
 
-def _load_all(
-    files: Sequence[PhotoFile], *, short_side: int, progress: bool
-) -> Iterator[_Photo | records.Skipped]:
+def _load_all(files: Sequence[PhotoFile], *, short_side: int, progress: bool) -> Iterator[_Photo | records.Skipped]:
     """Read and decode every file once, in order, on all cores (Pillow lets threads run while it decodes)."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with harmless_warnings(), ThreadPoolExecutor(max_workers=cores) as pool:
         loaded = pool.map(lambda file: _load(file, short_side), files)
         console = Console(stderr=True)
-        yield from track(
-            loaded, "checking the photos", total=len(files), console=console, disable=not progress
-        )
+        yield from track(loaded, "checking the photos", total=len(files), console=console, disable=not progress)
 
 
 def _load(file: PhotoFile, short_side: int) -> _Photo | records.Skipped:

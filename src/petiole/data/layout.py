@@ -71,9 +71,7 @@ def class_names(root: Path, folders: dict[str, Path]) -> list[str]:
         if names != classes:
             only = [f"only in {first}: {', '.join(sorted(classes - names))}"] if classes - names else []
             only += [f"only in {other}: {', '.join(sorted(names - classes))}"] if names - classes else []
-            raise UserError(
-                f"the classes of {root} differ ({'; '.join(only)}): give both splits the same ones"
-            )
+            raise UserError(f"the classes of {root} differ ({'; '.join(only)}): give both splits the same ones")
     if {name.lower() for name in classes} <= {*TRAIN_NAMES, *TEST_NAMES} and classes:
         raise UserError(f"{', '.join(sorted(classes))} in {root} hold no class folders: {LAYOUTS}")
     if not classes:
@@ -82,9 +80,7 @@ def class_names(root: Path, folders: dict[str, Path]) -> list[str]:
         (name,) = classes
         inner = root / name
         deeper = [entry.name.lower() for entry in _subfolders(inner)] if inner.is_dir() else []
-        hint = (
-            f"did you mean {inner}?" if set(deeper) & set(TRAIN_NAMES) else "a classifier needs two or more"
-        )
+        hint = f"did you mean {inner}?" if set(deeper) & set(TRAIN_NAMES) else "a classifier needs two or more"
         raise UserError(f"only one class ({name}) in {root}: {hint}")
     return sorted(classes)
 

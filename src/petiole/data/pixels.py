@@ -79,9 +79,7 @@ def decode(content: bytes, *, short_side: int) -> Array:
                 raise UnusableError(f"too large: {image.width} x {image.height} pixels")
             rgb = _rgb(_upright(image))
             if _is_flat_gif(image, rgb):
-                raise UnusableError(
-                    "a placeholder, not a photo: a still GIF that is nearly all of one colour"
-                )
+                raise UnusableError("a placeholder, not a photo: a still GIF that is nearly all of one colour")
             return np.asarray(_resized(rgb, short_side))
     except UnidentifiedImageError as error:
         raise UnusableError("not a picture that can be read") from error

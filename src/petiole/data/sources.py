@@ -82,9 +82,7 @@ def from_folder(data: Path) -> PhotoSource:
     return PhotoSource(root=data, source="synthetic" if drawn else source, synthetic=drawn, note="")
 
 
-def draw(
-    root: Path, *, seed: int = 0, count: int = TRAIN_IMAGES + TEST_IMAGES, progress: bool = False
-) -> PhotoSource:
+def draw(root: Path, *, seed: int = 0, count: int = TRAIN_IMAGES + TEST_IMAGES, progress: bool = False) -> PhotoSource:
     """Draw ``count`` synthetic photos into the new folder ``root``, split 245 to 153 like the archive.
 
     Raises:
@@ -97,9 +95,7 @@ def draw(
     train_images = round(count * TRAIN_IMAGES / (TRAIN_IMAGES + TEST_IMAGES))
     with new_folder(root) as fresh:
         test_images = count - train_images
-        synthetic.generate(
-            fresh, seed=seed, train_images=train_images, test_images=test_images, progress=progress
-        )
+        synthetic.generate(fresh, seed=seed, train_images=train_images, test_images=test_images, progress=progress)
         (fresh / MARKER).write_text(json.dumps({"seed": seed, "count": count}), encoding="utf-8")
     return PhotoSource(root=root, source="synthetic", synthetic=True, note="")
 

@@ -36,9 +36,7 @@ def stratified(items: Iterable[Item], *, seed: int) -> dict[str, str]:
     for label, copies in by_class.items():
         groups = list(copies.values())
         if len(groups) == 1:
-            raise UserError(
-                f"all pictures of class {label} are the same ({groups[0][0]}): give different ones"
-            )
+            raise UserError(f"all pictures of class {label} are the same ({groups[0][0]}): give different ones")
         random.Random(f"{seed} {label}").shuffle(groups)
         wanted = max(1, round(TEST_SHARE * sum(len(group) for group in groups)))
         taken = 0

@@ -1,11 +1,11 @@
-"""The embedded default photos: drawn ants and bees, for trying out, tests and benchmarks where no real photos are.
+"""The embedded default photos: drawn ants and bees, for trying out, tests and benchmarks without real photos.
 
-Every photo has its own random numbers, from (seed, split, class, index) alone, so a larger set begins with the smaller
-one and photos can be drawn in any order. A scene is a ground, an insect or a few in a random pose under one sun, things
-that lie about, something in front, and a camera with a limited depth of field.
+Every photo has its own random numbers, from (seed, split, class, index) alone, so a larger set begins with the
+smaller one and photos can be drawn in any order. A scene is a ground, an insect or a few in a random pose under one
+sun, things that lie about, something in front, and a camera that is not always in focus.
 """
 
-import io
+import hashlib
 import math
 from functools import lru_cache
 from pathlib import Path
@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageFilter
+from rich.progress import track
 
-from petiole.data import backgrounds, scenery, solids
-from petiole.data.insects import BODY_PLANS, Rng
-from petiole.data.solids import Array, Light, Part, View
+from petiole.data.drawing import backgrounds, insects, rendering, scenery
+from petiole.data.drawing.solids import Array, Light, Part, Rng, View
 from petiole.errors import UserError, unknown_choice
 from petiole.rundir import user_errors
 
@@ -29,7 +29,7 @@ ANTS_OF = {"train": (124, 245), "val": (70, 153)}
 
 
 class _Scene(NamedTuple):
-    """What all things in one photo share: the picture, how steeply the camera looks, the light, the grain of surfaces."""
+    """What all things in one photo share; ``camera`` (3, 3) turns the ground's x, y, up to the view's axes."""
 
     picture: Array
     camera: Array
@@ -39,15 +39,17 @@ class _Scene(NamedTuple):
 
 
 def draw(kind: str, *, seed: int, index: int, split: str) -> Image.Image:
-    """Photo number ``index`` (from 0) of class ``kind`` ("ants", "bees") in ``split`` ("train", "val"): RGB, long side 320 to 500.
+    """Photo ``index`` (from 0) of class ``kind`` ("ants", "bees") in ``split`` ("train", "val"), RGB, 320 to 500 px.
 
     Raises:
-        UserError: an unknown class or split.
+        UserError: an unknown class or split, or a negative seed.
     """
     if kind not in KINDS:
         raise unknown_choice("class", kind, list(KINDS))
     if split not in SPLITS:
         raise unknown_choice("split", split, list(SPLITS))
+    if seed < 0:
+        raise UserError(f"seed {seed} is negative: give 0 or more")
     rng = np.random.default_rng([seed, SPLITS.index(split), KINDS.index(kind), index])
     scene = _empty_scene(rng)
     h, w = scene.picture.shape[1:]
@@ -58,7 +60,7 @@ def draw(kind: str, *, seed: int, index: int, split: str) -> Image.Image:
         _place(rng, scene, scenery.clutter(rng), size_px, (rng.uniform(0, w), rng.uniform(0, h)))
     centre = (w * rng.uniform(0.24, 0.76), h * rng.uniform(0.26, 0.74))
     for number in range(1 + int(rng.choice([0, 1, 2], p=[0.8, 0.14, 0.06]))):
-        parts = BODY_PLANS[kind](rng)
+        parts = insects.BODY_PLANS[kind](rng)
         at = centre if number == 0 else (rng.uniform(0, w), rng.uniform(0, h))
         perch = scenery.stem(rng) if rng.random() < 0.12 else []
         _place(rng, scene, parts + perch, length_px * (1 if number == 0 else 0.9), at)
@@ -100,19 +102,18 @@ def _empty_scene(rng: Rng) -> _Scene:
 
 
 def _place(rng: Rng, scene: _Scene, parts: list[Part], length_px: float, at: tuple[float, float]) -> None:
-    """Set a thing on the ground of the scene, facing anywhere, with its shadow. Only its surroundings are touched."""
-    h, w = scene.picture.shape[1:]
+    """Set a thing on the ground of the scene, facing anywhere, with its shadow."""
     heading = float(rng.uniform(0, 2 * math.pi))
     c, s = math.cos(heading), math.sin(heading)
     turned = scene.camera @ np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]], dtype=np.float32)
     view = View(turned, length_px, at)
     soft_px = 0.6 + length_px / 60
-    solids.cast_shadow(scene.picture, parts, view, scene.light, depth=scene.shadow, soft_px=soft_px)
-    solids.paint(scene.picture, parts, view, scene.light, scene.grain)
+    rendering.cast_shadow(scene.picture, parts, view, scene.light, depth=scene.shadow, soft_px=soft_px)
+    rendering.paint(scene.picture, parts, view, scene.light, scene.grain)
 
 
 def _cover(rng: Rng, scene: _Scene, length_px: float, centre: tuple[float, float]) -> None:
-    """Put one or two leaves, petals or blades before the insect, out of focus; they hide a part of it, never all."""
+    """Put one or two leaves, petals or blades of grass before the insect, perhaps out of focus."""
     size = max(scene.picture.shape)
     for _ in range(int(rng.integers(1, 3))):
         away = float(rng.uniform(0, 2 * math.pi))
@@ -121,7 +122,7 @@ def _cover(rng: Rng, scene: _Scene, length_px: float, centre: tuple[float, float
         near, aside = length_px * float(rng.uniform(-0.1, 0.35)), length_px * float(rng.uniform(-0.45, 0.45))
         root = (centre[0] + c * near - s * aside, centre[1] + s * near + c * aside)
         view = View(turned, size * float(rng.uniform(0.25, 0.5)), root)
-        solids.paint(scene.picture, scenery.cover(rng), view, scene.light, scene.grain)
+        rendering.paint(scene.picture, scenery.cover(rng), view, scene.light, scene.grain)
 
 
 @lru_cache(maxsize=1)
@@ -145,7 +146,7 @@ def _developed(rng: Rng, picture: Array) -> Image.Image:
 
 
 def counts(split: str, images: int) -> dict[str, int]:
-    """How many photos of each class are among ``images`` of a split, in the balance of the hymenoptera archive.
+    """How many of the ``images`` of a split show each class, in the balance of the hymenoptera archive.
 
     >>> counts("train", 245), counts("val", 153), counts("train", 10)
     ({'ants': 124, 'bees': 121}, {'ants': 70, 'bees': 83}, {'ants': 5, 'bees': 5})
@@ -158,35 +159,35 @@ def counts(split: str, images: int) -> dict[str, int]:
 def generate(
     root: Path, *, seed: int = 0, train_images: int = 245, test_images: int = 153, progress: bool = False
 ) -> None:
-    """Draw a whole set into ``root/{train,val}/{ants,bees}/`` as JPEG files; files of the same names are replaced.
+    """Draw a whole set into ``root/{train,val}/{ants,bees}/`` as JPEG files; existing ones are replaced.
 
-    Same seed, same machine: the same bytes. ``progress`` shows a bar.
+    Same seed, same machine: the same bytes. One photo is in memory at a time. ``progress`` shows a bar.
 
     Raises:
-        UserError: fewer than 2 photos in a split, or ``root`` cannot be written.
+        UserError: fewer than 2 photos in a split, a negative seed, or ``root`` cannot be written.
     """
     wanted = {"train": train_images, "val": test_images}
     for split, images in wanted.items():
         if images < 2:
-            raise UserError(
-                f"{images} drawn photos for {split!r} leave a class empty: ask for 2 or more in each split"
-            )
-    jobs = (
-        (kind, index, split)
+            raise UserError(f"{images} drawn photos for {split!r} leave a class empty: ask for 2 or more in each split")
+    photos = (
+        (split, kind, index)
         for split, images in wanted.items()
         for kind, number in counts(split, images).items()
         for index in range(number)
     )
-
-    def one(job: tuple[str, int, str]) -> None:
-        kind, index, split = job
-        encoded = io.BytesIO()
-        draw(kind, seed=seed, index=index, split=split).save(encoded, "JPEG", quality=88)
-        (root / split / kind / f"{kind[:-1]}-{seed}-{index:05d}.jpg").write_bytes(encoded.getvalue())
-
+    total = train_images + test_images
     with user_errors(root):
         for split in SPLITS:
             for kind in KINDS:
                 (root / split / kind).mkdir(parents=True, exist_ok=True)
-        for job in jobs:
-            one(job)
+        for split, kind, index in track(photos, "drawing photos", total=total, disable=not progress):
+            photo = draw(kind, seed=seed, index=index, split=split)
+            photo.save(root / split / kind / f"{kind[:-1]}-{seed}-{index:05d}.jpg", quality=88)
+
+
+def fingerprint() -> str:
+    """A digest of the generator's source: sets that two versions of it draw must not be taken for each other."""
+    here = Path(__file__)
+    sources = [here, *sorted((here.parent / "drawing").glob("*.py"))]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:8]

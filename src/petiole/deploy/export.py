@@ -39,9 +39,7 @@ class OnnxExporter:
     def __init__(self) -> None:
         self._templates: dict[str, onnx.ModelProto] = {}
 
-    def export(
-        self, network: nn.Module, input_shape: tuple[int, ...], path: Path, *, architecture: str = ""
-    ) -> int:
+    def export(self, network: nn.Module, input_shape: tuple[int, ...], path: Path, *, architecture: str = "") -> int:
         """Write ``network`` to ``path`` and return its size in bytes.
 
         ``architecture`` names the template to share; empty: no sharing (graphs that are already quantized).

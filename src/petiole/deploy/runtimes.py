@@ -1,4 +1,4 @@
-"""The runtimes that an artifact runs on, behind one call: inputs ``(N, C, H, W)`` float32 -> logits ``(N, classes)``."""
+"""The runtimes of an artifact, behind one call: inputs ``(N, C, H, W)`` float32 -> logits ``(N, classes)``."""
 
 from pathlib import Path
 
@@ -26,9 +26,7 @@ class OpenVinoRuntime:
         self, inputs: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]"
     ) -> "np.ndarray[tuple[int, ...], np.dtype[np.float32]]":
         """Logits of a contiguous array, as it is measured: nothing but the runtime's own call."""
-        result: np.ndarray[tuple[int, ...], np.dtype[np.float32]] = self._request.infer(
-            [inputs], share_inputs=True
-        )[0]
+        result: np.ndarray[tuple[int, ...], np.dtype[np.float32]] = self._request.infer([inputs], share_inputs=True)[0]
         return result
 
     def __call__(self, inputs: torch.Tensor) -> torch.Tensor:

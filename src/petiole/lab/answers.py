@@ -16,8 +16,7 @@ TARGET = 0.9
 """The handout's mark for CNNScratch (section 3.1)."""
 
 NEAR = 0.1
-"""Training times closer than this share of the longer one are called about the same: they are timed only "
-"once."""
+"""Training times closer than this share of the longer one are called about the same: each is timed once."""
 
 
 def answer(results: Results) -> list[Answer]:
@@ -96,8 +95,7 @@ def _photos_for_parameters(run: Run, scratch: Group) -> str:
 def _fit(scratch: Group) -> list[str]:
     """Overfitting, underfitting or neither, from the training accuracy of the last epoch."""
     trained = scratch.mean(
-        row.train.history[-1].train_accuracy if row.train and row.train.history else None
-        for row in scratch.rows
+        row.train.history[-1].train_accuracy if row.train and row.train.history else None for row in scratch.rows
     )
     if trained is None:
         return []

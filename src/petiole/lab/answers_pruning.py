@@ -12,8 +12,7 @@ NAMES = ("CNNPrunedF", "CNNPrunedFO", "CNNPrunedG", "CNNPrunedGO")
 
 
 def pruning(run: Run) -> list[str]:
-    """What is gained first, then each scope, the stored file, the time, convergence, and random against "
-    "magnitude."""
+    """What is gained, each scope, the stored file, the time, convergence, and random against magnitude."""
     pruned = [group for name in NAMES if (group := run.find(name)) is not None]
     if not pruned:
         return run.missing(*NAMES)
@@ -185,7 +184,6 @@ def _mean(points: list[CurvePoint]) -> float:
 
 
 def _interval(points: list[CurvePoint]) -> tuple[float, float]:
-    """Wilson interval of the mean for one test split, as in "
-    ":attr:`petiole.evidence.Group.pictures_interval`."""
+    """Wilson interval of the mean for one test split (:attr:`petiole.evidence.Group.pictures_interval`)."""
     total = points[0].total
     return stats.wilson(round(_mean(points) * total), total)

@@ -44,8 +44,7 @@ def _lstm(demo: dict[str, Any]) -> list[str]:
     error, level = demo["mean_abs_difference"], demo["mean_abs_output"]
     relative = f", {units.percent(error / level)} of their mean size {level:.3g}" if level else ""
     return [
-        f"The LSTM{shape}, quantized dynamically, takes {units.bytes(new)} instead of {units.bytes(old)} "
-        f"({share}).",
+        f"The LSTM{shape}, quantized dynamically, takes {units.bytes(new)} instead of {units.bytes(old)} ({share}).",
         f"Its outputs differ by {error:.2g} on average{relative}.",
         _lstm_time(demo),
     ]
@@ -125,9 +124,7 @@ def _achievements(run: Run, quantized: Sequence[Group]) -> str:
         *([f"a confirmed loss for {listed(worse)}"] if worse else []),
         *([f"no difference that the paired test can see for {_all(untold, quantized)}"] if untold else []),
     ]
-    size_words = (
-        f"smaller than the float parent: {_all(smaller, quantized)}" if smaller else "no file is smaller"
-    )
+    size_words = f"smaller than the float parent: {_all(smaller, quantized)}" if smaller else "no file is smaller"
     accuracy_words = listed(accuracy) if accuracy else "no paired comparison was recorded"
     return f"In size, {size_words}; in accuracy, {accuracy_words}; in time, {_time(run, quantized)}."
 
@@ -138,11 +135,7 @@ def _time(run: Run, quantized: Sequence[Group]) -> str:
     faster = [label for label, changes in found if "down" in changes]
     slower = [label for label, changes in found if "up" in changes]
     words = [
-        *(
-            [f"faster than the float parent on at least one runtime: {_all(faster, quantized)}"]
-            if faster
-            else []
-        ),
+        *([f"faster than the float parent on at least one runtime: {_all(faster, quantized)}"] if faster else []),
         *([f"slower on at least one runtime: {_all(slower, quantized)}"] if slower else []),
     ]
     if words:
@@ -189,13 +182,11 @@ def _qat_or_static(run: Run, engine: str) -> list[str]:
     change = accuracy_change(static, qat)
     if change == "up":
         return [
-            f"With {engine}, QAT is more accurate than static quantization ({figures}), at the price of "
-            f"training{cost}."
+            f"With {engine}, QAT is more accurate than static quantization ({figures}), at the price of training{cost}."
         ]
     if change == "down":
         return [
-            f"With {engine}, QAT is less accurate than static quantization ({figures}), in spite of its "
-            f"training{cost}."
+            f"With {engine}, QAT is less accurate than static quantization ({figures}), in spite of its training{cost}."
         ]
     return [
         f"With {engine}, QAT and static quantization cannot be told apart in accuracy ({figures}, Wilson "

@@ -94,16 +94,12 @@ class Bench:
         """The training photos' fixed views, normalized, ``(N, C, H, W)``; computed once."""
         if "train" not in self._views:
             preprocessing = self.backbone.preprocessing
-            self._views["train"] = normalize(
-                centre_views(self.photo_data().train, preprocessing), preprocessing
-            )
+            self._views["train"] = normalize(centre_views(self.photo_data().train, preprocessing), preprocessing)
         return self._views["train"]
 
     def photo_network(self, name: str, seed: int) -> nn.Module:
         """A network of an earlier chapter, rebuilt from its artifact."""
-        network = backbones.adapt(
-            self.backbone, None, classes=len(self.photo_data().record.classes), seed=seed
-        )
+        network = backbones.adapt(self.backbone, None, classes=len(self.photo_data().record.classes), seed=seed)
         return self._restore(network, name, seed)
 
     def lenet(self, name: str, seed: int) -> nn.Module:
@@ -121,11 +117,7 @@ class Bench:
 
         def tell(epoch: Epoch) -> None:
             seconds = time.perf_counter() - began
-            accuracy = (
-                "" if epoch.train_accuracy is None else f", training accuracy {epoch.train_accuracy:.1%}"
-            )
-            self.say(
-                f"{name}: epoch {epoch.epoch}/{epochs}, loss {epoch.loss:.4f}{accuracy}, {seconds:.0f} s"
-            )
+            accuracy = "" if epoch.train_accuracy is None else f", training accuracy {epoch.train_accuracy:.1%}"
+            self.say(f"{name}: epoch {epoch.epoch}/{epochs}, loss {epoch.loss:.4f}{accuracy}, {seconds:.0f} s")
 
         return tell

@@ -1,4 +1,4 @@
-"""The two small demonstrations of handout section 3.4.2: what int8 does to two weights, and to a small LSTM."""
+"""The two demonstrations of handout section 3.4.2: what int8 does to two weights, and to a small LSTM."""
 
 import tempfile
 from pathlib import Path
@@ -16,7 +16,7 @@ DEPTH = 1
 
 
 class _Linear(nn.Module):
-    """One linear layer of two weights; a module of its own, for dynamic quantization replaces children only."""
+    """A layer of two weights, inside a module because dynamic quantization replaces children only."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -80,9 +80,7 @@ def lstm_demo(seed: int = 29592) -> dict[str, Any]:
         network = _Lstm().eval()
     quantized = eager.dynamic(network)
     output, output_int8 = network(inputs, hidden), quantized(inputs, hidden)
-    raw_ms = latency.measure(
-        {"float": lambda: network(inputs, hidden), "int8": lambda: quantized(inputs, hidden)}
-    )
+    raw_ms = latency.measure({"float": lambda: network(inputs, hidden), "int8": lambda: quantized(inputs, hidden)})
     p50_ms = {
         name: latency.summarize(row, runtime="torch", batch=1, threads=torch.get_num_threads()).p50_ms
         for name, row in raw_ms.items()

@@ -27,19 +27,13 @@ def run(bench: Bench, seed: int) -> ChapterResult:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = LeNet()
-    batches = TensorBatches(
-        images=digits.train_images[:, None], labels=digits.train_labels, preprocessing=DIGITS
-    )
+    batches = TensorBatches(images=digits.train_images[:, None], labels=digits.train_labels, preprocessing=DIGITS)
     config = FitConfig(epochs=effort.lenet_epochs, lr=2e-3, weight_decay=0.01, seed=seed)
     train = fit(network, batches, config, on_epoch=bench.on_epoch("LeNet", config.epochs))
-    variants = [
-        bench.line.judge_float(network, bench.digit_task(), _subject("LeNet", seed, "torch", train, None))
-    ]
+    variants = [bench.line.judge_float(network, bench.digit_task(), _subject("LeNet", seed, "torch", train, None))]
     variants += _eager(bench, network, batches, seed)
     variants += _pt2e(bench, network, batches, seed)
-    return ChapterResult(
-        variants=variants, images=len(batches) * (train.epochs + 2 * effort.lenet_qat_epochs)
-    )
+    return ChapterResult(variants=variants, images=len(batches) * (train.epochs + 2 * effort.lenet_qat_epochs))
 
 
 def _calibration(batches: TensorBatches) -> torch.Tensor:

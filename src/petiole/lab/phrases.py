@@ -1,5 +1,4 @@
-"""Parts of sentences for the answers: each says a number with its unit, and no more than the number "
-"carries."""
+"""Parts of sentences for the answers: each says a number with its unit, and no more than it carries."""
 
 from collections.abc import Sequence
 
@@ -42,7 +41,7 @@ class Run:
         return None if group.first.parent is None else self.find(group.first.parent)
 
     def missing(self, *names: str) -> list[str]:
-        """A sentence for each failure among ``names`` or their chapters, and one for those that were not run."""
+        """A sentence for each failure of ``names`` or their chapters, and one for those that were not run."""
         absent = [name for name in names if name not in {group.name for group in self.groups}]
         sentences, explained = [], set[str]()
         for row in self.results.failures:
@@ -51,7 +50,8 @@ class Run:
                 continue
             gone = [name for name in of if name in absent]
             explained.update(gone)
-            what = f"The chapter {row.variant}" if row.variant in STAGES.values() else row.variant
+            chapter = row.variant in STAGES.values()
+            what = f"The chapter {row.variant}" if chapter else row.variant
             seed = "" if row.seed is None else f" with seed {row.seed}"
             lacks = f", so nothing is said about {listed(gone)}" if gone else ""
             sentences.append(f"{what} failed{seed}{lacks}: {' '.join(row.why.split()).rstrip('.')}.")
@@ -69,9 +69,7 @@ def failed(failure: str, name: str) -> bool:
     >>> failed("CNNPrunedFO-seed0", "CNNPrunedFO"), failed("CNNPrunedFO", "CNNPrunedF")
     (True, False)
     """
-    return failure == name or failure.startswith(
-        (f"{name}-seed", f"{name}-eager", f"{name}-pt2e", f"{name} ")
-    )
+    return failure == name or failure.startswith((f"{name}-seed", f"{name}-eager", f"{name}-pt2e", f"{name} "))
 
 
 def listed(parts: Sequence[str]) -> str:
@@ -114,9 +112,7 @@ def size(before: Group, after: Group) -> str:
     if min(before.file_bytes, after.file_bytes) <= 0:
         return "a file whose size was not recorded"
     if after.file_bytes < before.file_bytes:
-        return (
-            f"a file of {new} instead of {old} ({units.percent(after.file_bytes / before.file_bytes)} of it)"
-        )
+        return f"a file of {new} instead of {old} ({units.percent(after.file_bytes / before.file_bytes)} of it)"
     return f"a file that is no smaller ({new}, before {old})"
 
 
@@ -141,8 +137,7 @@ def latency(before: Group, after: Group) -> str:
 
 
 def across_runtimes(before: Group, after: Group) -> str | None:
-    """The deployed network on OpenVINO against its parent in eager-mode PyTorch; None where it is not "
-    "faster."""
+    """The deployed network on OpenVINO against its parent in eager-mode PyTorch; None if it is not faster."""
     old, new = before.timing("torch"), after.timing("openvino")
     if old is None or new is None or timing_change(old, new) != "down":
         return None

@@ -22,6 +22,11 @@ WHERE: dict[Scope, str] = {
     "global": "of all convolutions and linear layers together",
 }
 
+RETRAINED = (
+    "BatchNorm's statistics were estimated anew from training photos before each epoch; after every step the pruned "
+    "weights were set back to zero."
+)
+
 
 def run(bench: Bench, seed: int) -> ChapterResult:
     """Prune, judge, retrain with masks held, judge; then the curve of accuracy against amount."""
@@ -39,7 +44,7 @@ def run(bench: Bench, seed: int) -> ChapterResult:
         how = f"{amount:.0%} of the weights {WHERE[scope]}, chosen at random, set to zero; not retrained."
         result.variants.append(_judge(bench, network, masks, seed, name, "CNNOptimized", how))
         train = _retrain(bench, network, masks, seed, f"{name}O", epochs)
-        how = f"{name} retrained; BatchNorm's statistics were estimated anew before each epoch, and the pruned weights set back to zero after every step."
+        how = f"{name} retrained. {RETRAINED}"
         result.variants.append(_judge(bench, network, masks, seed, f"{name}O", name, how, train))
         result.images += train.epochs * len(bench.photo_data().train.labels)
     result.curves = _curve(bench, optimized, seed)
@@ -68,9 +73,7 @@ def _judge(bench: Bench, network: nn.Module, masks: Masks, seed: int, name: str,
         plan={"pruning": {"method": "random", "amount": amount, "parameters": sorted(masks)}},
     )  # fmt: skip
     reached = require_sparsity(network, masks, amount)
-    variant = bench.line.judge_float(
-        network, bench.photo_task(), subject, gates={"sparsity": round(reached, 6)}
-    )
+    variant = bench.line.judge_float(network, bench.photo_task(), subject, gates={"sparsity": round(reached, 6)})
     stored = copy.deepcopy(network)
     stored.load_state_dict(load_weights(bench.line.rundir.artifact(subject.folder)))
     require_sparsity(stored, masks, amount)
@@ -88,7 +91,7 @@ def _curve(bench: Bench, optimized: nn.Module, seed: int) -> list[CurvePoint]:
         for amount in bench.config.effort.curve_amounts:
             network = copy.deepcopy(optimized)
             masks = prune_weights(network, amount=amount, method=method, scope="global", seed=seed)
-            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            network.to(memory_format=torch.channels_last)
             accuracy = predict(network, task.inputs, task.labels).accuracy(task.classes)
             points.append(
                 CurvePoint(
@@ -99,7 +102,7 @@ def _curve(bench: Bench, optimized: nn.Module, seed: int) -> list[CurvePoint]:
                     sparsity=require_sparsity(network, masks, amount),
                     correct=accuracy.correct,
                     total=accuracy.total,
-                )  # fmt: skip
+                )
             )
         bench.say(f"curve of {method} pruning: {len(bench.config.effort.curve_amounts)} amounts judged")
     return points

@@ -18,6 +18,7 @@ QAT = (
     "Quantization-aware training of CNNOptimized: BatchNorm folded, fake-quantize in the forward pass (gradients pass "
     "straight through), scales fixed for the last epoch, then converted to int8."
 )
+PLAN = {"quantization": {"weights": "int8 per channel", "activations": "uint8 per tensor"}}
 FUSED = "CNNOptimized with every BatchNorm folded into the convolution before it; still float32."
 
 
@@ -26,9 +27,7 @@ def run(bench: Bench, seed: int) -> ChapterResult:
     optimized = bench.photo_network("CNNOptimized", seed)
     task, shape = bench.photo_task(), bench.backbone.preprocessing.input_shape
     fused = pt2e.fused_float(optimized, shape)
-    variants = [
-        bench.line.judge_float(fused, task, _subject(bench, "CNNOptimized-fused", seed, FUSED, "torch"))
-    ]
+    variants = [bench.line.judge_float(fused, task, _subject(bench, "CNNOptimized-fused", seed, FUSED, "torch"))]
     prepared = pt2e.prepare_static(optimized, shape)
     shown = pt2e.calibrate(prepared, _calibration(bench, seed))
     bench.say(f"calibrated with {shown} training photos")
@@ -37,9 +36,7 @@ def run(bench: Bench, seed: int) -> ChapterResult:
     trained, train = _qat(bench, optimized, seed)
     subject = _subject(bench, "CNNOptimized-qat-int8", seed, QAT, "pt2e", train)
     variants.append(bench.line.judge_pt2e(pt2e.convert(trained), optimized, task, subject))
-    return ChapterResult(
-        variants=variants, images=shown + train.epochs * len(bench.photo_data().train.labels)
-    )
+    return ChapterResult(variants=variants, images=shown + train.epochs * len(bench.photo_data().train.labels))
 
 
 def _calibration(bench: Bench, seed: int) -> torch.Tensor:
@@ -70,11 +67,9 @@ def _qat(bench: Bench, optimized: nn.Module, seed: int) -> tuple[torch.fx.GraphM
     return prepared, train
 
 
-def _subject(
-    bench: Bench, name: str, seed: int, how: str, engine: str, train: Train | None = None
-) -> Subject:
+def _subject(bench: Bench, name: str, seed: int, how: str, engine: str, train: Train | None = None) -> Subject:
     return Subject(
         name=name, seed=seed, parent="CNNOptimized", backbone=bench.backbone.name, how=how, engine=engine,
         weights=bench.weights_word, train=train,
-        plan={"quantization": {"weights": "int8 per channel", "activations": "uint8 per tensor"}} if engine != "torch" else None,
+        plan=PLAN if engine != "torch" else None,
     )  # fmt: skip

@@ -94,19 +94,13 @@ def _set_up(config: LabConfig, rundir: RunDir, threads: int, say: Say, progress:
             split_file=config.out / "split.json", progress=progress,
         )  # fmt: skip
         record = photos.record
-        say(
-            f"photos: {record.source}, {record.train} for training, {record.test} for testing, {len(record.skipped)} skipped"
-        )
+        say(f"photos: {record.source}, {record.train} to train, {record.test} to test, {len(record.skipped)} skipped")
     if "lenet" in config.stages:
         digits = load_digits(mnist=config.mnist, offline=config.offline)
-        say(
-            f"digits: {digits.record.source}, {digits.record.train} for training, {digits.record.test} for testing"
-        )
+        say(f"digits: {digits.record.source}, {digits.record.train} for training, {digits.record.test} for testing")
     say(f"backbone: {backbone.name}, weights: {weights.source}")
     line = AssemblyLine(rundir, threads=threads)
-    return Bench(
-        config=config, line=line, backbone=backbone, weights=weights, photos=photos, digits=digits, say=say
-    )
+    return Bench(config=config, line=line, backbone=backbone, weights=weights, photos=photos, digits=digits, say=say)
 
 
 def _basis(config: LabConfig, bench: Bench) -> dict[str, Any]:
@@ -139,9 +133,7 @@ def _chapter(bench: Bench, name: str, seed: int, basis: dict[str, Any], gathered
             failures.append(Failure(variant=name, why=str(error), seed=seed))
             return
         seconds = time.perf_counter() - began
-        stage = Stage(
-            name=name, seed=seed, seconds=seconds, images=result.images, images_per_s=result.images / seconds
-        )
+        stage = Stage(name=name, seed=seed, seconds=seconds, images=result.images, images_per_s=result.images / seconds)
         stored = {
             "stage": stage.model_dump(mode="json"),
             "variants": [v.model_dump(mode="json") for v in result.variants],

@@ -21,7 +21,7 @@ def run(bench: Bench, seed: int) -> ChapterResult:
     photos = bench.photo_data()
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        network = CNNScratch(len(photos.record.classes)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = CNNScratch(len(photos.record.classes)).to(memory_format=torch.channels_last)
     config = FitConfig(
         epochs=bench.config.effort.scratch_epochs, lr=2e-3, weight_decay=0.05, label_smoothing=0.1,
         bfloat16=has_bfloat16(), seed=seed,

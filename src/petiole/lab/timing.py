@@ -27,9 +27,7 @@ def run(bench: Bench, variants: Sequence[Variant]) -> dict[str, list[Latency]]:
     bench.say(f"timing {len(calls)} networks in interleaved rounds")
     raw_ms = _measure(calls, effort)
     raw_file = "latency/batch1.json"
-    content = {
-        f"{key} {runtime}": [round(ms, 5) for ms in row[:5000]] for (key, runtime), row in raw_ms.items()
-    }
+    content = {f"{key} {runtime}": [round(ms, 5) for ms in row[:5000]] for (key, runtime), row in raw_ms.items()}
     write_atomic(bench.line.rundir.path / raw_file, json.dumps(content))
     result: dict[str, list[Latency]] = {variant.key: [] for variant in variants}
     for (key, runtime), row in raw_ms.items():

@@ -28,17 +28,13 @@ OPTIMIZED = (
 def run(bench: Bench, seed: int) -> ChapterResult:
     """Train and judge ``CNNAdapted`` and ``CNNOptimized``."""
     photos, task = bench.photo_data(), bench.photo_task()
-    network = backbones.adapt(
-        bench.backbone, bench.weights.state, classes=len(photos.record.classes), seed=seed
-    )
+    network = backbones.adapt(bench.backbone, bench.weights.state, classes=len(photos.record.classes), seed=seed)
     network.eval()
     adapted_train = train_output_layer(network, bench, seed)
     adapted = _subject(bench, "CNNAdapted", seed, None, ADAPTED, adapted_train)
     first = bench.line.judge_float(network, task, adapted, gates={"frozen_unchanged": True})
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    train = retrain(
-        network, bench, seed, name="CNNOptimized", epochs=bench.config.effort.transfer_epochs, lr=1e-4
-    )
+    network.to(memory_format=torch.channels_last)
+    train = retrain(network, bench, seed, name="CNNOptimized", epochs=bench.config.effort.transfer_epochs, lr=1e-4)
     optimized = _subject(bench, "CNNOptimized", seed, "CNNAdapted", OPTIMIZED, train)
     second = bench.line.judge_float(network, task, optimized)
     images = len(photos.train.labels) * (1 + train.epochs)
@@ -54,9 +50,7 @@ def train_output_layer(network: nn.Module, bench: Bench, seed: int) -> Train:
     before = copy.deepcopy(network.state_dict())
     name, layer = backbones.output_layer(network)
     values = features(network, layer, bench.train_inputs())
-    config = FitConfig(
-        epochs=bench.config.effort.probe_epochs, lr=3e-3, weight_decay=0.05, warmup=0.0, seed=seed
-    )
+    config = FitConfig(epochs=bench.config.effort.probe_epochs, lr=3e-3, weight_decay=0.05, warmup=0.0, seed=seed)
     train = fit(layer, FeatureBatches(features=values, labels=bench.photo_data().train.labels), config)
     for key, tensor in network.state_dict().items():
         changed = not torch.equal(tensor, before[key])
@@ -80,9 +74,7 @@ def retrain(
 ) -> Train:
     """Retrain a whole photo network in place: the recipe that transfer and pruning share."""
     photos = bench.photo_data()
-    config = FitConfig(
-        epochs=epochs, lr=lr, weight_decay=0.05, label_smoothing=0.1, bfloat16=has_bfloat16(), seed=seed
-    )
+    config = FitConfig(epochs=epochs, lr=lr, weight_decay=0.05, label_smoothing=0.1, bfloat16=has_bfloat16(), seed=seed)
     batches = PhotoBatches(
         split=photos.train, preprocessing=bench.backbone.preprocessing, augmentation=Augmentation(colour=0.2)
     )

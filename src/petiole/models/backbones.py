@@ -67,9 +67,7 @@ def output_layer(network: nn.Module) -> tuple[str, nn.Linear]:
     """
     linears = [(name, module) for name, module in network.named_modules() if isinstance(module, nn.Linear)]
     if not linears:
-        raise UserError(
-            "this backbone has no linear output layer to replace: choose one that has, such as resnet18"
-        )
+        raise UserError("this backbone has no linear output layer to replace: choose one that has, such as resnet18")
     return linears[-1]
 
 
@@ -80,9 +78,7 @@ def replace_output_layer(network: nn.Module, layer: nn.Module) -> None:
     setattr(network.get_submodule(parent), child, layer)
 
 
-def adapt(
-    backbone: Backbone, state: Mapping[str, torch.Tensor] | None, *, classes: int, seed: int
-) -> nn.Module:
+def adapt(backbone: Backbone, state: Mapping[str, torch.Tensor] | None, *, classes: int, seed: int) -> nn.Module:
     """The pretrained network with a new, seeded output layer of ``classes`` neurons (handout section 3.2).
 
     ``state`` is the ImageNet-shaped state dict; None keeps random weights.
@@ -114,12 +110,8 @@ def load_state(network: nn.Module, state: Mapping[str, torch.Tensor], *, what: s
             raise UserError(f"{what} do not fit: {name} is missing; give a file made for this network")
         if state[name].shape != tensor.shape:
             given, wanted = tuple(state[name].shape), tuple(tensor.shape)
-            raise UserError(
-                f"{what} do not fit: {name} is {given}, not {wanted}; give a file made for this network"
-            )
+            raise UserError(f"{what} do not fit: {name} is {given}, not {wanted}; give a file made for this network")
     extra = sorted(set(state) - set(own))
     if extra:
-        raise UserError(
-            f"{what} do not fit: {extra[0]} is not in this network; give a file made for this network"
-        )
+        raise UserError(f"{what} do not fit: {extra[0]} is not in this network; give a file made for this network")
     network.load_state_dict(dict(state), strict=False)

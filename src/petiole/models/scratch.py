@@ -26,9 +26,7 @@ class CNNScratch(nn.Module):
         self.stem = _block(3, width, stride=2)
         self.stage1 = nn.Sequential(_block(width, width), nn.MaxPool2d(2))
         self.stage2 = nn.Sequential(_block(width, 2 * width), _block(2 * width, 2 * width), nn.MaxPool2d(2))
-        self.stage3 = nn.Sequential(
-            _block(2 * width, 4 * width), _block(4 * width, 4 * width), nn.MaxPool2d(2)
-        )
+        self.stage3 = nn.Sequential(_block(2 * width, 4 * width), _block(4 * width, 4 * width), nn.MaxPool2d(2))
         self.stage4 = _block(4 * width, 8 * width)
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.dropout = nn.Dropout(dropout)

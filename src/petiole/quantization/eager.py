@@ -1,8 +1,8 @@
 """Eager-mode quantization, as the handout teaches it (sections 3.4.2 and 3.4.3): dynamic, static, QAT.
 
-The one file that knows ``torch.ao``, which is deprecated; its warnings about that are silenced here, by name, and
-only while it is called. Eager mode does not see the graph: which modules are fused, and where tensors become int8
-and float again, is written by hand for the two networks of the handout, LeNet and torchvision's resnet18.
+The one file that knows ``torch.ao``, which is deprecated; its warnings about that are silenced here, by name,
+and only while it is called. Eager mode does not see the graph: which modules are fused, and where tensors
+become int8 and float again, is written by hand for the handout's LeNet and torchvision's resnet18.
 """
 
 import copy
@@ -22,7 +22,7 @@ from petiole.errors import GateError, UserError
 
 LENET_PAIRS = [["conv1", "relu1"], ["conv2", "relu2"], ["fc1", "relu3"], ["fc2", "relu4"]]
 HEAD_DROPOUT = 0.5
-"""Dropout before the float head of the combined model, as in PyTorch's quantized transfer learning tutorial."""
+"""Dropout before the combined model's float head, as in PyTorch's quantized transfer learning tutorial."""
 
 _DEPRECATIONS = [
     ("torch.ao.quantization is deprecated", DeprecationWarning),
@@ -59,7 +59,7 @@ def _ao() -> ModuleType:
 
 
 def _engine() -> str:
-    """The int8 kernels: oneDNN where the processor has VNNI (else its sums may saturate), then x86, then others."""
+    """The int8 kernels: oneDNN where the processor has VNNI (else sums may saturate), then x86, then others."""
     supported = torch.backends.quantized.supported_engines
     wanted = ["onednn"] if torch.cpu._is_vnni_supported() else []
     for name in [*wanted, "x86", "fbgemm", "qnnpack"]:
@@ -85,8 +85,8 @@ def dynamic(network: nn.Module) -> nn.Module:
 def fuse(network: nn.Module, *, qat: bool) -> nn.Module:
     """A copy with activation (and BatchNorm) fused into each layer, between a QuantStub and a DeQuantStub.
 
-    Without ``qat`` in eval mode, BatchNorm folded into the weights; with it in train mode, BatchNorm kept inside the
-    fused module.
+    Without ``qat`` in eval mode, BatchNorm folded into the weights; with it in train mode, BatchNorm kept
+    inside the fused module.
 
     Raises:
         UserError: neither LeNet nor torchvision's resnet18.
@@ -94,7 +94,7 @@ def fuse(network: nn.Module, *, qat: bool) -> nn.Module:
     ao = _ao()
     if _is_resnet18(network):
         resnet = quantizable_resnet18(network).train(qat)
-        resnet.fuse_model(is_qat=qat)
+        resnet.fuse_model(is_qat=qat)  # type: ignore[operator]  # a method, not a tensor
         return resnet
     if not all(hasattr(network, name) for pair in LENET_PAIRS for name in pair):
         raise UserError(
@@ -108,7 +108,7 @@ def fuse(network: nn.Module, *, qat: bool) -> nn.Module:
 
 
 def fused_float(network: nn.Module) -> nn.Module:
-    """The float network with fused modules, in eval mode (``CNNOptimized-fused``): the baseline of static int8.
+    """The float network with fused modules, in eval mode (``CNNOptimized-fused``): what static int8 starts from.
 
     Raises:
         UserError: neither LeNet nor torchvision's resnet18.
@@ -124,14 +124,10 @@ def quantizable_resnet18(network: nn.Module) -> nn.Module:
     """
     _ao()
     if not _is_resnet18(network):
-        raise UserError(
-            f"{type(network).__name__} is not torchvision's resnet18: give one with a linear layer fc"
-        )
+        raise UserError(f"{type(network).__name__} is not torchvision's resnet18: give one with a linear layer fc")
     assert isinstance(network.fc, nn.Linear)
     classes = network.fc.out_features
-    quantizable: nn.Module = torchvision.models.quantization.resnet18(
-        weights=None, quantize=False, num_classes=classes
-    )
+    quantizable: nn.Module = torchvision.models.quantization.resnet18(weights=None, quantize=False, num_classes=classes)
     quantizable.load_state_dict(network.state_dict())
     return quantizable.eval()
 
@@ -154,8 +150,8 @@ def prepare_static(network: nn.Module) -> nn.Module:
 def prepare_qat(network: nn.Module) -> nn.Module:
     """A fused copy with fake-quantize, in train mode, ready for training.
 
-    Of resnet18 only the feature extractor is quantized; its head (dropout, and the trained output layer) stays float,
-    as in PyTorch's quantized transfer learning tutorial.
+    Of resnet18 only the feature extractor is quantized; its head (dropout, and the trained output layer) stays
+    float, as in PyTorch's quantized transfer learning tutorial.
 
     Raises:
         UserError: neither LeNet nor torchvision's resnet18.
@@ -179,7 +175,7 @@ def calibrate(prepared: nn.Module, inputs: torch.Tensor, batch_images: int = 32)
     """
     training = prepared.training
     prepared.eval()
-    for batch in inputs.split(batch_images):
+    for batch in torch.split(inputs, batch_images):
         prepared(batch)
     prepared.train(training)
     return len(inputs)
@@ -217,9 +213,7 @@ def check_observers(prepared: nn.Module) -> None:
         low = module.min_val
         assert isinstance(low, torch.Tensor)
         if low.numel() == 0 or not bool(torch.isfinite(low).all()):
-            raise GateError(
-                f"observer {name} has seen no data: calibrate with training images before converting"
-            )
+            raise GateError(f"observer {name} has seen no data: calibrate with training images before converting")
 
 
 def quantized_layers(network: nn.Module) -> tuple[int, int]:
@@ -233,7 +227,7 @@ def quantized_layers(network: nn.Module) -> tuple[int, int]:
 
 
 def save_state(network: nn.Module, path: Path) -> int:
-    """Store the state dict with torch.save; returns the file's size in bytes (int8 weights take 1 byte each)."""
+    """Store the state dict with torch.save; returns the file's bytes (an int8 weight takes 1 byte)."""
     torch.save(network.state_dict(), path)
     return path.stat().st_size
 
@@ -254,7 +248,7 @@ def _is_resnet18(network: nn.Module) -> bool:
 
 def _with_float_head(resnet: nn.Module) -> nn.Module:
     """The combined model: quantized feature extractor, flatten, float head with the trained output layer."""
-    names = ["quant", "conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4", "avgpool", "dequant"]
-    features = nn.Sequential(*(resnet.get_submodule(name) for name in names))
+    layers = ["conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4", "avgpool"]
+    features = nn.Sequential(*(resnet.get_submodule(name) for name in ["quant", *layers, "dequant"]))
     head = nn.Sequential(nn.Dropout(HEAD_DROPOUT), resnet.get_submodule("fc"))
     return nn.Sequential(features, nn.Flatten(1), head).train()

@@ -28,9 +28,7 @@ def export_graph(network: nn.Module, input_shape: tuple[int, ...]) -> GraphModul
     """The network's graph in eval mode for any number of inputs of ``input_shape`` (C, H, W), BatchNorm folded."""
     network = copy.deepcopy(network).eval().to(memory_format=torch.contiguous_format)
     example = (torch.zeros(2, *input_shape),)
-    program = torch.export.export(
-        network, example, dynamic_shapes=({0: Dim("batch", min=1, max=4096)},), strict=True
-    )
+    program = torch.export.export(network, example, dynamic_shapes=({0: Dim("batch", min=1, max=4096)},), strict=True)
     graph = program.module(check_guards=False)
     assert isinstance(graph, GraphModule)
     _fuse_conv_bn_(graph)
@@ -94,6 +92,4 @@ def check_observers(prepared: nn.Module) -> None:
             continue
         low = observer.min_val
         if low.numel() == 0 or not bool(torch.isfinite(low).all()):
-            raise GateError(
-                f"observer {name} has seen no data: calibrate with training images before converting"
-            )
+            raise GateError(f"observer {name} has seen no data: calibrate with training images before converting")

@@ -51,9 +51,7 @@ def activation_spec(*, qat: bool) -> QuantizationSpec:
 def weight_spec(*, qat: bool) -> QuantizationSpec:
     """Weights: int8, symmetric, one scale for each output channel (axis 0)."""
     if qat:
-        observer = FusedMovingAvgObsFakeQuantize.with_args(
-            observer=MovingAveragePerChannelMinMaxObserver, eps=2**-12
-        )
+        observer = FusedMovingAvgObsFakeQuantize.with_args(observer=MovingAveragePerChannelMinMaxObserver, eps=2**-12)
     else:
         observer = PerChannelMinMaxObserver.with_args(eps=2**-12)
     return QuantizationSpec(
@@ -126,13 +124,8 @@ def _same_scale(node: Node) -> None:
     annotation = source.meta.get("quantization_annotation")
     if annotation is None or annotation.output_qspec is None:
         return
-    shared = SharedQuantizationSpec((source, node))
     node.meta["quantization_annotation"] = QuantizationAnnotation(
-        input_qspec_map={
-            source: annotation.output_qspec
-            if not isinstance(annotation.output_qspec, SharedQuantizationSpec)
-            else annotation.output_qspec
-        },
-        output_qspec=shared,
+        input_qspec_map={source: annotation.output_qspec},
+        output_qspec=SharedQuantizationSpec((source, node)),
         _annotated=True,
     )

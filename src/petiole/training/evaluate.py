@@ -33,14 +33,10 @@ class Predictions:
     def accuracy(self, classes: Sequence[str]) -> Accuracy:
         """The accuracy record with its Wilson interval, accuracy of each class, and confusion matrix."""
         count = len(classes)
-        cells = torch.bincount(self.labels * count + self.predicted, minlength=count * count).view(
-            count, count
-        )
+        cells = torch.bincount(self.labels * count + self.predicted, minlength=count * count).view(count, count)
         correct, total = int(cells.diagonal().sum()), int(cells.sum())
         by_class = {
-            name: float(cells[i, i]) / int(cells[i].sum())
-            for i, name in enumerate(classes)
-            if int(cells[i].sum())
+            name: float(cells[i, i]) / int(cells[i].sum()) for i, name in enumerate(classes) if int(cells[i].sum())
         }
         return Accuracy(
             correct=correct,
@@ -53,9 +49,7 @@ class Predictions:
 
 
 @torch.no_grad()
-def predict(
-    forward: Forward, inputs: torch.Tensor, labels: torch.Tensor, *, batch_images: int = 64
-) -> Predictions:
+def predict(forward: Forward, inputs: torch.Tensor, labels: torch.Tensor, *, batch_images: int = 64) -> Predictions:
     """Run a network or runtime over inputs ``(N, C, H, W)``. A module is put into eval mode and left there."""
     if isinstance(forward, nn.Module):
         forward.eval()

@@ -8,9 +8,7 @@ from torch import nn
 
 
 @torch.no_grad()
-def features(
-    network: nn.Module, layer: nn.Module, inputs: torch.Tensor, *, batch_images: int = 32
-) -> torch.Tensor:
+def features(network: nn.Module, layer: nn.Module, inputs: torch.Tensor, *, batch_images: int = 32) -> torch.Tensor:
     """What reaches ``layer`` for inputs ``(N, C, H, W)``: ``(N, features)``. The network is put into eval mode,
     so that BatchNorm's statistics stay as they are."""
     network.eval()

@@ -1,7 +1,7 @@
-"""Grounds for the drawn insects: soil, sand, stone, bark, wood, moss, leaf, flower, thistle and blurred greenery.
+"""Grounds for drawn insects: soil, sand, stone, bark, wood, moss, leaf, flower, thistle, grass, blurred greenery.
 
-All are procedural: sums of smooth noise at halving cell sizes (Perlin 1985's fractal sum, with bicubic value noise),
-shaded as a relief under the scene's light. A picture is float32 ``(3, H, W)``, 0..1.
+All are procedural: sums of smooth noise at halving cell sizes (Perlin 1985's fractal sum, with bicubic value
+noise), shaded as a relief under the scene's light. A picture is float32 ``(3, H, W)``, 0..1.
 """
 
 import math
@@ -10,8 +10,8 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from petiole.data.insects import Rng, tinted
-from petiole.data.solids import Array, Rgb
+from petiole.data.drawing.insects import tinted
+from petiole.data.drawing.solids import Array, Rgb, Rng
 
 GREENS: tuple[Rgb, ...] = (
     (0.27, 0.38, 0.14),
@@ -35,8 +35,8 @@ SANDS: tuple[Rgb, ...] = (
     (0.7, 0.52, 0.36),
 )
 PETALS: tuple[Rgb, ...] = (
-    (0.92, 0.9, 0.86), (0.9, 0.72, 0.1), (0.86, 0.4, 0.62), (0.6, 0.34, 0.76), (0.93, 0.52, 0.14), (0.8, 0.14, 0.2),
-    (0.36, 0.42, 0.82), (0.94, 0.84, 0.5), (0.76, 0.56, 0.8),
+    (0.92, 0.9, 0.86), (0.9, 0.72, 0.1), (0.86, 0.4, 0.62), (0.6, 0.34, 0.76), (0.93, 0.52, 0.14),
+    (0.8, 0.14, 0.2), (0.36, 0.42, 0.82), (0.94, 0.84, 0.5), (0.76, 0.56, 0.8),
 )  # fmt: skip
 Ground = Callable[[Rng, int, int, Array], Array]
 
@@ -54,10 +54,8 @@ def noise(rng: Rng, h: int, w: int, cell_px: float, stretch: float = 1.0) -> Arr
     return np.asarray(Image.fromarray(small).resize((w, h), Image.Resampling.BICUBIC, box=box))
 
 
-def fractal(
-    rng: Rng, h: int, w: int, cell_px: float, octaves: int, gain: float = 0.55, stretch: float = 1.0
-) -> Array:
-    """The sum of ``octaves`` noises, each with half the cells and ``gain`` times the height of the one before."""
+def fractal(rng: Rng, h: int, w: int, cell_px: float, octaves: int, gain: float = 0.55, stretch: float = 1.0) -> Array:
+    """The sum of ``octaves`` noises, each with cells half as wide and ``gain`` times as high as the last."""
     total = np.zeros((h, w), dtype=np.float32)
     for octave in range(octaves):
         total += np.float32(gain**octave) * noise(rng, h, w, max(cell_px / 2**octave, 1.0), stretch)
@@ -69,7 +67,7 @@ def relief(height: Array, light: Array, strength: float) -> Array:
     slope = np.zeros_like(height)
     slope[:, 1:-1] = (height[:, :-2] - height[:, 2:]) * light[0]
     slope[1:-1] += (height[:-2] - height[2:]) * light[1]
-    slope *= -strength
+    slope *= strength
     slope += 1
     return np.minimum(np.maximum(slope, 0.25, out=slope), 1.9, out=slope)
 
@@ -86,9 +84,7 @@ def _clipped(values: Array) -> Array:
 
 def to_image(picture: Array) -> Image.Image:
     """A picture (3, H, W) of 0..1 as 8-bit RGB, clipped."""
-    return Image.merge(
-        "RGB", [Image.fromarray(plane) for plane in (_clipped(picture * 255)).astype(np.uint8)]
-    )
+    return Image.merge("RGB", [Image.fromarray(plane) for plane in (_clipped(picture * 255)).astype(np.uint8)])
 
 
 def from_image(image: Image.Image) -> Array:
@@ -96,9 +92,7 @@ def from_image(image: Image.Image) -> Array:
     return np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1), dtype=np.float32) / 255
 
 
-def _granular(
-    rng: Rng, h: int, w: int, light: Array, colours: tuple[Rgb, ...], grain_px: float, rough: float
-) -> Array:
+def _granular(rng: Rng, h: int, w: int, light: Array, colours: tuple[Rgb, ...], grain_px: float, rough: float) -> Array:
     base = pick(rng, colours)
     height = fractal(rng, h, w, grain_px * 12, 3, 0.6)
     grains = noise(rng, h, w, grain_px) + 0.6 * noise(rng, h, w, max(grain_px / 2, 1))
@@ -126,8 +120,7 @@ def stone(rng: Rng, h: int, w: int, light: Array) -> Array:
     lichen = np.clip(height[::-1, ::-1] * 0.8 + 0.4 * height - 0.7, 0, 0.6)
     return (
         picture
-        + (pick(rng, ((0.42, 0.46, 0.28), (0.66, 0.55, 0.24), (0.7, 0.72, 0.62)))[:, None, None] - picture)
-        * lichen
+        + (pick(rng, ((0.42, 0.46, 0.28), (0.66, 0.55, 0.24), (0.7, 0.72, 0.62)))[:, None, None] - picture) * lichen
     )
 
 
@@ -146,9 +139,7 @@ def wood(rng: Rng, h: int, w: int, light: Array) -> Array:
     """A weathered plank: grain lines, fine fibres."""
     base = pick(rng, ((0.6, 0.45, 0.3), (0.56, 0.53, 0.5), (0.72, 0.58, 0.4), (0.5, 0.38, 0.29)))
     bend = noise(rng, h, w, 110, 3.0) * 14
-    lines = np.sin(
-        (np.arange(h, dtype=np.float32)[:, None] + bend) * np.float32(2 * math.pi / rng.uniform(9, 20))
-    )
+    lines = np.sin((np.arange(h, dtype=np.float32)[:, None] + bend) * np.float32(2 * math.pi / rng.uniform(9, 20)))
     fibre = noise(rng, h, w, 1.5, 30.0)
     picture = ramp(base * 0.6, base * 1.12, 0.6 + 0.2 * lines + 0.18 * fibre)
     return picture * relief(lines * 0.4 + fibre * 0.5, light, 0.25)
@@ -219,9 +210,7 @@ def _strokes(rng: Rng, h: int, w: int, count: int, colours: list[Array], ends: A
     tones = rng.uniform(0.45, 1.2, count)
     which = rng.integers(len(colours), size=count)
     for line, tone, one in zip(ends.tolist(), np.sort(tones), which, strict=True):
-        draw.line(
-            line, fill=tuple((np.clip(colours[one] * tone, 0, 1) * 255).astype(int).tolist()), width=width_px
-        )
+        draw.line(line, fill=tuple((np.clip(colours[one] * tone, 0, 1) * 255).astype(int).tolist()), width=width_px)
     return from_image(picture.filter(ImageFilter.BoxBlur(0.8)))
 
 
@@ -274,9 +263,7 @@ def greenery(rng: Rng, h: int, w: int, light: Array) -> Array:
     for _ in range(int(rng.integers(0, 14))):
         x, y, r = rng.uniform(0, small_w), rng.uniform(0, small_h), rng.uniform(1, small_w / 9)
         tone = np.clip(spots * rng.uniform(0.7, 1.2), 0, 1) * 255
-        draw.ellipse(
-            (x - r, y - r, x + r, y + r), fill=(*tone.astype(int).tolist(), int(rng.integers(50, 170)))
-        )
+        draw.ellipse((x - r, y - r, x + r, y + r), fill=(*tone.astype(int).tolist(), int(rng.integers(50, 170))))
     image = image.filter(ImageFilter.GaussianBlur(float(rng.uniform(0.6, 1.6))))
     return from_image(image.resize((w, h), Image.Resampling.BICUBIC))
 

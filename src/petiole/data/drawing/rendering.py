@@ -1,14 +1,12 @@
-"""Small solids in space, drawn with light and shadow: what the insects, berries, twigs and leaves of :mod:`petiole.data.synthetic` are.
+"""Solids in light and shadow, painted on a picture of float32, shape ``(3, H, W)``, 0..1.
 
-Three kinds of part are enough: an ellipsoid (a segment of a body, a berry), a limb (a tapering rod: leg, antenna, twig)
-and a blade (a flat leaf shape: wing, petal). Projection is orthographic, so each silhouette has a closed form: that of
-an ellipsoid with shape matrix ``B`` (unit sphere -> view) is the ellipse whose covariance is the upper left 2x2 block of
-``B B^T``. Parts are painted from far to near on a picture of float32, shape ``(3, H, W)``, 0..1.
+Projection is orthographic, so each silhouette has a closed form: that of an ellipsoid with shape matrix ``B`` (unit
+sphere -> view) is the ellipse whose covariance is the upper left 2x2 block of ``B B^T``; the normal at a point ``p`` of
+the unit sphere is ``B^-T p``. Parts are painted from far to near.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -16,101 +14,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter
 
-Array = npt.NDArray[np.float32]
+from petiole.data.drawing.leaves import outline
+from petiole.data.drawing.solids import Array, Blade, Coat, Ellipsoid, Light, Limb, Part, View, axes
+
 Place = tuple[slice, slice] | tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]
-Rgb = tuple[float, float, float]
-Point = tuple[float, float, float]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Coat:
-    """The surface of a part: its colour, ``bands`` rings of a ``second`` colour, shine, and hair.
-
-    ``band_share`` is the part of a ring's period in the second colour; ``fur`` is the length of hairs as a fraction of
-    the part's mean radius, 0 for none.
-    """
-
-    base: Rgb
-    second: Rgb | None = None
-    bands: float = 0.0
-    band_share: float = 0.5
-    gloss: float = 0.3
-    fur: float = 0.0
-    fur_colour: Rgb | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ellipsoid:
-    """An ellipsoid: ``radii`` along its own axes, which are turned by ``yaw_deg`` (about z), then ``pitch_deg`` (nose up)."""
-
-    name: str
-    centre: Point
-    radii: Point
-    coat: Coat
-    yaw_deg: float = 0.0
-    pitch_deg: float = 0.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limb:
-    """A rod from ``start`` to ``end`` whose radius goes from the first to the second of ``radii``."""
-
-    name: str
-    start: Point
-    end: Point
-    radii: tuple[float, float]
-    coat: Coat
-
-
-@dataclass(frozen=True, kw_only=True)
-class Blade:
-    """A flat shape: ``root`` + u * ``along`` + v * ``across``, u in 0..1, v in -1..1.
-
-    ``outline`` is "wing", "leaf" or "petal"; ``soft_px`` is how far its edge is out of focus, in the picture's pixels.
-    """
-
-    name: str
-    root: Point
-    along: Point
-    across: Point
-    coat: Coat
-    outline: str
-    opacity: float = 1.0
-    soft_px: float = 1.0
-
-
-Part = Ellipsoid | Limb | Blade
-
-
-class View(NamedTuple):
-    """From a part's space to the picture: ``rotation`` (3, 3) to (right, down, towards us), pixels per unit, origin in pixels."""
-
-    rotation: Array
-    scale_px: float
-    origin_px: tuple[float, float]
-
-
-class Light(NamedTuple):
-    """``direction`` to the sun in view space (unit length), and the colours of sun and sky."""
-
-    direction: Array
-    sun: Array
-    sky: Array
-
-
-def axes(yaw_deg: float, pitch_deg: float) -> Array:
-    """The rotation (3, 3) whose columns are the axes of a part turned by yaw and pitch.
-
-    >>> axes(90.0, 0.0)[:, 0].round(6).tolist()
-    [0.0, 1.0, 0.0]
-    """
-    cy, sy = math.cos(math.radians(yaw_deg)), math.sin(math.radians(yaw_deg))
-    cp, sp = math.cos(math.radians(pitch_deg)), math.sin(math.radians(pitch_deg))
-    return np.array([[cy * cp, -sy, -cy * sp], [sy * cp, cy, -sy * sp], [sp, 0.0, cp]], dtype=np.float32)
 
 
 class _Window(NamedTuple):
-    """A rectangle of a layer, and its pixels' offsets from a centre: ``dx`` (1, w), ``dy`` (h, 1)."""
+    """A rectangle of a picture, and its pixels' offsets from a centre: ``dx`` (1, w), ``dy`` (h, 1)."""
 
     rows: slice
     columns: slice
@@ -119,7 +30,7 @@ class _Window(NamedTuple):
 
 
 def _window(shape: tuple[int, ...], centre: Sequence[float], half: Sequence[float]) -> _Window | None:
-    """The pixels within ``half`` (x, y) of ``centre``, or None when they are all outside the layer."""
+    """The pixels within ``half`` (x, y) of ``centre``, or None when they are all outside it."""
     x0, x1 = max(math.floor(centre[0] - half[0]), 0), min(math.ceil(centre[0] + half[0]) + 1, shape[2])
     y0, y1 = max(math.floor(centre[1] - half[1]), 0), min(math.ceil(centre[1] + half[1]) + 1, shape[1])
     if x0 >= x1 or y0 >= y1:
@@ -146,7 +57,7 @@ def _colour(colour: Sequence[float] | Array, like: Array) -> Array:
 
 
 def _shade(albedo: Array, normal: tuple[Array, Array, Array], light: Light, gloss: float) -> Array:
-    """Colour of a lit surface: sky from above, wrapped sun, a soft and a sharp highlight. Normals are of unit length."""
+    """Colour of a lit surface: sky from above, wrapped sun, a soft and a sharp highlight. Unit normals."""
     nx, ny, nz = normal
     lx, ly, lz = light.direction.tolist()
     sun = nx * lx + ny * ly + nz * lz
@@ -155,11 +66,12 @@ def _shade(albedo: Array, normal: tuple[Array, Array, Array], light: Light, glos
     shine = gloss * (0.22 * spread + 0.75 * np.square(np.square(spread)))
     sky = 0.55 + 0.25 * (nz - ny)
     sun = np.maximum(0.82 * sun + 0.18, 0)
-    return albedo * (_colour(light.sky, sky) * sky + _colour(light.sun, sun) * sun) + shine
+    lit: Array = albedo * (_colour(light.sky, sky) * sky + _colour(light.sun, sun) * sun) + shine
+    return lit
 
 
 def _albedo(coat: Coat, along: Array, grain: Array) -> Array:
-    """Colour at each pixel: rings at the coordinate ``along`` (-1..1 on the part's first axis), mottled by ``grain``."""
+    """Colour at each pixel: rings at ``along`` (-1..1 on the part's first axis), mottled by ``grain``."""
     base = _colour(coat.base, along)
     mottle = 1 + 0.07 * grain
     if coat.second is None:
@@ -228,14 +140,10 @@ def _paint_fur(picture: Array, part: Ellipsoid, shape: Array, centre: Array, lig
         return
     w, h = window.dx.size, window.dy.size
     start = (roots[:, :2] - np.array([window.dx[0, 0], window.dy[0, 0]])) * 2
-    tip = start + (normals[:, :2] + (chance[:, None] - 0.5) * 0.5) * (
-        2 * length * (0.6 + 0.7 * chance[:, None])
-    )
+    tip = start + (normals[:, :2] + (chance[:, None] - 0.5) * 0.5) * (2 * length * (0.6 + 0.7 * chance[:, None]))
     coat = part.coat
     along = points[seen, 0]
-    albedo = (
-        _albedo(coat, along, chance * 2 - 1) if coat.fur_colour is None else _colour(coat.fur_colour, along)
-    )
+    albedo = _albedo(coat, along, chance * 2 - 1) if coat.fur_colour is None else _colour(coat.fur_colour, along)
     lit = 0.52 + 0.4 * np.maximum(normals @ light.direction, 0) + 0.4 * (chance - 0.5)
     tones = albedo * _colour(light.sky + light.sun, lit) * (lit * 255)
     colours = np.clip(tones, 0, 255).astype(int).T.tolist()
@@ -274,33 +182,9 @@ def _paint_limb(picture: Array, part: Limb, view: View, light: Light, grain: Arr
     _over(picture, place, _shade(albedo, normal, light, part.coat.gloss), alpha)
 
 
-@lru_cache(maxsize=3)
-def outline(kind: str) -> tuple[Array, Array]:
-    """Half-width of a blade at 129 places from root to tip (0..1), and its veins as an image (65, 129) of 0..1."""
-    u = np.linspace(0, 1, 129, dtype=np.float32)
-    powers = {"wing": (0.75, 2.6), "petal": (0.8, 3.0), "leaf": (0.75, 1.1)}
-    rise, fall = powers[kind]
-    width = np.minimum(u * 2.2, 1) ** rise * (1 - u**fall) ** 0.6
-    picture = Image.new("L", (258, 130))
-    draw = ImageDraw.Draw(picture)
-    if kind == "wing":
-        rays: tuple[tuple[float, float], ...] = ((-0.85, -0.9), (-0.5, -0.35), (-0.1, 0.15), (0.3, 0.75))
-        for near, far in rays:
-            draw.line([(4, 65 + 20 * near), (110, 65 + 50 * near), (235, 65 + 55 * far)], fill=255, width=4)
-        draw.line([(105, 40), (120, 64), (105, 95)], fill=220, width=3)
-        draw.line([(175, 25), (165, 55), (185, 80), (170, 110)], fill=200, width=3)
-    else:
-        draw.line([(0, 65), (258, 65)], fill=255, width=5)
-        for x in range(20, 240, 26):
-            draw.line([(x + 45, 5), (x, 65), (x + 45, 125)], fill=120 if kind == "leaf" else 50, width=3)
-    veins = picture.filter(ImageFilter.GaussianBlur(1)).resize((129, 65), Image.Resampling.BOX)
-    return width.astype(np.float32), np.asarray(veins, dtype=np.float32) / 255
-
-
 def _paint_blade(picture: Array, part: Blade, view: View, light: Light, grain: Array) -> None:
     root, along, across = (
-        view.rotation @ np.asarray(p, dtype=np.float32) * view.scale_px
-        for p in (part.root, part.along, part.across)
+        view.rotation @ np.asarray(p, dtype=np.float32) * view.scale_px for p in (part.root, part.along, part.across)
     )
     size = float(along[0] * across[1] - along[1] * across[0])
     long, wide = math.hypot(along[0], along[1]), math.hypot(across[0], across[1])
@@ -321,11 +205,7 @@ def _paint_blade(picture: Array, part: Blade, view: View, light: Light, grain: A
     vein = veins[(v * 32 + 32).astype(np.intp), column]
     alpha = _unit((widths[column] - np.abs(v)) * (abs(size) / long) / part.soft_px + 0.5)
     facing = np.cross(along, across)
-    tone = (
-        abs(float(facing @ light.direction))
-        / float(np.linalg.norm(facing))
-        * (1 - 0.18 * np.abs(v) + 0.1 * u)
-    )
+    tone = abs(float(facing @ light.direction)) / float(np.linalg.norm(facing)) * (1 - 0.18 * np.abs(v) + 0.1 * u)
     albedo = _albedo(part.coat, v, grain[place]) * (_colour(light.sky, u) + _colour(light.sun, u) * tone)
     if part.outline == "wing":
         alpha = alpha * _unit(part.opacity + 0.75 * vein)
@@ -345,7 +225,7 @@ def _middle(part: Part) -> Array:
 
 
 def paint(picture: Array, parts: Sequence[Part], view: View, light: Light, grain: Array) -> None:
-    """Paint ``parts`` on ``picture`` (3, H, W), far ones first. ``grain`` (H, W), about -1..1, mottles their surfaces."""
+    """Paint ``parts`` on ``picture`` (3, H, W), far ones first; ``grain`` (H, W), about -1..1, mottles them."""
     for part in sorted(parts, key=lambda one: float(view.rotation[2] @ _middle(one))):
         if isinstance(part, Ellipsoid):
             _paint_ellipsoid(picture, part, view, light, grain)
@@ -356,7 +236,7 @@ def paint(picture: Array, parts: Sequence[Part], view: View, light: Light, grain
 
 
 def _outlines(parts: Sequence[Part], flat: Array) -> list[tuple[Array, float]]:
-    """What ``parts`` look like under the map ``flat`` (2, 3): polygons (n, 2), or lines (2, 2) with their width."""
+    """What ``parts`` look like under the map ``flat`` (2, 3): polygons (n, 2), or lines (2, 2) with a width."""
     angles = np.linspace(0, 2 * np.pi, 20, endpoint=False)
     ring = np.stack([np.cos(angles), np.sin(angles)]).astype(np.float32)
     scale = float(np.linalg.norm(flat[:, 0]))

@@ -1,16 +1,17 @@
-"""What lies about in the drawn photos: berries, pebbles, petals, twigs, striped seeds, flies and beetles - and what hides.
+"""What lies about in the drawn photos, and what hides: berries, pebbles, petals, twigs, seeds, flies and beetles.
 
-They carry the colours and textures of both classes on purpose: neither a stripe, nor a dark blob, nor six legs decides
-alone whether a photo shows an ant or a bee.
+They carry the colours and textures of both classes on purpose: neither a stripe, nor a dark blob, nor six legs
+decides alone whether a photo shows an ant or a bee.
 """
 
 from collections.abc import Callable
 
 import numpy as np
 
-from petiole.data.backgrounds import EARTHS, GREENS, PETALS, SANDS
-from petiole.data.insects import ANTS, BEES, Rng, legs_of, tinted, wings
-from petiole.data.solids import Blade, Coat, Ellipsoid, Limb, Part, Rgb
+from petiole.data.drawing.anatomy import legs_of, wings
+from petiole.data.drawing.backgrounds import EARTHS, GREENS, PETALS, SANDS
+from petiole.data.drawing.insects import ANTS, BEES, tinted
+from petiole.data.drawing.solids import Blade, Coat, Ellipsoid, Limb, Part, Rgb, Rng
 
 INSECT_COLOURS: tuple[Rgb, ...] = tuple(c for p in (*ANTS, *BEES) for c in (p.front, p.hind, p.ring))
 
@@ -25,20 +26,14 @@ def berry(rng: Rng) -> list[Part]:
     colours: tuple[Rgb, ...] = ((0.7, 0.08, 0.08), (0.16, 0.12, 0.3), (0.8, 0.4, 0.08))
     coat = Coat(base=_any(rng, colours, INSECT_COLOURS), gloss=0.9)
     places = rng.uniform(-0.6, 0.6, (int(rng.integers(1, 5)), 2)).tolist()
-    return [
-        Ellipsoid(name="berry", centre=(x, y, 0.28), radii=(0.28, 0.28, 0.28), coat=coat) for x, y in places
-    ]
+    return [Ellipsoid(name="berry", centre=(x, y, 0.28), radii=(0.28, 0.28, 0.28), coat=coat) for x, y in places]
 
 
 def pebble(rng: Rng) -> list[Part]:
     """A flat stone."""
     coat = Coat(base=_any(rng, SANDS, EARTHS), gloss=0.1)
     a, b, c = rng.uniform(0.25, 0.5), rng.uniform(0.2, 0.4), rng.uniform(0.15, 0.3)
-    return [
-        Ellipsoid(
-            name="pebble", centre=(0, 0, float(c) * 0.7), radii=(float(a), float(b), float(c)), coat=coat
-        )
-    ]
+    return [Ellipsoid(name="pebble", centre=(0, 0, float(c) * 0.7), radii=(float(a), float(b), float(c)), coat=coat)]
 
 
 def seed(rng: Rng) -> list[Part]:
@@ -102,9 +97,7 @@ def twig(rng: Rng) -> list[Part]:
 def fly(rng: Rng) -> list[Part]:
     """A fly-like insect: a blunt body in an insect's colours, one pair of wings, short legs, no antennae."""
     palette = (*ANTS, *BEES)[rng.integers(len(ANTS) + len(BEES))]
-    body = Coat(
-        base=tinted(rng, palette.hind), second=tinted(rng, palette.ring), bands=3.0, band_share=0.3, gloss=0.6
-    )
+    body = Coat(base=tinted(rng, palette.hind), second=tinted(rng, palette.ring), bands=3.0, band_share=0.3, gloss=0.6)
     front = Coat(base=tinted(rng, palette.front), gloss=0.4)
     parts: list[Part] = [
         Ellipsoid(name="abdomen", centre=(-0.22, 0, 0.2), radii=(0.24, 0.15, 0.13), coat=body),

@@ -1,0 +1,91 @@
+"""What a page is made of, whatever it is written in: HTML and Markdown render the same blocks."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text:
+    """A paragraph."""
+
+    kind: ClassVar[str] = "text"
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Steps:
+    """How each network was made: its name and the words for it."""
+
+    kind: ClassVar[str] = "steps"
+    steps: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table of finished text. The first column names the row; ``words`` lists further columns of words, the
+    others hold numbers and are set flush right."""
+
+    kind: ClassVar[str] = "table"
+    caption: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    words: frozenset[int] = frozenset()
+
+    def is_number(self, column: int) -> bool:
+        """Whether a column (from 0) is set flush right."""
+        return column > 0 and column not in self.words
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A chart: SVG that takes its ink from ``color``, and words for those who cannot see it."""
+
+    kind: ClassVar[str] = "picture"
+    name: str
+    svg: str
+    caption: str
+    alt: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """A question of the handout with its answer."""
+
+    kind: ClassVar[str] = "question"
+    question: str
+    answer: str
+    evidence: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failed:
+    """What failed, and why."""
+
+    kind: ClassVar[str] = "failed"
+    failures: tuple[tuple[str, str], ...]
+
+
+Block = Text | Steps | Table | Picture | Question | Failed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chapter:
+    """One section of the report; ``anchor`` is its name in links."""
+
+    anchor: str
+    title: str
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """The whole report: what stands on the first page, then the chapters."""
+
+    title: str
+    authors: str
+    facts: tuple[tuple[str, str], ...]
+    banners: tuple[str, ...]
+    failures: tuple[tuple[str, str], ...]
+    findings: tuple[str, ...]
+    tables: tuple[Table, ...]
+    chapters: tuple[Chapter, ...]

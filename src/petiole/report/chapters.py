@@ -1,0 +1,184 @@
+"""The chapters of the report in the handout's order: how it was done, the table, the picture, the answer."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from petiole.evidence import Group, groups
+from petiole.records import Results
+from petiole.report import charts, details, summary, tables
+from petiole.report.blocks import Block, Chapter, Failed, Page, Question, Steps, Table, Text
+
+PRUNED = ("CNNPrunedF", "CNNPrunedFO", "CNNPrunedG", "CNNPrunedGO")
+INT8 = ("CNNOptimized-fused", "CNNOptimized-static-int8", "CNNOptimized-qat-int8")
+LENET = ("LeNet", "LeNet-dynamic-int8", "LeNet-static-int8", "LeNet-qat-int8")
+
+MEASURED = (
+    "Accuracy: every network is judged on the same test pictures, as it is deployed; nothing was chosen on them. "
+    "The interval of one seed is Wilson's, that of several seeds is Student's t of the mean. Lost and gained are "
+    "the test pictures that only the parent, and only the network itself, called rightly; p is the exact McNemar "
+    "test of these. Below 0.05 it tells the two apart; above, it proves neither that they differ nor that they are "
+    "equal.",
+    "Time: all networks of the run are timed together in interleaved rounds after a warm-up, so that a drift of "
+    "the machine hits all alike. A difference counts only if the boxes from the 25th to the 75th percentile lie "
+    "apart and the medians differ by more than the wider box; else there is no measurable difference.",
+    "Size: bytes of the file that is deployed. MACs: multiply-accumulates of one input; zeroed weights count, for "
+    "a dense network multiplies by them too. Gates: what was checked so that a step which did nothing cannot pass.",
+)
+
+
+def page(results: Results) -> Page:
+    """The whole report, ready to be rendered."""
+    every = groups(results.variants)
+    main = [
+        tables.variants(results, here, f"All variants on the {here[0].total:,} {summary.SETS.get(name, name)}")
+        for name in dict.fromkeys(group.first.dataset for group in every)
+        if (here := [group for group in every if group.first.dataset == name])
+    ]
+    return Page(
+        title=summary.TITLE,
+        authors=summary.authors(results),
+        facts=tuple(summary.facts(results)),
+        banners=tuple(summary.banners(results)),
+        failures=tuple(summary.failures(results)),
+        findings=tuple(summary.findings(results)),
+        tables=tuple(main),
+        chapters=tuple(_chapters(results, every)),
+    )
+
+
+def _chapters(results: Results, every: Sequence[Group]) -> list[Chapter]:
+    def named(*names: str) -> list[Group]:
+        return [group for name in names for group in every if group.name == name]
+
+    pruned = [*named(*PRUNED), *(group for group in every if group.name.endswith("-structured"))]
+    known = {"CNNScratch", "CNNAdapted", "CNNOptimized", *PRUNED, *INT8, *LENET}
+    others = [group for group in every if group.name not in known and group not in pruned]
+    scratch, adapted = named("CNNScratch"), named("CNNAdapted", "CNNOptimized")
+    chapters = [
+        _chapter(results, "3.1", "3.1 Training a CNN from scratch", "3.1", scratch, scratch, _training),
+        _chapter(results, "3.2", "3.2 Transfer learning", "3.2", adapted, [*scratch, *adapted], _transfer),
+        _chapter(results, "3.3", "3.3 Network pruning", "3.3", pruned, [*named("CNNOptimized"), *pruned], _pruning),
+        _demos(results),
+        _chapter(
+            results, "3.4.2", "3.4.2 Static quantization and quantization-aware training", "3.4.2", named(*INT8),
+            [*named("CNNOptimized"), *named(*INT8)], _quantization,
+        ),
+        _chapter(results, "3.4.3", "3.4.3 LeNet on MNIST", "3.4.3", named(*LENET), named(*LENET), _quantization),
+    ]  # fmt: skip
+    if others:
+        chapters.append(_chapter(results, "other", "Other networks", "", others, others, _quantization))
+    chapters.append(_appendix(results, every))
+    return chapters
+
+
+def _chapter(results: Results, anchor: str, title: str, question: str, made: Sequence[Group],
+             shown: Sequence[Group], pictures: Callable[[Results, str, Sequence[Group], Sequence[Group]], list[Block]],
+             ) -> Chapter:  # fmt: skip
+    """One section: failures, how each network of ``made`` came about, tables and pictures of ``shown``, answers."""
+    blocks = _failed(results, anchor, {group.name for group in made})
+    if made:
+        blocks.append(Steps(steps=tuple((group.label, group.first.how or "not recorded") for group in made)))
+        blocks.append(tables.variants(results, shown, "What was measured"))
+        blocks += [table for table in (tables.by_class(shown),) if table and shown[0].first.dataset == "photos"]
+        blocks += pictures(results, f"c{anchor.replace('.', '-')}", made, shown)
+    else:
+        blocks.append(Text(text="This run holds no network of this section: its stage was not run, or did not end."))
+    blocks += _answers(results, question)
+    return Chapter(anchor=anchor, title=title, blocks=tuple(blocks))
+
+
+def _failed(results: Results, anchor: str, names: Iterable[str]) -> list[Block]:
+    """The failures that belong to a section, by stage or by variant."""
+    section = {"scratch": "3.1", "transfer": "3.2", "pruning": "3.3", "demos": "3.4.2-demos",
+               "quantization": "3.4.2", "lenet": "3.4.3"}  # fmt: skip
+    rows = [
+        shown
+        for row, shown in zip(results.failures, summary.failures(results), strict=True)
+        if section.get(row.variant, _section_of_name(row.variant)) == anchor
+    ]
+    return [Failed(failures=tuple(rows))] if rows else []
+
+
+def _section_of_name(name: str) -> str:
+    if name.startswith("CNNScratch"):
+        return "3.1"
+    if name.startswith("LeNet"):
+        return "3.4.3"
+    if name.startswith(("demo", "LSTM")):
+        return "3.4.2-demos"
+    if name.startswith("CNNPruned") or "structured" in name:
+        return "3.3"
+    if name.startswith(INT8):
+        return "3.4.2"
+    return "3.2" if name.startswith(("CNNAdapted", "CNNOptimized")) else "other"
+
+
+def _answers(results: Results, name: str) -> list[Block]:
+    return [
+        Question(question=row.question, answer=row.answer, evidence=tuple(row.evidence))
+        for row in results.answers
+        if row.id == name
+    ]
+
+
+def _training(results: Results, name: str, made: Sequence[Group], shown: Sequence[Group]) -> list[Block]:
+    found = (tables.training(made), charts.training(made, f"{name}-training"))
+    return [block for block in found if block is not None]
+
+
+def _transfer(results: Results, name: str, made: Sequence[Group], shown: Sequence[Group]) -> list[Block]:
+    found = (tables.training(shown), charts.training(shown, f"{name}-training"))
+    return [charts.accuracy(shown, f"{name}-accuracy"), *(block for block in found if block is not None)]
+
+
+def _pruning(results: Results, name: str, made: Sequence[Group], shown: Sequence[Group]) -> list[Block]:
+    blocks: list[Block] = [charts.accuracy(shown, f"{name}-accuracy")]
+    if results.curves:
+        blocks += [charts.curve(results.curves, f"{name}-curve"), tables.curve(results.curves)]
+    blocks += [tables.sizes(shown), charts.sizes(shown, f"{name}-size")]
+    found = (
+        charts.latency(shown, f"{name}-time"),
+        *tables.profiles(shown),
+        tables.training(made),
+        charts.training(made, f"{name}-training"),
+    )
+    return blocks + [block for block in found if block is not None]
+
+
+def _quantization(results: Results, name: str, made: Sequence[Group], shown: Sequence[Group]) -> list[Block]:
+    found = (
+        charts.latency(shown, f"{name}-time"),
+        tables.training(made),
+        charts.training(made, f"{name}-training"),
+    )
+    first: list[Block] = [charts.accuracy(shown, f"{name}-accuracy"), charts.sizes(shown, f"{name}-size")]
+    return first + [block for block in found if block is not None]
+
+
+def _demos(results: Results) -> Chapter:
+    blocks = _failed(results, "3.4.2-demos", ())
+    made: list[Table] = []
+    if results.demos.get("dtype"):
+        made.append(details.dtype(results.demos["dtype"]))
+    if results.demos.get("lstm"):
+        made.append(details.lstm(results.demos["lstm"]))
+    if made:
+        text = (
+            "Both are quantized dynamically: weights become int8 before the run, activations are quantized in each "
+            "call. The layer is the handout's, the LSTM that of PyTorch's dynamic quantization recipe."
+        )
+        blocks += [Text(text=text), *made]
+    else:
+        blocks.append(Text(text="This run holds no demos: their stage was not run, or did not end."))
+    blocks += _answers(results, "3.4.2-demos")
+    return Chapter(anchor="3.4.2-demos", title="3.4.2 What quantization does: two demos", blocks=tuple(blocks))
+
+
+def _appendix(results: Results, every: Sequence[Group]) -> Chapter:
+    blocks: list[Block] = [Text(text=text) for text in MEASURED]
+    if results.data.photos is not None:
+        blocks += details.photos(results.data.photos)
+    blocks += details.run(results)
+    times = tables.latencies(every)
+    if times is not None:
+        blocks.append(times)
+    return Chapter(anchor="appendix", title="How everything was measured", blocks=tuple(blocks))

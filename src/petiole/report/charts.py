@@ -1,0 +1,242 @@
+"""The charts of the report: drawn by Altair, turned into SVG without a browser and without a network.
+
+Ink is ``currentColor``, so that a page's own text colour is used; series have mid-tone colours that are told
+apart on white and on black, by people who are colour-blind too.
+"""
+
+import html
+import re
+from collections.abc import Sequence
+from statistics import fmean
+from typing import Any
+
+import altair as alt
+import vl_convert
+
+from petiole import stats, units
+from petiole.evidence import Group
+from petiole.records import CurvePoint
+from petiole.report.blocks import Picture
+from petiole.report.tables import RUNTIMES
+
+Chart = alt.LayerChart | alt.FacetChart
+
+INK = "#77787a"
+"""Stands for the ink while a chart is drawn (Vega-Lite knows no ``currentColor``), and is it in files."""
+
+COLOURS = ["#3f83c4", "#d2691e", "#2f9e77", "#b565b0", "#a8862a", "#c2526a", "#5f8f2f", "#7d78c9"]
+WIDTH_PX = 420
+
+
+def accuracy(groups: Sequence[Group], name: str) -> Picture:
+    """A dot for each variant with its 95% interval."""
+    rows = [
+        {"variant": each.label, "value": each.accuracy, "low": each.interval[0], "high": each.interval[1]}
+        for each in groups
+    ]
+    base = alt.Chart(_data(rows))
+    y = _names([each.label for each in groups])
+    axis = _axis("accuracy on the test split (%)", percent=True)
+    low = min(each.interval[0] for each in groups)
+    scale = alt.Scale(zero=False, domainMin=max(0.0, low - 0.02), domainMax=1.0)
+    rule = base.mark_rule(strokeWidth=2, color=COLOURS[0]).encode(
+        x=alt.X("low:Q", axis=axis, scale=scale), x2="high:Q", y=y
+    )
+    dot = base.mark_point(filled=True, size=70, opacity=1, color=COLOURS[0]).encode(
+        x=alt.X("value:Q", axis=axis, scale=scale), y=y
+    )
+    said = [f"{each.label} {units.percent(each.accuracy)}" for each in groups]
+    return _picture(
+        name,
+        (rule + dot).properties(width=WIDTH_PX, height=alt.Step(24)),
+        "Accuracy on the test split; the line is the 95% interval.",
+        f"Accuracy of each variant: {'; '.join(said)}.",
+    )
+
+
+def training(groups: Sequence[Group], name: str) -> Picture | None:
+    """Training loss of each epoch (first seed), a larger dot where it had converged. None without history."""
+    trained = [(group.label, group.first.train) for group in groups if group.first.train and group.first.train.history]
+    rows = [
+        {
+            "network": label,
+            "epoch": epoch.epoch,
+            "loss": epoch.loss,
+            "converged": train is not None and epoch.epoch == train.converged_epoch,
+        }
+        for label, train in trained
+        for epoch in (train.history if train else [])
+    ]
+    if not rows:
+        return None
+    base = alt.Chart(_data(rows)).encode(
+        x=alt.X("epoch:Q", axis=alt.Axis(title="epoch", tickMinStep=1, format="d")),
+        y=alt.Y("loss:Q", axis=alt.Axis(title="mean training loss (cross-entropy, nats)")),
+        color=_colour("network", [label for label, _ in trained]),
+    )
+    line = base.mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=18))
+    dot = base.mark_point(filled=True, size=110, opacity=1).transform_filter("datum.converged")
+    said = [
+        f"{label} from {train.history[0].loss:.3g} to {train.history[-1].loss:.3g} in {train.epochs} epochs, "
+        f"converged at epoch {train.converged_epoch}"
+        for label, train in trained
+        if train
+    ]
+    return _picture(
+        name,
+        (line + dot).properties(width=WIDTH_PX, height=220),
+        "Training loss after each epoch (first seed). The large dot is the epoch at which it had converged.",
+        f"Training loss: {'; '.join(said)}.",
+    )
+
+
+def curve(points: Sequence[CurvePoint], name: str) -> Picture:
+    """Accuracy against pruning amount for each method and scope; the band is Wilson's 95% interval."""
+    series = list(dict.fromkeys((point.method, point.scope) for point in points))
+    several = len({scope for _, scope in series}) > 1
+    rows = [_curve_row(points, method, scope, several) for method, scope in series]
+    flat = [row for each in rows for row in each]
+    names = [each[0]["series"] for each in rows]
+    x = alt.X("amount:Q", axis=_axis("share of weights removed (%)", percent=True))
+    axis = _axis("accuracy on the test split (%)", percent=True)
+    scale = alt.Scale(zero=False, domainMax=1.0)
+    base = alt.Chart(_data(flat)).encode(x=x, color=_colour("series", names))
+    band = base.mark_area(opacity=0.18).encode(y=alt.Y("low:Q", axis=axis, scale=scale), y2="high:Q")
+    line = base.mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=40)).encode(
+        y=alt.Y("value:Q", axis=axis, scale=scale)
+    )
+    said = [
+        f"{each[0]['series']}: "
+        + ", ".join(f"{units.percent(r['value'])} at {units.percent(r['amount'], 0)}" for r in each)
+        for each in rows
+    ]
+    return _picture(
+        name,
+        (band + line).properties(width=WIDTH_PX, height=240),
+        "Accuracy against pruning amount, before any retraining; the band is Wilson's 95% interval.",
+        f"Accuracy against pruning amount. {'; '.join(said)}.",
+    )
+
+
+def _curve_row(points: Sequence[CurvePoint], method: str, scope: str, several: bool) -> list[dict[str, Any]]:
+    rows = []
+    for amount in sorted({p.amount for p in points if (p.method, p.scope) == (method, scope)}):
+        here = [p for p in points if (p.method, p.scope, p.amount) == (method, scope, amount)]
+        share = fmean(p.correct / p.total for p in here)
+        low, high = stats.wilson(round(share * here[0].total), here[0].total)
+        label = f"{method}, {scope}" if several else method
+        rows.append({"series": label, "amount": amount, "value": share, "low": low, "high": high})
+    return rows
+
+
+def sizes(groups: Sequence[Group], name: str) -> Picture:
+    """Bars of what each variant takes on disk: the deployed file, and the sparse file where there is one."""
+    rows = []
+    for group in groups:
+        rows.append({"variant": group.label, "file": "deployed file", "bytes": group.file_bytes})
+        sparse = group.mean(row.sparse_bytes for row in group.rows)
+        if sparse is not None:
+            rows.append({"variant": group.label, "file": "nonzeros and bitmask", "bytes": sparse})
+    for row in rows:
+        row["text"] = units.bytes(float(str(row["bytes"])))
+    kinds = list(dict.fromkeys(str(row["file"]) for row in rows))
+    chart = _bars(
+        rows,
+        [each.label for each in groups],
+        "bytes",
+        "size on disk (bytes, decimal prefixes)",
+        "file",
+        kinds,
+    )
+    said = [f"{row['variant']} {row['file']} {row['text']}" for row in rows]
+    return _picture(name, chart, "Size on disk.", f"Sizes: {'; '.join(said)}.")
+
+
+def latency(groups: Sequence[Group], name: str) -> Picture | None:
+    """Median time of one call on each runtime, and the line from p25 to p75. None if nothing was timed."""
+    rows = [
+        {
+            "variant": group.label,
+            "runtime": RUNTIMES.get(time.runtime, time.runtime),
+            "ms": time.p50_ms,
+            "low": time.p25_ms or time.p50_ms,
+            "high": time.p75_ms or time.p50_ms,
+            "text": units.ms(time.p50_ms),
+        }
+        for group in groups
+        for time in group.timings
+        if time.batch == 1
+    ]
+    if not rows:
+        return None
+    runtimes = list(dict.fromkeys(str(row["runtime"]) for row in rows))
+    labels = [each.label for each in groups if any(row["variant"] == each.label for row in rows)]
+    chart = _bars(rows, labels, "ms", "time of one call at batch 1, median (ms)", "runtime", runtimes, spread=True)
+    said = [f"{row['variant']} on {row['runtime']} {row['text']}" for row in rows]
+    caption = "Time of one call at batch 1: median, the dark line runs from the 25th to the 75th percentile."
+    return _picture(name, chart, caption, f"Times: {'; '.join(said)}.")
+
+
+def _bars(rows: list[dict[str, Any]], labels: list[str], value: str, title: str, kind: str, kinds: list[str], *,
+          spread: bool = False) -> Chart:  # fmt: skip
+    """Horizontal bars, one for each variant and kind, with the value written beside each."""
+    top = max(float(row.get("high", row[value])) for row in rows) or 1.0
+    x_axis = alt.Axis(title=title, format="~s" if value == "bytes" else "~g")
+    scale = alt.Scale(domain=[0, top * 1.18])
+    base = alt.Chart(_data(rows)).encode(y=_names(labels), yOffset=alt.YOffset("kind:N", sort=kinds))
+    base = base.transform_calculate(kind=f"datum.{kind}")
+    bar = base.mark_bar().encode(
+        x=alt.X(f"{value}:Q", axis=x_axis, scale=scale), color=_colour(kind, kinds, hide=len(kinds) == 1)
+    )
+    at = "high" if spread else value
+    text = base.mark_text(align="left", dx=4, color=INK, fontSize=11).encode(
+        x=alt.X(f"{at}:Q", axis=x_axis, scale=scale), text="text:N"
+    )
+    layers = [bar, text]
+    if spread:
+        layers.append(
+            base.mark_rule(strokeWidth=2, color=INK).encode(x=alt.X("low:Q", axis=x_axis, scale=scale), x2="high:Q")
+        )
+    return alt.layer(*layers).properties(width=WIDTH_PX, height=alt.Step(17))
+
+
+def _data(rows: Sequence[dict[str, Any]]) -> alt.InlineData:
+    return alt.InlineData(values=list(rows))
+
+
+def _axis(title: str, *, percent: bool) -> alt.Axis:
+    return alt.Axis(title=title, format=".0%") if percent else alt.Axis(title=title)
+
+
+def _names(labels: Sequence[str]) -> alt.Y:
+    return alt.Y("variant:N", sort=list(labels), axis=alt.Axis(title=None, labelLimit=260, domain=False, ticks=False))
+
+
+def _colour(field: str, names: Sequence[str], *, hide: bool = False) -> alt.Color:
+    palette = [COLOURS[at % len(COLOURS)] for at in range(len(names))]
+    scale = alt.Scale(domain=list(names), range=palette)
+    legend = None if hide else alt.Legend(title=None, orient="top", labelLimit=260, columns=3)
+    return alt.Color(f"{field}:N", scale=scale, legend=legend)
+
+
+def _picture(name: str, chart: Chart, caption: str, alt_text: str) -> Picture:
+    chart = chart.configure(
+        background="transparent",
+        font="sans-serif",
+        view=alt.ViewConfig(stroke=None),
+        axis=alt.AxisConfig(
+            labelColor=INK, titleColor=INK, domainColor=INK, tickColor=INK, gridColor=INK, gridOpacity=0.22,
+            labelFontSize=12, titleFontSize=12, titleFontWeight="normal",
+        ),
+        legend=alt.LegendConfig(labelColor=INK, titleColor=INK, labelFontSize=12),
+    )  # fmt: skip
+    svg = vl_convert.vegalite_to_svg(chart.to_dict())
+    svg = re.sub(r'(id="|url\(#)(\w+)', rf"\g<1>{name}-\g<2>", svg)  # ids stay apart when pages hold many
+    svg = svg.replace(f'"{INK}"', '"currentColor"')
+    svg = svg.replace("<svg ", f'<svg role="img" aria-label="{html.escape(alt_text)}" ', 1)
+    return Picture(name=name, svg=svg, caption=caption, alt=alt_text)
+
+
+def as_file(picture: Picture) -> str:
+    """The SVG as a file of its own: with an ink that is read on white and on black."""
+    return picture.svg.replace("<svg ", f'<svg style="color:{INK}" ', 1)

@@ -1,0 +1,113 @@
+"""Tables beside the variants: the two demos, the data, the machine and the stages of the run."""
+
+from typing import Any
+
+from petiole import units
+from petiole.records import Photos, Results
+from petiole.report.blocks import Table
+from petiole.report.tables import NONE
+
+
+def dtype(demo: dict[str, Any]) -> Table:
+    """The handout's two-weight layer, in float and with int8 weights."""
+    return Table(
+        caption=(
+            f"demo-dtype, seed {demo['seed']}: one linear layer before and after dynamic quantization; scale "
+            f"{demo['scale']!r}, zero point {demo['zero_point']}."
+        ),
+        header=("Quantity", "float32", "int8"),
+        rows=(
+            ("Input", _numbers(demo["input"]), NONE),
+            ("Output", f"{demo['output_fp32']:.4f}", f"{demo['output_int8']:.4f}"),
+            ("Weights", _numbers(demo["weight_fp32"]), _numbers(demo["weight_int8"])),
+            ("int_repr", NONE, ", ".join(f"{value:g}" for value in _flat(demo["int_repr"]))),
+        ),
+    )
+
+
+def lstm(demo: dict[str, Any]) -> Table:
+    """The LSTM of the dynamic quantization recipe before and after."""
+    seed = f", seed {demo['seed']}" if "seed" in demo else ""
+    shape = f", {demo['shape']}" if demo.get("shape") else ""
+    return Table(
+        caption=f"LSTM of the dynamic quantization recipe{seed}{shape}.",
+        header=("Quantity", "LSTM", "LSTM-dynamic-int8"),
+        rows=(
+            ("File", units.bytes(demo["float_bytes"]), units.bytes(demo["int8_bytes"])),
+            ("Time of one call, p50", units.ms(demo["float_p50_ms"]), units.ms(demo["int8_p50_ms"])),
+            ("Mean absolute output", f"{demo['mean_abs_output']:.4f}", NONE),
+            ("Mean absolute difference of outputs", NONE, f"{demo['mean_abs_difference']:.2g}"),
+        ),
+    )
+
+
+def photos(record: Photos) -> list[Table]:
+    """Class counts, files that were skipped, photos found in both splits."""
+    counts = Table(
+        caption="Photos by class.",
+        header=("Class", "Training", "Test"),
+        rows=tuple(
+            (name, _count(record.train_by_class, name), _count(record.test_by_class, name)) for name in record.classes
+        ),
+    )
+    tables = [counts]
+    if record.skipped:
+        skipped = tuple((file.path, file.why) for file in record.skipped)
+        tables.append(
+            Table(caption="Files that were skipped.", header=("File", "Why"), rows=skipped, words=frozenset({1}))
+        )
+    if record.duplicates:
+        doubles = tuple((", ".join(paths),) for paths in record.duplicates)
+        tables.append(Table(caption="The same photo more than once.", header=("Files",), rows=doubles))
+    return tables
+
+
+def run(results: Results) -> list[Table]:
+    """The machine with its libraries, and how long each stage took."""
+    machine = results.run.machine
+    rows = [
+        ("Processor", machine.cpu),
+        ("Instruction sets", ", ".join(machine.isa) or NONE),
+        ("Cores", str(machine.cores)),
+        ("Threads", str(machine.threads)),
+        *machine.versions.items(),
+        ("Petiole", results.run.petiole or NONE),
+        ("Whole run", units.seconds(results.run.seconds)),
+    ]
+    if results.run.peak_memory_bytes:
+        rows.append(("Largest memory", units.bytes(results.run.peak_memory_bytes)))
+    tables = [Table(caption="Machine and versions.", header=("What", "Value"), rows=tuple(rows), words=frozenset({1}))]
+    stages = results.run.stages
+    if stages:
+        whole = sum(stage.seconds for stage in stages) or 1.0
+        tables.append(
+            Table(
+                caption="Time of each stage.",
+                header=("Stage", "Seed", "Time", "Share", "Images/s"),
+                rows=tuple(
+                    (
+                        stage.name,
+                        str(stage.seed),
+                        units.seconds(stage.seconds),
+                        units.percent(stage.seconds / whole),
+                        f"{stage.images_per_s:,.0f}" if stage.images_per_s else NONE,
+                    )
+                    for stage in stages
+                ),
+            )
+        )
+    return tables
+
+
+def _count(counts: dict[str, int], name: str) -> str:
+    return f"{counts[name]:,}" if name in counts else NONE
+
+
+def _flat(values: Any) -> list[float]:
+    if isinstance(values, list | tuple):
+        return [number for value in values for number in _flat(value)]
+    return [float(values)]
+
+
+def _numbers(values: Any) -> str:
+    return ", ".join(f"{value:.4f}" for value in _flat(values))

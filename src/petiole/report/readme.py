@@ -1,0 +1,112 @@
+"""``Readme.txt``: how the run was made, where each file lies, and how to get each number and graph again."""
+
+import textwrap
+from pathlib import Path
+
+from petiole import units
+from petiole.evidence import groups
+from petiole.records import Results
+from petiole.report import summary
+from petiole.rundir import write_atomic
+
+WIDTH = 100
+
+FILES = (
+    ("report.html", "the whole report; it opens in any browser, without a network"),
+    ("report.md", "the same report as text, its graphs in charts/*.svg"),
+    ("results.json", "every number of the report; key variants[] has a row for each name, seed and engine"),
+    ("predictions/", "what each variant called each test picture: the paired tests come from these"),
+    ("latency/", "the raw timings in ms"),
+    ("artifacts/", "a directory for each variant: model.onnx is what was deployed, weights.safetensors its weights"),
+    ("state/", "one file for each finished stage, with which a stopped run goes on"),
+)
+
+NUMBERS = (
+    ("accuracy, interval, by class", "variants[].accuracy", "predictions/"),
+    ("lost, gained, McNemar p", "variants[].versus_parent", "predictions/"),
+    ("parameters, nonzero, MACs, bytes", "variants[].parameters and the keys after it", "artifacts/"),
+    ("time of a call, p50 and p90", "variants[].latency", "latency/"),
+    ("training loss, epochs, converged", "variants[].train", "the run"),
+    ("gates", "variants[].gates", "the run"),
+    ("accuracy against pruning amount", "curves", "the run"),
+    ("the two demos", "demos", "the run"),
+    ("answers", "answers", "the other keys of results.json"),
+)
+
+
+def write_readme(run_dir: Path, results: Results) -> Path:
+    """Write ``Readme.txt`` into the run directory; paths in it are relative to that directory.
+
+    Raises:
+        UserError: ``run_dir`` cannot be written.
+    """
+    path = run_dir / "Readme.txt"
+    write_atomic(path, render(run_dir, results))
+    return path
+
+
+def render(run_dir: Path, results: Results) -> str:
+    """The text of ``Readme.txt``."""
+    sections = [
+        _wrapped(summary.TITLE),
+        _wrapped(f"Team: {summary.authors(results)}"),
+        *(_wrapped(f"!!! {banner}") for banner in summary.banners(results)),
+        _section("Data, weights and machine", [f"{name}: {text}" for name, text in summary.facts(results)]),
+        _section("How to run it again", _commands(results)),
+        _section("Where each file lies", [f"{name} - {what}" for name, what in FILES if (run_dir / name).exists()]),
+        _section("The networks", _networks(results)),
+        _section(
+            "Each number: its key in results.json, and what it comes from",
+            [f"{what}: {key} (from {source})" for what, key, source in NUMBERS],
+        ),
+        _section("Each graph", _graphs(run_dir)),
+    ]
+    if results.failures:
+        rows = [f"{name}: {why}" for name, why in summary.failures(results)]
+        sections.insert(2, _section("FAILURES", rows))
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _commands(results: Results) -> list[str]:
+    lines = [
+        f"Everything, as it was run: {results.run.command}",
+        "With the same --out a stopped run goes on; with a new one it starts afresh. The same seed on the same machine "
+        "gives the same accuracies; times differ from run to run.",
+        "The report from its records, in this directory: petiole report .",
+    ]
+    stages = list(dict.fromkeys(stage.name for stage in results.run.stages))
+    if stages:
+        lines.append(f"One part only: the same command with --stages and one or more of {','.join(stages)}.")
+    versions = ", ".join(f"{name} {version}" for name, version in results.run.machine.versions.items())
+    lines.append(f"Made with Petiole {results.run.petiole or '(version not recorded)'}; {versions}.")
+    return lines
+
+
+def _networks(results: Results) -> list[str]:
+    rows = []
+    for group in groups(results.variants):
+        folders = [row.artifact for row in group.rows if row.artifact]
+        where = ", ".join(f"{folder}/" for folder in folders) or "no deployable file"
+        rows.append(f"{group.label}: {units.percent(group.accuracy)}, {units.bytes(group.file_bytes)}, {where}")
+    return rows
+
+
+def _graphs(run_dir: Path) -> list[str]:
+    names = sorted(path.name for path in (run_dir / "charts").glob("*.svg"))
+    lines = [f"charts/{name}" for name in names]
+    return [*lines, "All of them are drawn again from results.json by: petiole report ."] if lines else []
+
+
+def _section(title: str, rows: list[str]) -> str:
+    if not rows:
+        return ""
+    body = "\n".join(_wrapped(row, "  ") for row in rows)
+    return f"{title}\n{'-' * len(title)}\n{body}"
+
+
+def _wrapped(text: str, indent: str = "") -> str:
+    """Lines of at most ``WIDTH`` characters; words are never broken, so that commands and paths stay whole."""
+    return textwrap.fill(
+        " ".join(text.split()), WIDTH, initial_indent=indent, subsequent_indent=f"{indent}  " if indent else "",
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip

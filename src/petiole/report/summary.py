@@ -1,0 +1,151 @@
+"""What must be seen first: banners, failures, the run in a line each, and findings that the numbers carry."""
+
+from collections.abc import Sequence
+from statistics import median
+
+from petiole import stats, units
+from petiole.evidence import Group, groups, random_weights, synthetic_photos, timing_change
+from petiole.records import Results
+from petiole.report.tables import RUNTIMES, accuracy
+
+TITLE = "IL2230 Lab 3B: transfer learning, network pruning and quantization"
+
+SETS = {"photos": "test photos", "digits": "test digits"}
+
+
+def banners(results: Results) -> list[str]:
+    """What makes the figures mean something else than a reader would think; empty on real data."""
+    found = []
+    if synthetic_photos(results) is not None:
+        found.append(
+            "SYNTHETIC PHOTOS: a program drew them. These accuracies say nothing about photos of real ants and bees."
+        )
+    digits = results.data.digits
+    if digits is not None and digits.synthetic:
+        found.append("SYNTHETIC DIGITS: a program drew them. These accuracies say nothing about handwriting.")
+    if random_weights(results):
+        found.append(
+            "RANDOM WEIGHTS: the backbone was not pretrained, so nothing was transferred. These accuracies say "
+            "nothing about transfer learning."
+        )
+    if results.run.profile == "quick":
+        found.append("QUICK PROFILE: a small version for trying out. These figures are not the lab's.")
+    return found
+
+
+def authors(results: Results) -> str:
+    """The team, or how to name it."""
+    return ", ".join(results.run.authors) or "no names given (petiole lab --author NAME)"
+
+
+def failures(results: Results) -> list[tuple[str, str]]:
+    """Who failed, with the seed, and why."""
+    return [
+        (row.variant if row.seed is None else f"{row.variant} (seed {row.seed})", row.why) for row in results.failures
+    ]
+
+
+def facts(results: Results) -> list[tuple[str, str]]:
+    """Data, machine and run, in a line each."""
+    lines = []
+    photos, digits = results.data.photos, results.data.digits
+    if photos is not None:
+        kind = "drawn by a program" if photos.synthetic else "real"
+        skipped = f", {len(photos.skipped)} files skipped" if photos.skipped else ""
+        doubles = f", {len(photos.duplicates)} found more than once" if photos.duplicates else ""
+        note = f"; {photos.note}" if photos.note else ""
+        lines.append(
+            (
+                "Photos",
+                f"{photos.source} ({kind}): {photos.train:,} for training, {photos.test:,} for testing, classes "
+                f"{', '.join(photos.classes)}{skipped}{doubles}{note}",
+            )
+        )
+    if digits is not None:
+        kind = "drawn by a program" if digits.synthetic else "real"
+        note = f"; {digits.note}" if digits.note else ""
+        lines.append(
+            ("Digits", f"{digits.source} ({kind}): {digits.train:,} for training, {digits.test:,} for testing{note}")
+        )
+    if results.run.backbone:
+        lines.append(("Network", f"{results.run.backbone}, weights: {results.run.weights or 'not recorded'}"))
+    machine = results.run.machine
+    isa = f", {', '.join(machine.isa)}" if machine.isa else ""
+    torch = f", torch {machine.versions['torch']}" if "torch" in machine.versions else ""
+    lines.append(("Machine", f"{machine.cpu}, {machine.cores} cores, {machine.threads} threads{isa}{torch}"))
+    seeds = ", ".join(str(seed) for seed in results.run.seeds)
+    lines.append(("Run", f"{results.run.command} (seeds {seeds}; {units.seconds(results.run.seconds)})"))
+    return lines
+
+
+def findings(results: Results) -> list[str]:
+    """Best, smallest and fastest of each data set, and what its test pictures can tell apart."""
+    found = []
+    every = groups(results.variants)
+    for dataset in dict.fromkeys(group.first.dataset for group in every):
+        here = [group for group in every if group.first.dataset == dataset]
+        found += _best(here, SETS.get(dataset, dataset))
+    return found
+
+
+def _best(here: Sequence[Group], what: str) -> list[str]:
+    best = max(here, key=lambda group: group.accuracy)
+    total = best.total
+    text = f"Highest accuracy on the {total:,} {what}: {best.label}, {accuracy(best)}."
+    text += f" One picture is {units.points(1 / total, 2).lstrip('+')}."
+    found = [text]
+    compared = [group for group in here if group.flips is not None]
+    if compared:
+        found.append(_paired(compared, what))
+    sized = [group for group in here if group.file_bytes > 0]
+    if sized:
+        small = min(sized, key=lambda group: group.file_bytes)
+        size = units.bytes(small.file_bytes)
+        found.append(f"Smallest deployed file: {small.label}, {size}, with an accuracy of {accuracy(small)}.")
+    return found + _fastest(here)
+
+
+def _paired(compared: Sequence[Group], what: str) -> str:
+    """Which comparisons with the parent show something, and how many pictures a point would need."""
+    shown = []
+    for group in compared:
+        if group.flips is not None and group.flips.change != "unclear":
+            points = units.points(group.flips.difference)
+            shown.append(f"{group.label} ({points} against {group.flips.parent}, {units.p_value(group.flips.p)})")
+    names = f": {', '.join(shown)}" if shown else ""
+    text = (
+        f"Of {len(compared)} paired comparisons with a parent on the {what}, {len(shown)} "
+        f"{'shows' if len(shown) == 1 else 'show'} a difference at the 5% level{names}."
+    )
+    rate = median(
+        (group.flips.lost + group.flips.gained) / (group.total * len(group.rows))
+        for group in compared
+        if group.flips is not None
+    )
+    if rate >= 0.01:
+        needed = stats.photos_needed(0.01, rate)
+        text += (
+            f" To see a difference of 1 point between two networks that disagree as often as these do "
+            f"({units.percent(rate)} of the pictures), about {needed:,} pictures are needed; here are "
+            f"{compared[0].total:,}."
+        )
+    return text
+
+
+def _fastest(here: Sequence[Group]) -> list[str]:
+    timed = [(time, group) for group in here for time in group.timings if time.batch == 1]
+    if not timed:
+        return []
+    first, group = min(timed, key=lambda pair: pair[0].p50_ms)
+    text = (
+        f"Lowest time of one call at batch 1: {group.label} on {RUNTIMES.get(first.runtime, first.runtime)}, "
+        f"{units.ms(first.p50_ms)} (median)"
+    )
+    equal = [
+        other.label
+        for time, other in timed
+        if (other, time) != (group, first) and timing_change(first, time) == "unclear"
+    ]
+    if equal:
+        text += f"; not measurably slower: {', '.join(dict.fromkeys(equal))}"
+    return [f"{text}."]

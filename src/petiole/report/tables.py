@@ -1,0 +1,231 @@
+"""The tables of the report, as finished text."""
+
+from collections.abc import Iterable, Sequence
+from statistics import fmean
+from typing import Any
+
+from petiole import units
+from petiole.evidence import Group
+from petiole.records import CurvePoint, Results
+from petiole.report.blocks import Table
+
+NONE = "–"
+"""A cell that has no value."""
+
+RUNTIMES = {"torch": "eager PyTorch", "openvino": "OpenVINO", "onnxruntime": "ONNX Runtime"}
+
+
+def accuracy(group: Group) -> str:
+    """Accuracy and its interval."""
+    return f"{units.percent(group.accuracy)} ({units.interval(*group.interval)})"
+
+
+def versus_parent(group: Group) -> str:
+    """Pictures lost and gained against the parent, and the paired test."""
+    flips = group.flips
+    return NONE if flips is None else f"{flips.lost:,} / {flips.gained:,}, {units.p_value(flips.p)}"
+
+
+def how_intervals_are_made(groups: Iterable[Group]) -> str:
+    """Words for the interval in the accuracy column."""
+    seeds = max((len(group.rows) for group in groups), default=1)
+    if seeds == 1:
+        return "Wilson 95% interval"
+    return f"mean over {seeds} seeds with its 95% t interval; lost and gained are sums over the seeds"
+
+
+def variants(results: Results, groups: Sequence[Group], caption: str) -> Table:
+    """All that was measured of each variant: the report's main table."""
+    settings = list(dict.fromkeys(time.setting for group in groups for time in group.timings))
+    seeds = len(results.run.seeds) > 1
+    header = ["Variant", "Accuracy (95% interval)", "Parent", "Lost / gained"]
+    header += ["Parameters", "Nonzero", "MACs", "File"]
+    header += [f"{_setting(*setting)}, p50 / p90" for setting in settings]
+    header += ["Gates", *(["Seeds"] if seeds else [])]
+    rows = []
+    for group in groups:
+        first = group.first
+        nonzero = fmean(row.nonzero_parameters for row in group.rows)
+        rows.append(
+            (
+                group.label,
+                accuracy(group),
+                first.parent or NONE,
+                versus_parent(group),
+                units.count(first.parameters),
+                units.count(nonzero),
+                units.count(first.macs),
+                units.bytes(group.file_bytes),
+                *(_timing(group, setting) for setting in settings),
+                gates(group),
+                *([f"{len(group.rows)} of {len(results.run.seeds)}"] if seeds else []),
+            )
+        )
+    made = how_intervals_are_made(groups)
+    gates_at = 8 + len(settings)
+    return Table(caption=f"{caption}: {made}.", header=tuple(header), rows=tuple(rows), words=frozenset({2, gates_at}))
+
+
+def gates(group: Group) -> str:
+    """The gates that a variant passed; values that differ between seeds are all shown."""
+    values: dict[str, dict[str, None]] = {}
+    for row in group.rows:
+        for name, value in row.gates.items():
+            values.setdefault(name, {})[_gate(name, value)] = None
+    return "; ".join(f"{name.replace('_', ' ')} {', '.join(each)}" for name, each in values.items()) or NONE
+
+
+def _gate(name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float) and "sparsity" in name:
+        return units.percent(value)
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _setting(runtime: str, batch: int, threads: int) -> str:
+    return f"{RUNTIMES.get(runtime, runtime)} (batch {batch}, {threads} threads)"
+
+
+def _timing(group: Group, setting: tuple[str, int, int]) -> str:
+    time = next((each for each in group.timings if each.setting == setting), None)
+    return NONE if time is None else f"{units.ms(time.p50_ms)} / {units.ms(time.p90_ms)}"
+
+
+def by_class(groups: Sequence[Group]) -> Table | None:
+    """Accuracy on each class, mean over seeds; None where none was recorded."""
+    classes = list(dict.fromkeys(name for group in groups for name in group.first.accuracy.by_class))
+    if not classes:
+        return None
+    rows = tuple((group.label, *(_class_share(group, name) for name in classes)) for group in groups)
+    return Table(caption="Accuracy by true class.", header=("Variant", *classes), rows=rows)
+
+
+def _class_share(group: Group, name: str) -> str:
+    share = group.mean(row.accuracy.by_class.get(name) for row in group.rows)
+    return NONE if share is None else units.percent(share)
+
+
+def training(groups: Sequence[Group]) -> Table | None:
+    """How each network was trained; None where none was."""
+    rows = []
+    for group in groups:
+        for row in group.rows:
+            if row.train is None:
+                continue
+            train = row.train
+            seed = f", seed {row.seed}" if len(group.rows) > 1 else ""
+            speed = f"{train.images_per_s:,.0f}" if train.images_per_s else NONE
+            end = train.history[-1].train_accuracy if train.history else None
+            rows.append(
+                (
+                    f"{group.label}{seed}",
+                    train.recipe or NONE,
+                    str(train.epochs),
+                    str(train.converged_epoch),
+                    NONE if end is None else units.percent(end),
+                    units.seconds(train.seconds),
+                    speed,
+                )
+            )
+    if not rows:
+        return None
+    header = ("Network", "Recipe", "Epochs", "Converged at epoch", "Training accuracy", "Time", "Images/s")
+    caption = (
+        "Training. Convergence is judged by the training loss alone; the training accuracy is that of the "
+        "last epoch, counted on augmented pictures while training."
+    )
+    return Table(caption=caption, header=header, rows=tuple(rows), words=frozenset({1}))
+
+
+def sizes(groups: Sequence[Group]) -> Table:
+    """Parameters and what they take on disk, dense and as nonzeros with a bitmask."""
+    rows = []
+    for group in groups:
+        nonzero = fmean(row.nonzero_parameters for row in group.rows)
+        dense = group.mean(row.dense_bytes for row in group.rows)
+        sparse = group.mean(row.sparse_bytes for row in group.rows)
+        rows.append(
+            (
+                group.label,
+                units.count(group.first.parameters),
+                units.count(nonzero),
+                units.percent(1 - nonzero / group.first.parameters) if group.first.parameters else NONE,
+                NONE if dense is None else units.bytes(dense),
+                NONE if sparse is None else units.bytes(sparse),
+                units.percent(sparse / dense) if dense and sparse is not None else NONE,
+                units.bytes(group.file_bytes),
+            )
+        )
+    header = (
+        "Variant",
+        "Parameters",
+        "Nonzero",
+        "Zeros",
+        "Weights, dense",
+        "Weights, nonzeros and bitmask",
+        "Sparse / dense",
+        "Deployed file",
+    )
+    return Table(caption="Sizes before and after pruning.", header=header, rows=tuple(rows))
+
+
+def profiles(groups: Sequence[Group]) -> list[Table]:
+    """For each profiled variant the operators that took most time (first seed)."""
+    tables = []
+    for group in groups:
+        row = next((row for row in group.rows if row.profile), None)
+        if row is None:
+            continue
+        whole = "" if row.profile_ms is None else f": {units.ms(row.profile_ms)} of CPU time for one call"
+        tables.append(
+            Table(
+                caption=f"PyTorch profiler, {group.label}, batch 1{whole}; sums over all profiled calls.",
+                header=("Operator", "Calls", "Own CPU time"),
+                rows=tuple((op.name, f"{op.calls:,}", units.ms(op.self_cpu_ms)) for op in row.profile),
+            )
+        )
+    return tables
+
+
+def curve(points: Sequence[CurvePoint]) -> Table:
+    """Accuracy against pruning amount, one column for each method and scope."""
+    columns = list(dict.fromkeys((point.method, point.scope) for point in points))
+    rows = []
+    for amount in sorted({point.amount for point in points}):
+        cells = [units.percent(amount, 0)]
+        for column in columns:
+            shares = [p.correct / p.total for p in points if p.amount == amount and (p.method, p.scope) == column]
+            cells.append(units.percent(fmean(shares)) if shares else NONE)
+        rows.append(tuple(cells))
+    return Table(
+        caption="Accuracy on the test split against pruning amount, before retraining (mean over seeds).",
+        header=("Amount", *(f"{method}, {scope}" for method, scope in columns)),
+        rows=tuple(rows),
+    )
+
+
+def latencies(groups: Sequence[Group]) -> Table | None:
+    """Every timing with its spread; None where nothing was timed."""
+    rows = []
+    for group in groups:
+        for row in group.rows:
+            for time in row.latency:
+                rows.append(
+                    (
+                        group.label,
+                        str(row.seed),
+                        RUNTIMES.get(time.runtime, time.runtime),
+                        str(time.batch),
+                        str(time.threads),
+                        *(
+                            units.ms(ms) if ms > 0 else NONE
+                            for ms in (time.p25_ms, time.p50_ms, time.p75_ms, time.p90_ms)
+                        ),
+                        f"{time.samples:,}",
+                    )
+                )
+    if not rows:
+        return None
+    header = ("Variant", "Seed", "Runtime", "Batch", "Threads", "p25", "p50", "p75", "p90", "Timed calls")
+    return Table(caption="Time of one call.", header=header, rows=tuple(rows), words=frozenset({2}))

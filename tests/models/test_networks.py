@@ -1,0 +1,55 @@
+"""Networks: sizes known from the literature, and what does not fit is refused."""
+
+import pytest
+import torch
+
+from petiole.errors import UserError
+from petiole.models import backbones
+from petiole.models.lenet import LeNet
+from petiole.models.scratch import CNNScratch
+
+
+def test_lenet_has_the_known_number_of_parameters() -> None:
+    assert sum(p.numel() for p in LeNet().parameters()) == 61_706
+    assert LeNet()(torch.zeros(2, 1, 32, 32)).shape == (2, 10)
+
+
+def test_scratch_takes_its_views() -> None:
+    assert CNNScratch(3)(torch.zeros(2, 3, 128, 128)).shape == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "layer", "features"),
+    [("alexnet", "classifier.6", 4096), ("resnet18", "fc", 512), ("efficientnet_lite0", "classifier", 1280)],
+)
+def test_only_the_output_layer_is_new(name: str, layer: str, features: int) -> None:
+    with torch.device("meta"):
+        network = backbones.find(name).build()
+    found, module = backbones.output_layer(network)
+    assert (found, module.in_features, module.out_features) == (layer, features, 1000)
+
+
+def test_adapting_keeps_the_weights_and_seeds_the_new_layer() -> None:
+    backbone = backbones.find("resnet18")
+    state = backbone.build().state_dict()
+    one = backbones.adapt(backbone, state, classes=2, seed=3)
+    two = backbones.adapt(backbone, state, classes=2, seed=3)
+    assert torch.equal(one.get_parameter("conv1.weight"), state["conv1.weight"])
+    assert torch.equal(one.get_parameter("fc.weight"), two.get_parameter("fc.weight"))
+    assert one.get_parameter("fc.weight").shape == (2, 512)
+
+
+def test_weights_that_do_not_fit_are_named() -> None:
+    network = LeNet()
+    state = network.state_dict()
+    with pytest.raises(UserError, match=r"conv1\.weight is missing"):
+        backbones.load_state(network, {}, what="the weights")
+    with pytest.raises(UserError, match=r"fc3\.bias is \(3,\), not \(10,\)"):
+        backbones.load_state(network, {**state, "fc3.bias": torch.zeros(3)}, what="the weights")
+    with pytest.raises(UserError, match="extra is not in this network"):
+        backbones.load_state(network, {**state, "extra": torch.zeros(1)}, what="the weights")
+
+
+def test_an_unknown_backbone_lists_what_there_is() -> None:
+    with pytest.raises(UserError, match=r"unknown backbone 'resnet19': choose from alexnet"):
+        backbones.find("resnet19")

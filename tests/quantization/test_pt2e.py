@@ -1,0 +1,95 @@
+"""PT2E on a tiny network: what is quantized, what is refused, and that OpenVINO agrees."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from petiole.deploy.export import OnnxExporter
+from petiole.deploy.parity import parity_flips, require_parity
+from petiole.deploy.runtimes import OpenVinoRuntime
+from petiole.errors import GateError
+from petiole.quantization import pt2e
+from petiole.quantization.coverage import converted_layers, require_all
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+
+
+class Tiny(nn.Module):
+    """A residual block with everything that matters: BatchNorm, ReLU, addition, pooling, linear."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8)
+        self.conv2, self.bn2 = nn.Conv2d(8, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8)
+        self.relu = nn.ReLU()
+        self.fc = nn.Linear(8, 2)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        first = self.relu(self.bn1(self.conv1(images)))
+        second = self.relu(self.bn2(self.conv2(first)) + first)
+        logits: torch.Tensor = self.fc(second.mean([2, 3]))
+        return logits
+
+
+@pytest.fixture(scope="module")
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return Tiny().eval()
+
+
+@pytest.fixture(scope="module")
+def inputs() -> torch.Tensor:
+    return torch.randn(16, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+
+
+def test_every_layer_is_quantized_and_the_runtime_agrees(
+    network: nn.Module, inputs: torch.Tensor, tmp_path: Path
+) -> None:
+    prepared = pt2e.prepare_static(network, (3, 8, 8))
+    assert pt2e.calibrate(prepared, inputs) == 16
+    converted = pt2e.convert(prepared)
+    assert converted_layers(converted) == (3, 3)
+    with torch.no_grad():
+        exact, quantized = network(inputs), converted(inputs)
+    assert float((exact - quantized).abs().max()) < 0.05
+    assert float((exact - quantized).abs().max()) > 0
+    OnnxExporter().export(converted, (3, 8, 8), tmp_path / "model.onnx")
+    runtime = OpenVinoRuntime(tmp_path / "model.onnx", threads=1)
+    assert torch.allclose(runtime(inputs), quantized, atol=0.02)
+    assert runtime.int8_layers() == (3, 3)
+
+
+def test_uncalibrated_observers_are_refused_by_name(network: nn.Module) -> None:
+    with pytest.raises(GateError, match=r"observer .* has seen no data"):
+        pt2e.convert(pt2e.prepare_static(network, (3, 8, 8)))
+
+
+def test_float_exports_share_a_template_but_not_weights(
+    network: nn.Module, inputs: torch.Tensor, tmp_path: Path
+) -> None:
+    exporter = OnnxExporter()
+    torch.manual_seed(5)
+    other = Tiny().eval()
+    for index, one in enumerate((network, other)):
+        path = tmp_path / f"{index}.onnx"
+        exporter.export(one, (3, 8, 8), path, architecture="tiny")
+        with torch.no_grad():
+            assert torch.allclose(OpenVinoRuntime(path, threads=1)(inputs), one(inputs), atol=1e-4)
+
+
+def test_a_float_graph_has_no_quantized_layer(network: nn.Module) -> None:
+    assert converted_layers(pt2e.fused_float(network, (3, 8, 8))) == (0, 3)
+    with pytest.raises(GateError, match="only 0 of 3"):
+        require_all(0, 3, where="Tiny")
+
+
+def test_parity_allows_one_picture_and_no_more() -> None:
+    a, b = torch.eye(2).repeat(4, 1), torch.eye(2).repeat(4, 1)
+    b[:2] = b[:2].flip(1)
+    assert parity_flips(a, b) == 2
+    assert require_parity(1, 153, name="x") == 1
+    assert require_parity(10, 10_000, name="x") == 10
+    with pytest.raises(GateError, match="2 of 153"):
+        require_parity(2, 153, name="x")

@@ -1,0 +1,41 @@
+"""The command line's manners: exit codes, one sentence, no traceback."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def petiole(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "petiole", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_help_names_every_verb() -> None:
+    text = petiole("--help").stdout
+    for verb in ("lab", "check", "report"):
+        assert f"  {verb} " in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["lab", "--amount", "1.5", "--offline"], "--amount 1.5 is not between 0 and 1"),
+        (["lab", "--stages", "prune", "--offline"], "unknown stage 'prune': choose from scratch"),
+        (["lab", "--profile", "fast"], "unknown profile 'fast': choose from lab, quick"),
+        (["lab", "--backbone", "resnet19", "--offline"], "unknown backbone 'resnet19'"),
+        (["lab", "--seeds", "0"], "--seeds 0 is too few"),
+        (["check", "nowhere"], "nowhere"),
+        (["report", "nowhere"], "no results.json in nowhere"),
+    ],
+)
+def test_a_users_mistake_is_one_sentence_and_exit_2(
+    arguments: list[str], sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = petiole(*arguments)
+    assert result.returncode == 2
+    assert sentence in result.stderr
+    assert "Traceback" not in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
