@@ -10,8 +10,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from petiole.data import backgrounds, insects, scenery, solids, synthetic
+from petiole.data import synthetic
 from petiole.data.archive import extract_zip
+from petiole.data.drawing import anatomy, backgrounds, insects, leaves, rendering, scenery, solids
 from petiole.download import DownloadError, cache_dir, cache_path, fetch, new_folder
 from petiole.errors import UserError
 
@@ -23,7 +24,7 @@ TRAIN_IMAGES, TEST_IMAGES = 245, 153
 SYNTHETIC = Path("synthetic")
 """``--data synthetic``: the embedded default, unless there is a folder of that name."""
 
-GENERATOR = (synthetic, backgrounds, insects, scenery, solids)
+GENERATOR = (synthetic, anatomy, backgrounds, insects, leaves, rendering, scenery, solids)
 """The modules that decide what is drawn: photos drawn by other versions of them are not reused."""
 
 MARKER = ".petiole-synthetic.json"

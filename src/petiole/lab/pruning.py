@@ -23,8 +23,8 @@ WHERE: dict[Scope, str] = {
 }
 
 RETRAINED = (
-    "BatchNorm's statistics were estimated anew from training photos before each epoch; after every step the pruned "
-    "weights were set back to zero."
+    "After every step the pruned weights were set back to zero; at the end BatchNorm's statistics were estimated anew "
+    "from the training photos."
 )
 
 
@@ -54,12 +54,14 @@ def run(bench: Bench, seed: int) -> ChapterResult:
 def _retrain(bench: Bench, network: nn.Module, masks: Masks, seed: int, name: str, epochs: int) -> Train:
     """Retrain with the masks held; the gate looks after every epoch."""
     amount = bench.config.amount
-    hooks = Hooks(
-        before_epoch=lambda epoch: reestimate(network, bench.train_inputs()),
-        after_step=lambda: hold(network, masks),
-        after_epoch=lambda epoch: require_sparsity(network, masks, amount),
-    )
-    return retrain(network, bench, seed, name=name, epochs=epochs, lr=4e-4, hooks=hooks)
+
+    def after_epoch(epoch: int) -> float:
+        if epoch == epochs:
+            reestimate(network, bench.train_inputs())
+        return require_sparsity(network, masks, amount)
+
+    hooks = Hooks(after_step=lambda: hold(network, masks), after_epoch=after_epoch)
+    return retrain(network, bench, seed, name=name, epochs=epochs, lr=5e-4, hooks=hooks, hold_statistics=False)
 
 
 def _judge(bench: Bench, network: nn.Module, masks: Masks, seed: int, name: str, parent: str, how: str,

@@ -71,6 +71,7 @@ def retrain(
     epochs: int,
     lr: float,
     hooks: Hooks | None = None,
+    hold_statistics: bool = True,
 ) -> Train:
     """Retrain a whole photo network in place: the recipe that transfer and pruning share."""
     photos = bench.photo_data()
@@ -78,8 +79,12 @@ def retrain(
     batches = PhotoBatches(
         split=photos.train, preprocessing=bench.backbone.preprocessing, augmentation=Augmentation(colour=0.2)
     )
+
+    def held() -> None:
+        train_with_fixed_statistics(network)
+
     return fit(
-        network, batches, config, hooks=hooks, train_mode=lambda: train_with_fixed_statistics(network),
+        network, batches, config, hooks=hooks, train_mode=held if hold_statistics else None,
         on_epoch=bench.on_epoch(name, epochs),
     )  # fmt: skip
 
