@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageFilter
+from rich.console import Console
 from rich.progress import track
 
 from petiole.data.drawing import backgrounds, insects, rendering, scenery
@@ -161,7 +162,7 @@ def generate(
 ) -> None:
     """Draw a whole set into ``root/{train,val}/{ants,bees}/`` as JPEG files; existing ones are replaced.
 
-    Same seed, same machine: the same bytes. One photo is in memory at a time. ``progress`` shows a bar.
+    Same seed, same machine: the same bytes. One photo is in memory at a time. ``progress`` shows a bar on standard error.
 
     Raises:
         UserError: fewer than 2 photos in a split, a negative seed, or ``root`` cannot be written.
@@ -181,7 +182,8 @@ def generate(
         for split in SPLITS:
             for kind in KINDS:
                 (root / split / kind).mkdir(parents=True, exist_ok=True)
-        for split, kind, index in track(photos, "drawing photos", total=total, disable=not progress):
+        shown = Console(stderr=True)
+        for split, kind, index in track(photos, "drawing photos", total, console=shown, disable=not progress):
             photo = draw(kind, seed=seed, index=index, split=split)
             photo.save(root / split / kind / f"{kind[:-1]}-{seed}-{index:05d}.jpg", quality=88)
 

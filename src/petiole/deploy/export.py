@@ -24,6 +24,8 @@ def quiet_exporter() -> Iterator[None]:
         warnings.filterwarnings("ignore", category=DeprecationWarning)
         warnings.filterwarnings("ignore", category=FutureWarning)
         warnings.filterwarnings("ignore", category=UserWarning, module="torch")
+        # A graph of torch.export keeps its training flag; it was put into eval mode where it was made.
+        warnings.filterwarnings("ignore", message="Exporting a model while it is in training mode")
         try:
             yield
         finally:

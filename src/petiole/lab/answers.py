@@ -191,9 +191,11 @@ def _transfer_benefits(scratch: Group, transferred: list[Group]) -> str:
     quicker = [group.label for group in transferred if _training_time(scratch, group) == "shorter"]
     shown = []
     if better:
-        shown.append(f"higher accuracy from the same training photos ({listed(better)})")
+        who = phrases.named(better, transferred, "transferred networks")
+        shown.append(f"higher accuracy from the same training photos ({who})")
     if quicker:
-        shown.append(f"a shorter training ({listed(quicker)})")
+        who = phrases.named(quicker, transferred, "transferred networks")
+        shown.append(f"a shorter training ({who})")
     if not shown:
         return "This run shows no benefit of transfer learning, in neither accuracy nor training time."
     return f"In this run, transfer learning brings {listed(shown)}, compared with CNNScratch."
@@ -235,8 +237,11 @@ def _training_cost(scratch: Group, transferred: list[Group]) -> list[str]:
     sentences = []
     if parts and scratch.train_seconds is not None:
         own = units.seconds(scratch.train_seconds)
-        judged = [f"{_training_time(scratch, group)} for {group.label}" for group in transferred]
-        sentences.append(f"Training took {listed(parts)}, and {own} for CNNScratch: {listed(judged)}.")
+        judged: dict[str, list[str]] = {}
+        for group in transferred:
+            judged.setdefault(_training_time(scratch, group), []).append(group.label)
+        words = [f"{verdict} for {listed(labels)}" for verdict, labels in judged.items()]
+        sentences.append(f"Training took {listed(parts)}, and {own} for CNNScratch: {listed(words)}.")
     for group in transferred:
         if group.name == "CNNAdapted":
             trained = group.first.gates.get("trained_parameters")

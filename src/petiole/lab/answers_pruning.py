@@ -56,7 +56,7 @@ def _benefits(run: Run, pruned: list[Group]) -> str:
         (faster, "a shorter time", "a shorter time"),
     ):
         if found:
-            shown.append(f"{yes} ({listed(found)})")
+            shown.append(f"{yes} ({phrases.named(found, pruned, 'pruned networks')})")
         else:
             absent.append(no)
     if not shown:
@@ -72,17 +72,17 @@ def _before_and_after(run: Run, name: str, where: str) -> list[str]:
     if before is not None:
         zeros = 1 - before.first.nonzero_parameters / max(1, before.first.parameters)
         parts.append(
-            f"Random pruning of {units.percent(run.results.run.amount, 0)} of the weights of {where} "
-            f"({name}, {units.percent(zeros)} of all parameters zero) leaves {phrases.accuracy(before)}: "
-            f"{phrases.versus_parent(before)}."
+            f"Random pruning of {units.percent(run.results.run.amount, 0)} of the weights of {where} ({name}, "
+            f"{units.percent(zeros)} of all parameters zero) leaves {phrases.accuracy(before)}, "
+            f"{phrases.versus_parent(before)}"
         )
     if after is not None:
         epochs = f"{after.first.train.epochs} epochs of retraining" if after.first.train else "retraining"
         parts.append(
-            f"After {epochs} with the zeros held, {after.name} reaches {phrases.accuracy(after)}: "
-            f"{phrases.versus_parent(after)}{_against_baseline(run, after)}."
+            f"{'after' if parts else 'After'} {epochs} with the zeros held, {after.name} reaches "
+            f"{phrases.accuracy(after)}, {phrases.versus_parent(after)}{_against_baseline(run, after)}"
         )
-    return parts
+    return [f"{'; '.join(parts)}."] if parts else []
 
 
 def _against_baseline(run: Run, after: Group) -> str:
@@ -101,7 +101,8 @@ def _against_baseline(run: Run, after: Group) -> str:
 
 def _stored(run: Run, pruned: list[Group]) -> list[str]:
     parts = []
-    for group in pruned:
+    retrained = [group for group in pruned if group.name.endswith("O")]
+    for group in retrained or pruned:
         share, dense = _stored_share(group), group.mean(row.dense_bytes for row in group.rows)
         sparse = group.mean(row.sparse_bytes for row in group.rows)
         if share is None or dense is None or sparse is None:
@@ -129,7 +130,7 @@ def _time(run: Run, pruned: list[Group]) -> list[str]:
     text = f"One call of {group.label}, against {parent.label}: {phrases.latency(parent, group)}"
     before, after = (each.mean(row.profile_ms for row in each.rows) for each in (parent, group))
     if before is not None and after is not None:
-        text += f" (CPU time of a call by the PyTorch profiler: {units.ms(after)}, before {units.ms(before)})"
+        text += f"; the PyTorch profiler counts {units.ms(after)} of CPU time for a call, before {units.ms(before)}"
     found = phrases.changes(parent, group)
     if found and "down" not in found and group.first.macs == parent.first.macs:
         macs = units.count(group.first.macs)

@@ -120,13 +120,13 @@ def _achievements(run: Run, quantized: Sequence[Group]) -> str:
     worse = [g.label for g in quantized if g.flips and g.flips.change == "down"]
     untold = [g.label for g in quantized if g.flips and g.flips.change == "unclear"]
     accuracy = [
-        *([f"a gain that the paired test confirms for {listed(better)}"] if better else []),
-        *([f"a confirmed loss for {listed(worse)}"] if worse else []),
-        *([f"no difference that the paired test can see for {_all(untold, quantized)}"] if untold else []),
+        *([f"the paired test confirms a gain for {_named(better, quantized)}"] if better else []),
+        *([f"the paired test confirms a loss for {_named(worse, quantized)}"] if worse else []),
+        *([f"the paired test sees no difference for {_named(untold, quantized)}"] if untold else []),
     ]
-    size_words = f"smaller than the float parent: {_all(smaller, quantized)}" if smaller else "no file is smaller"
+    size_words = f"smaller than its float parent's for {_named(smaller, quantized)}" if smaller else "never smaller"
     accuracy_words = listed(accuracy) if accuracy else "no paired comparison was recorded"
-    return f"In size, {size_words}; in accuracy, {accuracy_words}; in time, {_time(run, quantized)}."
+    return f"In size, the file is {size_words}; in accuracy, {accuracy_words}; in time, {_time(run, quantized)}."
 
 
 def _time(run: Run, quantized: Sequence[Group]) -> str:
@@ -135,21 +135,18 @@ def _time(run: Run, quantized: Sequence[Group]) -> str:
     faster = [label for label, changes in found if "down" in changes]
     slower = [label for label, changes in found if "up" in changes]
     words = [
-        *([f"faster than the float parent on at least one runtime: {_all(faster, quantized)}"] if faster else []),
-        *([f"slower on at least one runtime: {_all(slower, quantized)}"] if slower else []),
+        *([f"int8 is faster than float on the same runtime for {_named(faster, quantized)}"] if faster else []),
+        *([f"int8 is slower than float on the same runtime for {_named(slower, quantized)}"] if slower else []),
     ]
     if words:
-        return " but ".join(words)
+        return listed(words)
     if not any(changes for _, changes in found):
-        return "not measured on a runtime that both ran on"
-    return "no measurable difference on any runtime"
+        return "nothing can be said, for no runtime timed both a quantized network and its float parent"
+    return "there is no measurable difference on any runtime"
 
 
-def _all(labels: Sequence[str], of: Sequence[Group]) -> str:
-    """The labels, or "all" where none is left out."""
-    if len(labels) < len(of) or len(of) == 1:
-        return listed(labels)
-    return f"all {len(of)} quantized networks"
+def _named(labels: Sequence[str], of: Sequence[Group]) -> str:
+    return phrases.named(labels, of, "quantized networks")
 
 
 def _against_parent(run: Run, group: Group) -> str:

@@ -52,7 +52,15 @@ def _eager(bench: Bench, network: LeNet, batches: TensorBatches, seed: int) -> l
     variants.append(_judge_eager(bench, eager.convert(prepared), network, "LeNet-static-int8", seed, None))
     prepared = eager.prepare_qat(network)
     config = _qat_config(bench, seed)
-    train = fit(prepared, batches, config, on_epoch=bench.on_epoch("LeNet-qat-int8 (eager)", config.epochs))
+
+    def freeze(epoch: int) -> None:
+        if epoch == config.epochs and epoch > 1:
+            eager.freeze_observers(prepared)
+
+    train = fit(
+        prepared, batches, config, hooks=Hooks(before_epoch=freeze),
+        on_epoch=bench.on_epoch("LeNet-qat-int8 (eager)", config.epochs),
+    )  # fmt: skip
     variants.append(_judge_eager(bench, eager.convert(prepared), network, "LeNet-qat-int8", seed, train))
     return variants
 

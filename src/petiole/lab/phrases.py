@@ -81,13 +81,22 @@ def listed(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
+def named(labels: Sequence[str], of: Sequence[Group], what: str) -> str:
+    """The labels one by one, or "both" and "all" where none is left out."""
+    if len(labels) < len(of) or len(of) == 1:
+        return listed(labels)
+    return f"both {what}" if len(of) == 2 else f"all {len(of)} {what}"
+
+
 def accuracy(group: Group) -> str:
-    """Accuracy with its interval, and what kind of interval it is."""
-    value, interval = units.percent(group.accuracy), units.interval(*group.interval)
+    """Accuracy and what it was counted from.
+
+    The interval is in the tables, and in the sentences that judge by it.
+    """
+    value = units.percent(group.accuracy)
     if len(group.rows) > 1:
-        return f"{value} (mean of {len(group.rows)} seeds, 95% t interval {interval})"
-    exact = group.first.accuracy
-    return f"{value} ({exact.correct:,} of {exact.total:,}, 95% interval {interval})"
+        return f"{value} (mean of {len(group.rows)} seeds)"
+    return f"{value} ({group.first.accuracy.correct:,} of {group.total:,})"
 
 
 def versus_parent(group: Group) -> str:

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from petiole.data.augment import Augmentation, PhotoBatches
+from petiole.lab import quantization_eager
 from petiole.lab.bench import Bench, ChapterResult
 from petiole.quantization import pt2e
 from petiole.records import Train
@@ -36,6 +37,8 @@ def run(bench: Bench, seed: int) -> ChapterResult:
     trained, train = _qat(bench, optimized, seed)
     subject = _subject(bench, "CNNOptimized-qat-int8", seed, QAT, "pt2e", train)
     variants.append(bench.line.judge_pt2e(pt2e.convert(trained), optimized, task, subject))
+    if bench.backbone.name == "resnet18":
+        variants += quantization_eager.run(bench, optimized, _calibration(bench, seed), seed)
     return ChapterResult(variants=variants, images=shown + train.epochs * len(bench.photo_data().train.labels))
 
 

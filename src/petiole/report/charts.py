@@ -205,7 +205,7 @@ def _data(rows: Sequence[dict[str, Any]]) -> alt.InlineData:
 
 
 def _axis(title: str, *, percent: bool) -> alt.Axis:
-    return alt.Axis(title=title, format=".0%") if percent else alt.Axis(title=title)
+    return alt.Axis(title=title, format=".0%", tickCount=6) if percent else alt.Axis(title=title)
 
 
 def _names(labels: Sequence[str]) -> alt.Y:

@@ -51,8 +51,8 @@ def facts(results: Results) -> list[tuple[str, str]]:
     photos, digits = results.data.photos, results.data.digits
     if photos is not None:
         kind = "drawn by a program" if photos.synthetic else "real"
-        skipped = f", {len(photos.skipped)} files skipped" if photos.skipped else ""
-        doubles = f", {len(photos.duplicates)} found more than once" if photos.duplicates else ""
+        skipped = f", files skipped: {len(photos.skipped)}" if photos.skipped else ""
+        doubles = f", found more than once: {len(photos.duplicates)}" if photos.duplicates else ""
         note = f"; {photos.note}" if photos.note else ""
         lines.append(
             (
@@ -101,8 +101,10 @@ def _best(here: Sequence[Group], what: str) -> list[str]:
     if sized:
         small = min(sized, key=lambda group: group.file_bytes)
         size = units.bytes(small.file_bytes)
-        found.append(f"Smallest deployed file: {small.label}, {size}, with an accuracy of {accuracy(small)}.")
-    return found + _fastest(here)
+        found.append(
+            f"Smallest deployed file for the {what}: {small.label}, {size}, with an accuracy of {accuracy(small)}."
+        )
+    return found + _fastest(here, what)
 
 
 def _paired(compared: Sequence[Group], what: str) -> str:
@@ -117,28 +119,29 @@ def _paired(compared: Sequence[Group], what: str) -> str:
         f"Of {len(compared)} paired comparisons with a parent on the {what}, {len(shown)} "
         f"{'shows' if len(shown) == 1 else 'show'} a difference at the 5% level{names}."
     )
-    rate = median(
+    rates = [
         (group.flips.lost + group.flips.gained) / (group.total * len(group.rows))
         for group in compared
-        if group.flips is not None
-    )
+        if group.flips is not None and group.flips.change == "unclear"
+    ]
+    rate = median(rates) if rates else 0.0
     if rate >= 0.01:
-        needed = stats.photos_needed(0.01, rate)
         text += (
-            f" To see a difference of 1 point between two networks that disagree as often as these do "
-            f"({units.percent(rate)} of the pictures), about {needed:,} pictures are needed; here are "
+            f" The others disagree on {units.percent(rate)} of the pictures (median); to see a difference of 1 point "
+            f"between such two, about {stats.photos_needed(0.01, rate):,} pictures are needed, and here are "
             f"{compared[0].total:,}."
         )
     return text
 
 
-def _fastest(here: Sequence[Group]) -> list[str]:
+def _fastest(here: Sequence[Group], what: str) -> list[str]:
     timed = [(time, group) for group in here for time in group.timings if time.batch == 1]
     if not timed:
         return []
     first, group = min(timed, key=lambda pair: pair[0].p50_ms)
     text = (
-        f"Lowest time of one call at batch 1: {group.label} on {RUNTIMES.get(first.runtime, first.runtime)}, "
+        f"Lowest time of one call at batch 1 for the {what}: {group.label} on "
+        f"{RUNTIMES.get(first.runtime, first.runtime)}, "
         f"{units.ms(first.p50_ms)} (median)"
     )
     equal = [

@@ -40,7 +40,8 @@ def variants(results: Results, groups: Sequence[Group], caption: str) -> Table:
     seeds = len(results.run.seeds) > 1
     header = ["Variant", "Accuracy (95% interval)", "Parent", "Lost / gained"]
     header += ["Parameters", "Nonzero", "MACs", "File"]
-    header += [f"{_setting(*setting)}, p50 / p90" for setting in settings]
+    alike = len({setting[1:] for setting in settings}) == 1
+    header += [f"{_setting(*setting, short=alike)} p50 / p90" for setting in settings]
     header += ["Gates", *(["Seeds"] if seeds else [])]
     rows = []
     for group in groups:
@@ -62,6 +63,8 @@ def variants(results: Results, groups: Sequence[Group], caption: str) -> Table:
             )
         )
     made = how_intervals_are_made(groups)
+    if alike:
+        made += f"; times of one call at batch {settings[0][1]}, {settings[0][2]} threads"
     gates_at = 8 + len(settings)
     return Table(caption=f"{caption}: {made}.", header=tuple(header), rows=tuple(rows), words=frozenset({2, gates_at}))
 
@@ -83,8 +86,9 @@ def _gate(name: str, value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _setting(runtime: str, batch: int, threads: int) -> str:
-    return f"{RUNTIMES.get(runtime, runtime)} (batch {batch}, {threads} threads)"
+def _setting(runtime: str, batch: int, threads: int, *, short: bool) -> str:
+    name = RUNTIMES.get(runtime, runtime)
+    return name if short else f"{name} (batch {batch}, {threads} threads)"
 
 
 def _timing(group: Group, setting: tuple[str, int, int]) -> str:

@@ -56,7 +56,10 @@ def legs_of(
     thick: float,
     coat: Coat,
 ) -> list[Part]:
-    """Three pairs of legs, hinged ``aside`` of the middle at ``height``. ``hips`` holds (x, angle in degrees, thickness factor) from front to back."""
+    """Three pairs of legs, hinged ``aside`` of the middle at ``height``.
+
+    ``hips`` holds (x, angle in degrees, thickness factor) from front to back.
+    """
     parts: list[Part] = []
     for pair, ((x, angle_deg, factor), reach) in enumerate(zip(hips, reaches, strict=True)):
         for side, word in ((1, "left"), (-1, "right")):

@@ -184,4 +184,5 @@ def _bee_head(rng: Rng, neck: Point, face: Coat, legs: Coat) -> list[Part]:
     return parts + antennae(rng, head, yaw, pitch, 0.065, 0.09, 0.12, 0.011, legs)
 
 
-BODY_PLANS: dict[str, Callable[[Rng], list[Part]]] = {"ants": ant, "bees": bee}
+BodyPlan = Callable[[Rng], list[Part]]
+BODY_PLANS: dict[str, BodyPlan] = {"ants": ant, "bees": bee}
