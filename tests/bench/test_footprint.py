@@ -36,9 +36,9 @@ def test_a_mask_that_torch_holds_counts() -> None:
     nn.init.ones_(layer.weight)
     nn.init.ones_(layer.bias)
     mask = torch.tensor([[1.0, 0.0, 0.0], [1.0, 1.0, 0.0]])
-    prune.custom_from_mask(layer, "weight", mask)  # type: ignore[no-untyped-call]
+    prune.custom_from_mask(layer, "weight", mask)
     assert nonzero_parameters(layer) == 3 + 2
-    prune.remove(layer, "weight")  # type: ignore[no-untyped-call]
+    prune.remove(layer, "weight")
     assert nonzero_parameters(layer) == 3 + 2
 
 

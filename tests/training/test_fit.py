@@ -100,8 +100,10 @@ def test_reestimated_statistics_are_those_of_the_inputs() -> None:
 
 
 def test_fixed_statistics_do_not_move_while_training() -> None:
-    network = nn.Sequential(nn.BatchNorm2d(1), nn.Dropout())
+    layer, dropout = nn.BatchNorm2d(1), nn.Dropout()
+    network = nn.Sequential(layer, dropout)
     train_with_fixed_statistics(network)
     network(torch.full((4, 1, 2, 2), 9.0))
-    assert network[0].running_mean.item() == 0.0
-    assert network[1].training
+    assert layer.running_mean is not None
+    assert layer.running_mean.item() == 0.0
+    assert dropout.training

@@ -228,7 +228,7 @@ def _picture(name: str, chart: Chart, caption: str, alt_text: str) -> Picture:
             labelColor=INK, titleColor=INK, domainColor=INK, tickColor=INK, gridColor=INK, gridOpacity=0.22,
             labelFontSize=12, titleFontSize=12, titleFontWeight="normal",
         ),
-        legend=alt.LegendConfig(labelColor=INK, titleColor=INK, labelFontSize=12),
+        legend=alt.LegendConfig(labelColor=INK, titleColor=INK, labelFontSize=12, symbolOpacity=1),
     )  # fmt: skip
     svg = vl_convert.vegalite_to_svg(chart.to_dict())
     svg = re.sub(r'(id="|url\(#)(\w+)', rf"\g<1>{name}-\g<2>", svg)  # ids stay apart when pages hold many

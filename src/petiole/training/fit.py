@@ -21,6 +21,9 @@ from petiole.records import Epoch, Train
 class Batches(Protocol):
     """Training pictures: ``len`` is their number, ``epoch`` yields ``(inputs (N, C, H, W), labels (N,))``."""
 
+    @property
+    def batch_images(self) -> int: ...
+
     def __len__(self) -> int: ...
 
     def epoch(self, generator: torch.Generator) -> Iterator[tuple[torch.Tensor, torch.Tensor]]: ...
@@ -34,9 +37,7 @@ class TrainingError(PetioleError):
 class FitConfig:
     """How to train. The learning rate rises linearly over ``warmup`` (a share of all steps) and falls as a cosine.
 
-    ``patience_epochs``: end early when the training loss has not improved by 1% of its range for so many epochs
-    (0: never). ``bfloat16``: autocast on processors that have it. ``head_lr_factor`` multiplies the learning rate
-    of the output layer.
+    ``bfloat16``: autocast, for processors that have it (:func:`has_bfloat16`).
     """
 
     epochs: int
@@ -45,10 +46,7 @@ class FitConfig:
     weight_decay: float = 0.01
     label_smoothing: float = 0.0
     warmup: float = 0.1
-    patience_epochs: int = 0
     bfloat16: bool = False
-    mixup: float = 0.0
-    ema: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -62,10 +60,6 @@ class FitConfig:
         words.append(f"weight decay {self.weight_decay:g}")
         if self.label_smoothing:
             words.append(f"label smoothing {self.label_smoothing:g}")
-        if self.mixup:
-            words.append(f"mixup {self.mixup:g}")
-        if self.ema:
-            words.append(f"weights averaged exponentially ({self.ema:g})")
         words.append("bfloat16 autocast" if self.bfloat16 else "float32")
         return ", ".join(words)
 
@@ -129,60 +123,69 @@ def fit(
     """
     hooks = hooks or Hooks()
     generator = torch.Generator().manual_seed(config.seed)
-    parameters = [p for p in network.parameters() if p.requires_grad]
-    if config.optimizer == "sgd":
-        optimizer: torch.optim.Optimizer = torch.optim.SGD(
-            parameters, lr=config.lr, momentum=0.9, nesterov=True, weight_decay=config.weight_decay
-        )
-    else:
-        optimizer = torch.optim.AdamW(parameters, lr=config.lr, weight_decay=config.weight_decay)
-    batch_count = 0
+    steps = config.epochs * math.ceil(len(batches) / batches.batch_images)
+    run = _Run(network=network, config=config, optimizer=_optimizer(network, config), steps=steps)
     history: list[Epoch] = []
     began = time.perf_counter()
-    steps = config.epochs * math.ceil(len(batches) / getattr(batches, "batch_images", 32))
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
         for epoch in range(1, config.epochs + 1):
             hooks.before_epoch(epoch)
-            if train_mode:
-                train_mode()
-            else:
-                network.train()
-            total, right, seen = 0.0, 0, 0
-            for inputs, labels in batches.epoch(generator):
-                for group in optimizer.param_groups:
-                    group["lr"] = learning_rate(config, batch_count, steps)
-                with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
-                    logits = network(inputs)
-                loss = F.cross_entropy(logits.float(), labels, label_smoothing=config.label_smoothing)
-                optimizer.zero_grad(set_to_none=True)
-                loss.backward()
-                optimizer.step()
-                hooks.after_step()
-                value = float(loss.detach())
-                if not math.isfinite(value):
-                    raise TrainingError(f"the loss became {value} at epoch {epoch}, step {batch_count}")
-                batch_count += 1
-                total += value * len(labels)
-                seen += len(labels)
-                right += int((logits.argmax(1) == labels).sum())
-            history.append(
-                Epoch(
-                    epoch=epoch,
-                    loss=total / seen,
-                    train_accuracy=right / seen,
-                    sparsity=hooks.after_epoch(epoch),
-                )
-            )
+            (train_mode or network.train)()
+            loss, accuracy = run.epoch(batches.epoch(generator), hooks, epoch)
+            sparsity = hooks.after_epoch(epoch)
+            history.append(Epoch(epoch=epoch, loss=loss, train_accuracy=accuracy, sparsity=sparsity))
             if on_epoch:
                 on_epoch(history[-1])
     network.eval()
     seconds = time.perf_counter() - began
     return Train(
         epochs=len(history),
-        converged_epoch=converged_epoch([h.loss for h in history]),
+        converged_epoch=converged_epoch([one.loss for one in history]),
         seconds=seconds,
         images_per_s=len(batches) * len(history) / seconds,
         recipe=config.describe(),
         history=history,
     )
+
+
+def _optimizer(network: nn.Module, config: FitConfig) -> torch.optim.Optimizer:
+    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(parameters, lr=config.lr, momentum=0.9, nesterov=True, weight_decay=config.weight_decay)
+    return torch.optim.AdamW(parameters, lr=config.lr, weight_decay=config.weight_decay)
+
+
+@dataclass(kw_only=True)
+class _Run:
+    """One training under way: ``step`` of ``steps`` optimizer steps are done."""
+
+    network: nn.Module
+    config: FitConfig
+    optimizer: torch.optim.Optimizer
+    steps: int
+    step: int = 0
+
+    def epoch(
+        self, batches: Iterator[tuple[torch.Tensor, torch.Tensor]], hooks: Hooks, epoch: int
+    ) -> tuple[float, float]:
+        """Train on all batches; returns the mean loss and the share of training pictures called right."""
+        total, right, seen = 0.0, 0, 0
+        for inputs, labels in batches:
+            for group in self.optimizer.param_groups:
+                group["lr"] = learning_rate(self.config, self.step, self.steps)
+            with torch.autocast("cpu", torch.bfloat16, enabled=self.config.bfloat16):
+                logits = self.network(inputs)
+            loss = F.cross_entropy(logits.float(), labels, label_smoothing=self.config.label_smoothing)
+            value = float(loss.detach())
+            if not math.isfinite(value):
+                raise TrainingError(f"the loss became {value} at epoch {epoch}, step {self.step}")
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            self.optimizer.step()
+            hooks.after_step()
+            self.step += 1
+            total += value * len(labels)
+            seen += len(labels)
+            right += int((logits.argmax(1) == labels).sum())
+        return total / seen, right / seen
