@@ -76,6 +76,11 @@ class Group:
         return self.first.accuracy.total
 
     @property
+    def digits(self) -> int:
+        """Digits of an accuracy in per cent that are worth showing: two where one picture is below 0.1 points."""
+        return 2 if self.total > 1000 else 1
+
+    @property
     def accuracy(self) -> float:
         """Accuracy on the test split, mean over the seeds."""
         return fmean(row.accuracy.value for row in self.rows)

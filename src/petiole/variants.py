@@ -72,9 +72,17 @@ class AssemblyLine:
         self._exporter = OnnxExporter()
 
     def judge_float(
-        self, network: nn.Module, task: Task, subject: Subject, *, gates: dict[str, Any] | None = None
+        self,
+        network: nn.Module,
+        task: Task,
+        subject: Subject,
+        *,
+        gates: dict[str, Any] | None = None,
+        counted: nn.Module | None = None,
     ) -> Variant:
         """Judge a float network: accuracy of its OpenVINO deployment, which must agree with torch.
+
+        ``counted`` is the network whose parameters and MACs are counted, where ``network`` is an exported graph.
 
         Raises:
             GateError: the exported file calls pictures differently.
@@ -95,7 +103,7 @@ class AssemblyLine:
             dense = (directory / "weights.safetensors").stat().st_size
             self._card(directory, task, subject, deployed)
         return self._record(
-            task, subject, deployed, measured=network, file_bytes=file_bytes, dense_bytes=dense, sparse_bytes=sparse,
+            task, subject, deployed, measured=counted or network, file_bytes=file_bytes, dense_bytes=dense, sparse_bytes=sparse,
             gates={**(gates or {}), "parity_flips": flips},
         )  # fmt: skip
 

@@ -162,7 +162,8 @@ def generate(
 ) -> None:
     """Draw a whole set into ``root/{train,val}/{ants,bees}/`` as JPEG files; existing ones are replaced.
 
-    Same seed, same machine: the same bytes. One photo is in memory at a time. ``progress`` shows a bar on standard error.
+    Same seed, same machine: the same bytes. One photo is in memory at a time.
+    ``progress`` shows a bar on standard error.
 
     Raises:
         UserError: fewer than 2 photos in a split, a negative seed, or ``root`` cannot be written.

@@ -87,6 +87,7 @@ def static_and_qat(run: Run) -> list[str]:
     return [
         _achievements(run, quantized),
         *(_against_parent(run, group) for group in [*_present(run, [FUSED]), *quantized]),
+        *_trained_longer(quantized),
         *_deployed(run, quantized),
         *(sentence for engine in ("eager", "pt2e") for sentence in _qat_or_static(run, engine)),
         *run.missing(*PHOTOS),
@@ -95,13 +96,14 @@ def static_and_qat(run: Run) -> list[str]:
 
 def lenet(run: Run) -> list[str]:
     """Performance is size, accuracy and time: each is judged alone, and then the reason is given."""
-    quantized = _present(run, DIGITS)
-    if run.find("LeNet") is None or not quantized:
+    float_lenet, quantized = run.find("LeNet"), _present(run, DIGITS)
+    if float_lenet is None or not quantized:
         return run.missing("LeNet", *DIGITS)
     return [
         _achievements(run, quantized),
         *(_against_parent(run, group) for group in quantized),
-        *_why_lenet(run, quantized),
+        *_trained_longer(quantized),
+        *_why_lenet(run, float_lenet, quantized),
         *run.missing("LeNet", *DIGITS),
     ]
 
@@ -125,7 +127,7 @@ def _achievements(run: Run, quantized: Sequence[Group]) -> str:
         *([f"the paired test sees no difference for {_named(untold, quantized)}"] if untold else []),
     ]
     size_words = f"smaller than its float parent's for {_named(smaller, quantized)}" if smaller else "never smaller"
-    accuracy_words = listed(accuracy) if accuracy else "no paired comparison was recorded"
+    accuracy_words = ", while ".join(accuracy) if accuracy else "no paired comparison was recorded"
     return f"In size, the file is {size_words}; in accuracy, {accuracy_words}; in time, {_time(run, quantized)}."
 
 
@@ -155,6 +157,18 @@ def _against_parent(run: Run, group: Group) -> str:
     if parent is None:
         return f"{start}; its parent's size and time are missing."
     return f"{start}; {phrases.size(parent, group)}; {phrases.latency(parent, group)}."
+
+
+def _trained_longer(quantized: Sequence[Group]) -> list[str]:
+    """A gain of QAT is not yet a gain of quantization: it trains on where its parent stopped."""
+    gained = [g for g in quantized if g.flips and g.flips.change == "up" and g.first.train]
+    if not gained:
+        return []
+    epochs = max(group.first.train.epochs for group in gained if group.first.train)
+    return [
+        f"The gain of {listed([group.label for group in gained])} need not come from int8: quantization-aware training "
+        f"also trained for {epochs} more epoch{'' if epochs == 1 else 's'} than the float parent."
+    ]
 
 
 def _deployed(run: Run, quantized: Sequence[Group]) -> list[str]:
@@ -191,15 +205,13 @@ def _qat_or_static(run: Run, engine: str) -> list[str]:
     ]
 
 
-def _why_lenet(run: Run, quantized: Sequence[Group]) -> list[str]:
+def _why_lenet(run: Run, lenet: Group, quantized: Sequence[Group]) -> list[str]:
     sentences = []
     if any(group.name == "LeNet-dynamic-int8" for group in quantized):
         sentences.append(
             "Dynamic quantization touches the linear layers only: the convolutions stay float, and each "
             "input of a linear layer is quantized anew in every call."
         )
-    lenet = run.find("LeNet")
-    assert lenet is not None
     work = f"{units.count(lenet.first.macs)} multiply-accumulates"
     found = [change for group in quantized for change in phrases.changes(run.parent(group), group)]
     if not found:

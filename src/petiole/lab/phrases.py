@@ -93,7 +93,7 @@ def accuracy(group: Group) -> str:
 
     The interval is in the tables, and in the sentences that judge by it.
     """
-    value = units.percent(group.accuracy)
+    value = units.percent(group.accuracy, group.digits)
     if len(group.rows) > 1:
         return f"{value} (mean of {len(group.rows)} seeds)"
     return f"{value} ({group.first.accuracy.correct:,} of {group.total:,})"
@@ -107,7 +107,7 @@ def versus_parent(group: Group) -> str:
     counts = f"{flips.lost:,} lost, {flips.gained:,} gained, {units.p_value(flips.p)}"
     if len(group.rows) > 1:
         counts += f", pooled over {len(group.rows)} seeds"
-    points = units.points(flips.difference)
+    points = units.points(flips.difference, group.digits)
     if flips.change == "unclear":
         told = f"which the paired test cannot tell from no difference ({counts})"
         return f"{points} against {flips.parent}, {told}"

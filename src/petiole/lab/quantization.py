@@ -28,7 +28,11 @@ def run(bench: Bench, seed: int) -> ChapterResult:
     optimized = bench.photo_network("CNNOptimized", seed)
     task, shape = bench.photo_task(), bench.backbone.preprocessing.input_shape
     fused = pt2e.fused_float(optimized, shape)
-    variants = [bench.line.judge_float(fused, task, _subject(bench, "CNNOptimized-fused", seed, FUSED, "torch"))]
+    variants = [
+        bench.line.judge_float(
+            fused, task, _subject(bench, "CNNOptimized-fused", seed, FUSED, "torch"), counted=optimized
+        )
+    ]
     prepared = pt2e.prepare_static(optimized, shape)
     shown = pt2e.calibrate(prepared, _calibration(bench, seed))
     bench.say(f"calibrated with {shown} training photos")

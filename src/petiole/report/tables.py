@@ -17,7 +17,8 @@ RUNTIMES = {"torch": "eager PyTorch", "openvino": "OpenVINO", "onnxruntime": "ON
 
 def accuracy(group: Group) -> str:
     """Accuracy and its interval."""
-    return f"{units.percent(group.accuracy)} ({units.interval(*group.interval)})"
+    digits = group.digits
+    return f"{units.percent(group.accuracy, digits)} ({units.interval(*group.interval, digits)})"
 
 
 def versus_parent(group: Group) -> str:

@@ -1,0 +1,282 @@
+"""The answers change when the numbers say otherwise; all runs here are made up."""
+
+import re
+from typing import Any
+
+import pytest
+
+from fabricated import LSTM, accuracy, latency, replaced, results, train, variant, variants, versus
+from petiole.lab.answers import answer
+from petiole.records import Answer, Results
+
+IDS = ["3.1", "3.2", "3.3", "3.4.2-demos", "3.4.2", "3.4.3"]
+
+
+def ask(name: str, run: Results) -> Answer:
+    (found,) = [each for each in answer(run) if each.id == name]
+    return found
+
+
+def told(name: str, rows: Any = None, **changes: Any) -> str:
+    return ask(name, results(rows, **changes)).answer
+
+
+def scratch(correct: int, **changes: Any) -> str:
+    return told("3.1", replaced("CNNScratch", accuracy=accuracy(correct, 100), **changes))
+
+
+def test_every_question_is_answered_by_a_few_sentences_with_their_evidence() -> None:
+    answers = answer(results())
+    assert [each.id for each in answers] == IDS
+    names = {row.name for row in variants()}
+    for each in answers:
+        assert each.question.endswith("?")
+        assert 3 <= len(re.findall(r"[.:]\s+[A-Z]|\.$", each.answer)) <= 12, each.answer
+        assert set(each.evidence) <= names
+        assert len(each.evidence) == len(set(each.evidence))
+    assert answers[0].evidence == ["CNNScratch", "CNNOptimized"]
+    assert "CNNOptimized-fused" in answers[4].evidence
+    assert answers[5].evidence == ["LeNet", "LeNet-dynamic-int8", "LeNet-static-int8"]
+
+
+def test_answers_are_the_same_for_the_same_records() -> None:
+    assert answer(results()) == answer(results())
+
+
+# 3.1
+
+
+@pytest.mark.parametrize(
+    ("correct", "start"),
+    [(70, "No:"), (90, "Not on these photos"), (88, "Not on these photos"), (92, "On these photos yes"), (99, "Yes:")],
+)
+def test_above_90_percent_or_not(correct: int, start: str) -> None:
+    assert scratch(correct).startswith(start)
+
+
+def test_why_uses_photos_parameters_and_classes_of_the_run() -> None:
+    text = told("3.1")
+    assert "500 parameters" in text
+    assert "200 training photos" in text
+    assert "25.0% of the ants and 75.0% of the bees" in text
+
+
+def test_overfitting_underfitting_and_neither() -> None:
+    assert "it overfits" in scratch(70, train=train(accuracy=0.99))
+    assert "underfits" not in scratch(70, train=train(accuracy=0.99))
+    assert "it also underfits" in scratch(70, train=train(accuracy=0.85))
+    assert "it does not overfit but underfits" in scratch(70, train=train(accuracy=0.72))
+    assert "the test photos bear out" in scratch(97, train=train(accuracy=0.98))
+
+
+def test_more_epochs_promise_little_only_after_convergence() -> None:
+    assert "promise little" in scratch(70, train=train(epochs=10, converged=7))
+    assert "still falling" in scratch(70, train=train(epochs=10, converged=10))
+
+
+def test_pretraining_is_the_cause_only_if_it_is_shown() -> None:
+    assert "what CNNScratch lacks is what pretraining brings" in scratch(70)
+    assert "missing pretraining is not shown to be the cause" in scratch(93)
+    assert "pretrain" not in told("3.1", run_weights="random")
+
+
+# 3.2
+
+
+def test_transfer_is_better_only_if_intervals_are_apart() -> None:
+    assert "higher accuracy from the same training photos (both transferred networks)" in told("3.2")
+    rows = replaced("CNNAdapted", accuracy=accuracy(75, 100))
+    text = told("3.2", rows)
+    assert "higher accuracy from the same training photos (CNNOptimized)" in text
+    assert "overlap, this run cannot call it a difference" in text
+
+
+def test_transfer_may_be_worse_or_bring_nothing() -> None:
+    rows = [
+        variant("CNNScratch", 95, train=train(seconds=10.0)),
+        variant("CNNOptimized", 60, train=train(seconds=30.0)),
+    ]
+    text = told("3.2", rows)
+    assert text.startswith("This run shows no benefit of transfer learning")
+    assert "-35.0 points, a loss beyond chance" in text
+    assert "longer for CNNOptimized" in text
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(5.0, "shorter"), (95.0, "about the same"), (200.0, "longer")])
+def test_training_time_is_judged_by_more_than_a_tenth(seconds: float, words: str) -> None:
+    text = told("3.2", replaced("CNNAdapted", train=train(seconds=seconds)))
+    assert f"{words} for CNNAdapted" in text
+    assert ("a shorter training (both" in text) == (words == "shorter")
+
+
+def test_trained_parameters_come_from_the_gate_where_there_is_one() -> None:
+    assert "only its new output layer, out of 2,000 parameters" in told("3.2")
+    rows = replaced("CNNAdapted", gates={"trained_parameters": 34})
+    assert "only 34 parameters, those of its new output layer" in told("3.2", rows)
+
+
+def test_random_weights_show_nothing_about_transfer() -> None:
+    text = told("3.2", run_weights="random")
+    assert text.startswith("This run cannot tell")
+    assert "brings" not in text
+
+
+def test_retraining_is_a_gain_only_if_the_paired_test_says_so() -> None:
+    assert "cannot tell from no difference (1 lost, 3 gained, p = 0.62)" in told("3.2")
+    rows = replaced("CNNOptimized", versus_parent=versus(0, 6))
+    assert "a gain that the paired test confirms (0 lost, 6 gained, p = 0.031)" in told("3.2", rows)
+
+
+# 3.3
+
+
+def test_pruning_brings_a_smaller_file_and_no_time() -> None:
+    text = told("3.3")
+    assert "brings a smaller stored file (all 4 pruned networks); it does not show higher accuracy" in text
+    assert "5.9 kB instead of 8.0 kB for CNNPrunedGO (73.8%)" in text
+    assert "no measurable difference on OpenVINO (10.0 ms and 10.0 ms)" in text
+    assert "a mask only writes zeros" in text
+    assert "30.0 ms of CPU time for a call" in text
+    assert "at epoch 7 of 10 for CNNPrunedGO" in text
+
+
+def test_pruning_without_any_benefit() -> None:
+    rows = [row.model_copy(update={"sparse_bytes": 8100}) if row.sparse_bytes else row for row in variants()]
+    text = told("3.3", rows)
+    assert text.startswith("This run shows no benefit of pruning")
+    assert "(101.2%, which is no saving)" in text
+
+
+def test_pruning_is_faster_only_beyond_the_spread() -> None:
+    quick = replaced("CNNPrunedGO", latency=[latency(5.0)], macs=2500)
+    assert "a shorter time (CNNPrunedGO)" in told("3.3", quick)
+    assert "a mask only writes zeros" not in told("3.3", quick)
+    noisy = replaced("CNNPrunedGO", latency=[latency(5.0, half_ms=4.95)])
+    assert "or a shorter time" in told("3.3", noisy)
+
+
+def test_recovering_from_pruning_is_no_gain() -> None:
+    assert "it does not show higher accuracy" in told("3.3")
+    rows = replaced("CNNPrunedFO", parent="CNNOptimized", versus_parent=versus(0, 8))
+    assert "higher accuracy (CNNPrunedFO)" in told("3.3", rows)
+
+
+def test_magnitude_is_better_only_if_intervals_are_apart() -> None:
+    assert "the smallest weights matter least" in told("3.3")
+    points = [point.model_copy(update={"correct": 50}) for point in results().curves]
+    assert "does not tell the two apart" in told("3.3", curves=points)
+
+
+def test_unfinished_retraining_is_said() -> None:
+    rows = replaced("CNNPrunedGO", train=train(epochs=4, converged=4))
+    assert "at epoch 4 of 4 for CNNPrunedGO (the last epoch, so it may not have ended)" in told("3.3", rows)
+
+
+# 3.4.2, demos
+
+
+def test_the_layer_and_the_lstm_by_their_figures() -> None:
+    text = told("3.4.2-demos")
+    assert "the int8 codes -127, 50" in text
+    assert "from 0.5000 to 0.4975, by 0.0025" in text
+    assert "2.0 kB instead of 4.0 kB (50.0% of it)" in text
+    assert "0.001 on average, 1.0% of their mean size 0.1" in text
+
+
+def test_the_lstm_is_faster_only_with_a_recorded_spread() -> None:
+    assert "neither is called faster" in told("3.4.2-demos")
+    narrow = {"float_p25_ms": 0.49, "float_p75_ms": 0.51, "int8_p25_ms": 0.39, "int8_p75_ms": 0.41}
+    assert "1.2x the speed, beyond the spread" in told("3.4.2-demos", demos={"lstm": {**LSTM, **narrow}})
+    wide = {**narrow, "int8_p75_ms": 0.6}
+    assert "no measurable difference" in told("3.4.2-demos", demos={"lstm": {**LSTM, **wide}})
+
+
+# 3.4.2
+
+
+def test_quantization_is_faster_and_smaller_and_not_told_apart_in_accuracy() -> None:
+    text = told("3.4.2")
+    assert "smaller than its float parent's for both quantized networks" in text
+    assert "the paired test sees no difference for both quantized networks" in text
+    assert "int8 is faster than float on the same runtime for both quantized networks" in text
+    assert "2.00 ms instead of 10.0 ms, 5.0x the speed" in text
+    assert "2.00 ms on OpenVINO against 20.0 ms for CNNOptimized in eager-mode PyTorch, 10.0x the speed" in text
+
+
+def test_a_loss_is_called_a_loss() -> None:
+    rows = replaced("CNNOptimized-static-int8", accuracy=accuracy(50, 100), versus_parent=versus(46, 0))
+    text = told("3.4.2", rows)
+    assert "the paired test confirms a loss for CNNOptimized-static-int8 (pt2e)" in text
+    assert "QAT is more accurate than static quantization (96.0% against 50.0%)" in text
+
+
+def test_no_speed_is_claimed_within_the_spread() -> None:
+    rows = variants()
+    for name in ("CNNOptimized-static-int8", "CNNOptimized-qat-int8"):
+        rows = replaced(name, rows, latency=[latency(9.95)])
+    text = told("3.4.2", rows)
+    assert "there is no measurable difference on any runtime" in text
+    assert "faster on OpenVINO" not in text
+
+
+def test_a_gain_of_qat_is_not_credited_to_int8() -> None:
+    assert "need not come from int8" not in told("3.4.2")
+    rows = replaced("CNNOptimized-qat-int8", versus_parent=versus(0, 6))
+    text = told("3.4.2", rows)
+    assert "the paired test confirms a gain for CNNOptimized-qat-int8 (pt2e), while the paired test sees no" in text
+    assert "The gain of CNNOptimized-qat-int8 (pt2e) need not come from int8" in text
+
+
+def test_a_file_that_is_not_smaller_is_no_achievement() -> None:
+    rows = replaced("CNNOptimized-qat-int8", file_bytes=9000)
+    text = told("3.4.2", rows)
+    assert "smaller than its float parent's for CNNOptimized-static-int8 (pt2e);" in text
+    assert "a file that is no smaller (9.0 kB, before 8.0 kB)" in text
+
+
+def test_each_engine_is_told() -> None:
+    extra = variant("CNNOptimized-qat-int8", 95, engine="eager", parent="CNNOptimized", versus_parent=versus(1, 0))
+    text = told("3.4.2", [*variants(), extra])
+    assert "CNNOptimized-qat-int8 (eager) has 95.0%" in text
+    assert "CNNOptimized-qat-int8 (pt2e) has 96.0%" in text
+
+
+# 3.4.3
+
+
+def test_lenet_is_not_faster_and_the_overhead_is_why() -> None:
+    text = told("3.4.3")
+    assert "there is no measurable difference on any runtime" in text
+    assert "Why no time is saved" in text
+    assert "Dynamic quantization touches the linear layers only" in text
+
+
+def test_overhead_is_not_blamed_where_int8_is_faster() -> None:
+    rows = replaced("LeNet-dynamic-int8", latency=[latency(0.02, runtime="torch", half_ms=0.001)])
+    rows = replaced("LeNet-static-int8", rows, latency=[latency(0.01, half_ms=0.001)])
+    text = told("3.4.3", rows)
+    assert "Why no time is saved" not in text
+    assert "int8 pays even here" in text
+
+
+def test_slower_is_called_slower() -> None:
+    rows = replaced("LeNet-dynamic-int8", latency=[latency(0.9, runtime="torch", half_ms=0.01)])
+    text = told("3.4.3", rows)
+    assert "int8 is slower than float on the same runtime for LeNet-dynamic-int8 (eager)" in text
+    assert "slower on eager-mode PyTorch (0.900 ms instead of 0.0900 ms)" in text
+
+
+def test_without_timings_no_reason_is_given() -> None:
+    rows = [row.model_copy(update={"latency": []}) for row in variants()]
+    assert "Why the time is as it is cannot be said" in told("3.4.3", rows)
+
+
+def test_several_seeds_are_pooled() -> None:
+    rows = [row.model_copy(update={"seed": seed}) for seed in range(3) for row in variants()]
+    rows = [
+        row.model_copy(update={"versus_parent": versus(8, 1)}) if row.name.endswith("static-int8") else row
+        for row in rows
+    ]
+    text = told("3.4.2", rows)
+    assert "95.0% (mean of 3 seeds)" in text
+    assert "a loss that the paired test confirms (24 lost, 3 gained, p < 0.001, pooled over 3 seeds)" in text

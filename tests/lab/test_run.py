@@ -1,0 +1,72 @@
+"""The whole lab on a few drawn photos and the embedded digits: every variant, every gate, and resuming."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from petiole import api
+from petiole.records import Results, read_results
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+
+FLOAT = ["CNNScratch", "CNNAdapted", "CNNOptimized", "CNNPrunedF", "CNNPrunedFO", "CNNPrunedG", "CNNPrunedGO"]
+INT8 = ["CNNOptimized-static-int8", "CNNOptimized-qat-int8", "LeNet-static-int8", "LeNet-qat-int8"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Results, list[str]]:
+    """One quick run, then the same command again: the second takes every stage from the first."""
+    out = tmp_path_factory.mktemp("lab")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PETIOLE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        arguments = {"data": Path("synthetic"), "out": out, "offline": True, "profile": "quick", "count": 40}
+        first = api.lab(backbone="efficientnet_lite0", author=["A & B"], say=lambda _: None, **arguments)  # type: ignore[arg-type]
+        told: list[str] = []
+        again = api.lab(backbone="efficientnet_lite0", author=["A & B"], say=told.append, **arguments)  # type: ignore[arg-type]
+    assert again.variants == first.variants
+    return out, first, told
+
+
+def test_every_variant_has_a_row_and_nothing_failed(run: tuple[Path, Results, list[str]]) -> None:
+    _, results, _ = run
+    assert results.failures == []
+    names = {variant.name for variant in results.variants}
+    assert names >= {*FLOAT, *INT8, "LeNet", "LeNet-dynamic-int8", "CNNOptimized-fused"}
+    assert results.data.photos is not None
+    assert results.data.photos.synthetic
+
+
+def test_the_gates_hold_their_figures(run: tuple[Path, Results, list[str]]) -> None:
+    _, results, _ = run
+    rows = {variant.key: variant for variant in results.variants}
+    assert rows["CNNPrunedGO-seed0"].gates["sparsity"] == pytest.approx(0.3, abs=5e-3)
+    assert rows["CNNOptimized-static-int8-pt2e-seed0"].gates["quantized_layers"] == "50/50"
+    assert rows["CNNOptimized-qat-int8-pt2e-seed0"].gates["int8_compiled"] == "50/50"
+    pruned = rows["CNNPrunedG-seed0"]
+    assert pruned.sparse_bytes is not None
+    assert pruned.dense_bytes is not None
+    assert pruned.sparse_bytes <= (0.7 + 1 / 32 + 0.02) * pruned.dense_bytes
+    assert rows["CNNOptimized-static-int8-pt2e-seed0"].file_bytes <= 0.3 * rows["CNNOptimized-seed0"].file_bytes
+
+
+def test_the_run_directory_is_complete(run: tuple[Path, Results, list[str]]) -> None:
+    out, results, _ = run
+    assert read_results(out).variants == results.variants
+    assert (out / "report.html").stat().st_size > 10_000
+    assert "results.json" in (out / "Readme.txt").read_text(encoding="utf-8")
+    card = json.loads((out / "artifacts/CNNPrunedGO/artifact.json").read_text(encoding="utf-8"))
+    assert card["classes"] == ["ants", "bees"]
+    assert set(card["sha256"]) == {"model.onnx", "weights.safetensors", "weights.sparse"}
+
+
+def test_a_second_run_does_nothing_twice(run: tuple[Path, Results, list[str]]) -> None:
+    _, _, told = run
+    assert sum("finished earlier" in line for line in told) == 5
+    assert not any("epoch" in line for line in told)
+
+
+def test_every_question_is_answered(run: tuple[Path, Results, list[str]]) -> None:
+    _, results, _ = run
+    assert {answer.id for answer in results.answers} >= {"3.1", "3.2", "3.3", "3.4.2", "3.4.3"}
+    assert all(answer.answer for answer in results.answers)
