@@ -103,7 +103,8 @@ class AssemblyLine:
             dense = (directory / "weights.safetensors").stat().st_size
             self._card(directory, task, subject, deployed)
         return self._record(
-            task, subject, deployed, measured=counted or network, file_bytes=file_bytes, dense_bytes=dense, sparse_bytes=sparse,
+            task, subject, deployed, measured=counted or network, file_bytes=file_bytes,
+            dense_bytes=dense, sparse_bytes=sparse,
             gates={**(gates or {}), "parity_flips": flips},
         )  # fmt: skip
 
