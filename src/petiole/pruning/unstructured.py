@@ -60,6 +60,7 @@ def prune_weights(
     for name, module in layers:
         masks[f"{name}.weight"] = module.get_buffer("weight_mask").bool()
         prune.remove(module, "weight")
+    hold(network, masks)
     require_sparsity(network, masks, amount)
     return masks
 
@@ -74,7 +75,7 @@ def sparsity(network: nn.Module, masks: Masks) -> float:
 def hold(network: nn.Module, masks: Masks) -> None:
     """Set masked weights back to zero: call it after every optimizer step."""
     for name, mask in masks.items():
-        network.get_parameter(name).mul_(mask)
+        network.get_parameter(name).masked_fill_(~mask, 0.0)  # a product would leave -0.0, which no file can drop
 
 
 def require_sparsity(network: nn.Module, masks: Masks, amount: float) -> float:
