@@ -254,4 +254,4 @@ def test_the_search_for_machine_paths_itself() -> None:
     slash = "/"
     assert FOREIGN.search(f"{slash}home{slash}ann{slash}data")
     assert FOREIGN.search(f"open('{slash}root{slash}x')")
-    assert not FOREIGN.search("the network/work/latency of ~/work/ and src/home/x")
+    assert not FOREIGN.search(f"the network{slash}work{slash}latency of src{slash}home{slash}x")
