@@ -16,6 +16,8 @@ from torch.nn import functional as F
 
 from petiole.errors import PetioleError
 from petiole.records import Epoch, Train
+from petiole.training.depthwise import DepthwiseGradients
+from petiole.training.memory import keep_freed_memory
 
 
 class Batches(Protocol):
@@ -121,6 +123,7 @@ def fit(
     Raises:
         TrainingError: the loss became NaN or infinite; the message says at which step.
     """
+    keep_freed_memory()
     hooks = hooks or Hooks()
     generator = torch.Generator().manual_seed(config.seed)
     steps = config.epochs * math.ceil(len(batches) / batches.batch_images)
@@ -174,7 +177,7 @@ class _Run:
         for inputs, labels in batches:
             for group in self.optimizer.param_groups:
                 group["lr"] = learning_rate(self.config, self.step, self.steps)
-            with torch.autocast("cpu", torch.bfloat16, enabled=self.config.bfloat16):
+            with torch.autocast("cpu", torch.bfloat16, enabled=self.config.bfloat16), DepthwiseGradients():
                 logits = self.network(inputs)
             loss = F.cross_entropy(logits.float(), labels, label_smoothing=self.config.label_smoothing)
             value = float(loss.detach())
