@@ -10,7 +10,7 @@ from statistics import fmean, median
 from typing import Literal
 
 from petiole import stats
-from petiole.records import Photos, Results, Variant
+from petiole.records import Photos, Results, Variant, VersusParent
 
 Change = Literal["up", "down", "unclear"]
 
@@ -20,13 +20,13 @@ SIGNIFICANT = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class Flips:
-    """Test pictures that only the parent called rightly (``lost``), and only the variant (``gained``).
+    """Test pictures that only ``against`` called rightly (``lost``), and only the variant (``gained``).
 
     With several seeds both are sums over the seeds, ``p`` is the exact McNemar test of the sums, and
     ``difference`` (a fraction) is the mean over the seeds.
     """
 
-    parent: str
+    against: str
     lost: int
     gained: int
     p: float
@@ -107,17 +107,25 @@ class Group:
         With several seeds both the pooled test and the t interval of the differences must show a change: the
         seeds share their test pictures, so that the pooled test alone claims too much.
         """
-        rows = [row for row in self.rows if row.versus_parent is not None]
-        pairs = [row.versus_parent for row in rows if row.versus_parent is not None]
-        if not pairs or self.first.parent is None:
+        return self._flips(self.first.parent, [row.versus_parent for row in self.rows])
+
+    @property
+    def baseline_flips(self) -> Flips | None:
+        """The paired comparison with the baseline, judged as that with the parent."""
+        return self._flips(self.first.baseline, [row.versus_baseline for row in self.rows])
+
+    def _flips(self, other: str | None, compared: list[VersusParent | None]) -> Flips | None:
+        found = [(pair, row) for pair, row in zip(compared, self.rows, strict=True) if pair is not None]
+        if not found or other is None:
             return None
+        pairs = [pair for pair, _ in found]
         lost, gained = sum(pair.lost for pair in pairs), sum(pair.gained for pair in pairs)
-        differences = [(p.gained - p.lost) / row.accuracy.total for p, row in zip(pairs, rows, strict=True)]
+        differences = [(pair.gained - pair.lost) / row.accuracy.total for pair, row in found]
         p = pairs[0].mcnemar_p if len(pairs) == 1 else stats.mcnemar_exact(lost, gained)
         mean, low, high = stats.mean_t_interval(differences)
         shown = p < SIGNIFICANT and (low is None or high is None or low > 0 or high < 0)
         change: Change = "unclear" if not shown or mean == 0 else "up" if mean > 0 else "down"
-        return Flips(parent=self.first.parent, lost=lost, gained=gained, p=p, difference=mean, change=change)
+        return Flips(against=other, lost=lost, gained=gained, p=p, difference=mean, change=change)
 
     @property
     def timings(self) -> list[Timing]:

@@ -86,7 +86,10 @@ class Operator(Record):
 
 
 class Variant(Record):
-    """One network of the lab, judged as every other one: a row for each name, seed and engine."""
+    """One network of the lab, judged as every other one: a row for each name, seed and engine.
+
+    ``baseline`` is what it is compared with beside its parent (a retrained network: what was pruned), if anything.
+    """
 
     name: str
     seed: int
@@ -95,6 +98,8 @@ class Variant(Record):
     engine: str
     accuracy: Accuracy
     versus_parent: VersusParent | None
+    baseline: str | None = None
+    versus_baseline: VersusParent | None = None
     parameters: int
     nonzero_parameters: int
     macs: int

@@ -16,6 +16,7 @@ from torch.fx import GraphModule
 
 from petiole.bench.footprint import macs, nonzero_parameters, parameters
 from petiole.bench.machine import isa
+from petiole.bench.profile import profile
 from petiole.deploy import artifact
 from petiole.deploy.export import OnnxExporter
 from petiole.deploy.parity import parity_flips, require_parity
@@ -49,6 +50,7 @@ class Subject:
     seed: int
     parent: str | None
     backbone: str
+    baseline: str | None = None
     how: str
     engine: str = "torch"
     weights: str = "pretrained"
@@ -79,10 +81,12 @@ class AssemblyLine:
         *,
         gates: dict[str, Any] | None = None,
         counted: nn.Module | None = None,
+        profiled: bool = False,
     ) -> Variant:
         """Judge a float network: accuracy of its OpenVINO deployment, which must agree with torch.
 
         ``counted`` is the network whose parameters and MACs are counted, where ``network`` is an exported graph.
+        ``profiled`` adds the PyTorch profiler's table of one picture.
 
         Raises:
             GateError: the exported file calls pictures differently.
@@ -102,11 +106,12 @@ class AssemblyLine:
             flips = require_parity(parity_flips(reference.logits, deployed.logits), len(task.labels), name=subject.name)
             dense = (directory / "weights.safetensors").stat().st_size
             self._card(directory, task, subject, deployed)
-        return self._record(
+        variant = self._record(
             task, subject, deployed, measured=counted or network, file_bytes=file_bytes,
             dense_bytes=dense, sparse_bytes=sparse,
             gates={**(gates or {}), "parity_flips": flips},
         )  # fmt: skip
+        return _profiled(variant, network, task) if profiled else variant
 
     def judge_pt2e(self, graph: GraphModule, float_network: nn.Module, task: Task, subject: Subject) -> Variant:
         """Judge a converted PT2E graph: accuracy and coverage as OpenVINO runs it.
@@ -167,7 +172,8 @@ class AssemblyLine:
         return Variant(
             name=subject.name, seed=subject.seed, parent=subject.parent, backbone=subject.backbone,
             engine=subject.engine, accuracy=deployed.accuracy(task.classes),
-            versus_parent=self._versus(subject, deployed), parameters=parameters(measured),
+            versus_parent=self._versus(subject, subject.parent, deployed), baseline=subject.baseline,
+            versus_baseline=self._versus(subject, subject.baseline, deployed), parameters=parameters(measured),
             nonzero_parameters=nonzero_parameters(measured), macs=macs(measured, task.preprocessing.input_shape),
             file_bytes=file_bytes, train=subject.train, gates=gates,
             artifact=f"artifacts/{subject.folder}" if artifact_path is not None else None,
@@ -175,12 +181,12 @@ class AssemblyLine:
             sparse_bytes=sparse_bytes, predictions=predictions,
         )  # fmt: skip
 
-    def _versus(self, subject: Subject, deployed: Predictions) -> VersusParent | None:
-        if subject.parent is None:
+    def _versus(self, subject: Subject, other: str | None, deployed: Predictions) -> VersusParent | None:
+        if other is None:
             return None
-        before = torch.tensor(self._right(f"{subject.parent}-seed{subject.seed}"))
+        before = torch.tensor(self._right(f"{other}-seed{subject.seed}"))
         if len(before) != len(deployed.right):
-            raise GateError(f"{subject.name} and {subject.parent} were judged on different pictures")
+            raise GateError(f"{subject.name} and {other} were judged on different pictures")
         lost = int((before & ~deployed.right).sum())
         gained = int((~before & deployed.right).sum())
         return VersusParent(lost=lost, gained=gained, mcnemar_p=mcnemar_exact(lost, gained))
@@ -201,6 +207,14 @@ class AssemblyLine:
     def _right(self, key: str) -> Sequence[bool]:
         content = json.loads((self.rundir.path / "predictions" / f"{key}.json").read_text(encoding="utf-8"))
         return [p == label for p, label in zip(content["predicted"], content["labels"], strict=True)]
+
+
+def _profiled(variant: Variant, network: nn.Module, task: Task) -> Variant:
+    """The record with the profiler's table of one picture; weights in the memory layout that the timing uses."""
+    network.to(memory_format=torch.contiguous_format)
+    single = task.inputs[:1].contiguous()
+    operators, total_ms = profile(lambda: network(single))
+    return variant.model_copy(update={"profile": operators, "profile_ms": total_ms})
 
 
 def _is_pruned(subject: Subject) -> bool:

@@ -8,7 +8,7 @@ from torch import nn
 
 from petiole.training.evaluate import Predictions
 from petiole.training.features import features
-from petiole.training.fit import FitConfig, Hooks, TrainingError, converged_epoch, fit, learning_rate
+from petiole.training.fit import FitConfig, Hooks, TrainingError, converged_epoch, fit, has_converged, learning_rate
 from petiole.training.statistics import reestimate, train_with_fixed_statistics
 
 
@@ -41,6 +41,16 @@ def test_converged_epoch_is_the_first_that_stays_near_the_end() -> None:
     assert converged_epoch([1.0, 0.4, 0.22, 0.2, 0.21, 0.2]) == 3
     assert converged_epoch([1.0, 0.2, 0.5, 0.2]) == 4  # epoch 2 was near, but training left it again
     assert converged_epoch([0.5]) == 1
+
+
+def test_training_ends_early_when_the_loss_has_stopped_falling() -> None:
+    assert has_converged([0.5, 0.5, 0.4, 0.4, 0.397, 0.399], 2)  # 0.398 is less than 1% below 0.4
+    assert not has_converged([0.5, 0.5, 0.4, 0.4, 0.39, 0.39], 2)  # 2.5% below
+    assert not has_converged([0.4, 0.4, 0.4], 2)  # too few epochs to tell
+    assert not has_converged([0.4] * 10, 0)
+    network = nn.Linear(1, 2)
+    train = fit(network, Points(scale=0.0), FitConfig(epochs=9, lr=1e-9, patience=2))
+    assert train.epochs == 4
 
 
 def test_fit_learns_and_repeats_itself_under_a_seed() -> None:

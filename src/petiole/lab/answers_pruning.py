@@ -42,7 +42,8 @@ def _baseline(run: Run) -> Group | None:
 
 def _gains(group: Group) -> bool:
     """Whether it is more accurate than what was pruned; recovering from its own pruning is no gain."""
-    return group.flips is not None and group.flips.change == "up" and group.flips.parent not in NAMES
+    flips = group.baseline_flips or group.flips
+    return flips is not None and flips.change == "up" and flips.against not in NAMES
 
 
 def _benefits(run: Run, pruned: list[Group]) -> str:
@@ -86,10 +87,13 @@ def _before_and_after(run: Run, name: str, where: str) -> list[str]:
 
 
 def _against_baseline(run: Run, after: Group) -> str:
-    """Against what was pruned; records hold no paired test of these two unless one is the other's parent."""
+    """Against what was pruned: by the paired test where the records hold one, else by the intervals."""
     baseline = _baseline(run)
     if baseline is None or after.first.parent == baseline.name:
         return ""
+    paired = phrases.versus_baseline(after)
+    if paired is not None:
+        return f", and {paired}"
     points = units.points(after.accuracy - baseline.accuracy)
     told = {
         "unclear": "whose interval overlaps",

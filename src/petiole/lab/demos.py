@@ -81,10 +81,8 @@ def lstm_demo(seed: int = 29592) -> dict[str, Any]:
     quantized = eager.dynamic(network)
     output, output_int8 = network(inputs, hidden), quantized(inputs, hidden)
     raw_ms = latency.measure({"float": lambda: network(inputs, hidden), "int8": lambda: quantized(inputs, hidden)})
-    p50_ms = {
-        name: latency.summarize(row, runtime="torch", batch=1, threads=torch.get_num_threads()).p50_ms
-        for name, row in raw_ms.items()
-    }
+    threads = torch.get_num_threads()
+    timed = {name: latency.summarize(row, runtime="torch", batch=1, threads=threads) for name, row in raw_ms.items()}
     with tempfile.TemporaryDirectory() as folder:
         float_bytes = eager.save_state(network, Path(folder) / "float.pth")
         int8_bytes = eager.save_state(quantized, Path(folder) / "int8.pth")
@@ -92,8 +90,11 @@ def lstm_demo(seed: int = 29592) -> dict[str, Any]:
         "seed": seed,
         "float_bytes": float_bytes,
         "int8_bytes": int8_bytes,
-        "float_p50_ms": p50_ms["float"],
-        "int8_p50_ms": p50_ms["int8"],
+        **{
+            f"{name}_{key}": getattr(row, key)
+            for name, row in timed.items()
+            for key in ("p25_ms", "p50_ms", "p75_ms", "p90_ms")
+        },
         "mean_abs_output": output.abs().mean().item(),
         "mean_abs_difference": (output - output_int8).abs().mean().item(),
         "shape": f"{DIMENSION}-{DIMENSION}-{DEPTH}, {STEPS} steps",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from petiole import units
-from petiole.evidence import Change, Group, groups, latency_change, timing_change
+from petiole.evidence import Change, Flips, Group, groups, latency_change, timing_change
 from petiole.records import Results
 
 RUNTIMES = {"torch": "eager-mode PyTorch", "openvino": "OpenVINO", "onnxruntime": "ONNX Runtime"}
@@ -101,7 +101,15 @@ def accuracy(group: Group) -> str:
 
 def versus_parent(group: Group) -> str:
     """The paired comparison with the parent: a gain, a loss, or a difference that the test cannot see."""
-    flips = group.flips
+    return _versus(group, group.flips)
+
+
+def versus_baseline(group: Group) -> str | None:
+    """The paired comparison with the baseline, None where the records hold none."""
+    return None if group.baseline_flips is None else _versus(group, group.baseline_flips)
+
+
+def _versus(group: Group, flips: Flips | None) -> str:
     if flips is None:
         return "without a paired comparison in the records"
     counts = f"{flips.lost:,} lost, {flips.gained:,} gained, {units.p_value(flips.p)}"
@@ -110,9 +118,9 @@ def versus_parent(group: Group) -> str:
     points = units.points(flips.difference, group.digits)
     if flips.change == "unclear":
         told = f"which the paired test cannot tell from no difference ({counts})"
-        return f"{points} against {flips.parent}, {told}"
+        return f"{points} against {flips.against}, {told}"
     verb = "a gain" if flips.change == "up" else "a loss"
-    return f"{points} against {flips.parent}, {verb} that the paired test confirms ({counts})"
+    return f"{points} against {flips.against}, {verb} that the paired test confirms ({counts})"
 
 
 def size(before: Group, after: Group) -> str:

@@ -5,7 +5,6 @@ import copy
 import torch
 from torch import nn
 
-from petiole.bench.profile import profile
 from petiole.deploy.artifact import load_weights
 from petiole.lab.bench import Bench, ChapterResult
 from petiole.lab.transfer import retrain
@@ -15,6 +14,9 @@ from petiole.training.evaluate import predict
 from petiole.training.fit import Hooks
 from petiole.training.statistics import reestimate
 from petiole.variants import Subject
+
+BASELINE = "CNNOptimized"
+"""What is pruned, and what the retrained networks are compared with beside their parents."""
 
 METHODS: tuple[Method, ...] = ("random", "magnitude")
 WHERE: dict[Scope, str] = {
@@ -31,7 +33,7 @@ RETRAINED = (
 def run(bench: Bench, seed: int) -> ChapterResult:
     """Prune, judge, retrain with masks held, judge; then the curve of accuracy against amount."""
     effort = bench.config.effort
-    optimized = bench.photo_network("CNNOptimized", seed)
+    optimized = bench.photo_network(BASELINE, seed)
     result = ChapterResult()
     scopes: tuple[tuple[Scope, str, int], ...] = (
         ("first", "CNNPrunedF", effort.retrain_first_epochs),
@@ -42,7 +44,7 @@ def run(bench: Bench, seed: int) -> ChapterResult:
         amount = bench.config.amount
         masks = prune_weights(network, amount=amount, method="random", scope=scope, seed=seed)
         how = f"{amount:.0%} of the weights {WHERE[scope]}, chosen at random, set to zero; not retrained."
-        result.variants.append(_judge(bench, network, masks, seed, name, "CNNOptimized", how))
+        result.variants.append(_judge(bench, network, masks, seed, name, BASELINE, how))
         train = _retrain(bench, network, masks, seed, f"{name}O", epochs)
         how = f"{name} retrained. {RETRAINED}"
         result.variants.append(_judge(bench, network, masks, seed, f"{name}O", name, how, train))
@@ -70,19 +72,18 @@ def _judge(bench: Bench, network: nn.Module, masks: Masks, seed: int, name: str,
     network.to(memory_format=torch.contiguous_format)
     amount = bench.config.amount
     subject = Subject(
-        name=name, seed=seed, parent=parent, backbone=bench.backbone.name, how=how, weights=bench.weights_word,
-        train=train, architecture=bench.backbone.name,
+        name=name, seed=seed, parent=parent, baseline=None if parent == BASELINE else BASELINE,
+        backbone=bench.backbone.name, how=how, weights=bench.weights_word, train=train,
+        architecture=bench.backbone.name,
         plan={"pruning": {"method": "random", "amount": amount, "parameters": sorted(masks)}},
     )  # fmt: skip
     reached = require_sparsity(network, masks, amount)
-    variant = bench.line.judge_float(network, bench.photo_task(), subject, gates={"sparsity": round(reached, 6)})
+    gates = {"sparsity": round(reached, 6)}
+    variant = bench.line.judge_float(network, bench.photo_task(), subject, gates=gates, profiled=True)
     stored = copy.deepcopy(network)
     stored.load_state_dict(load_weights(bench.line.rundir.artifact(subject.folder)))
     require_sparsity(stored, masks, amount)
-    single = bench.photo_task().inputs[:1]
-    with torch.no_grad():
-        operators, total_ms = profile(lambda: network(single))
-    return variant.model_copy(update={"profile": operators, "profile_ms": total_ms})
+    return variant
 
 
 def _curve(bench: Bench, optimized: nn.Module, seed: int) -> list[CurvePoint]:

@@ -1,6 +1,7 @@
 """Handout section 3.2: transfer. First only a new output layer learns, then the whole network."""
 
 import copy
+from typing import Any
 
 import torch
 from torch import nn
@@ -30,19 +31,19 @@ def run(bench: Bench, seed: int) -> ChapterResult:
     photos, task = bench.photo_data(), bench.photo_task()
     network = backbones.adapt(bench.backbone, bench.weights.state, classes=len(photos.record.classes), seed=seed)
     network.eval()
-    adapted_train = train_output_layer(network, bench, seed)
+    adapted_train, gates = train_output_layer(network, bench, seed)
     adapted = _subject(bench, "CNNAdapted", seed, None, ADAPTED, adapted_train)
-    first = bench.line.judge_float(network, task, adapted, gates={"frozen_unchanged": True})
+    first = bench.line.judge_float(network, task, adapted, gates=gates)
     network.to(memory_format=torch.channels_last)
     train = retrain(network, bench, seed, name="CNNOptimized", epochs=bench.config.effort.transfer_epochs, lr=1e-4)
     optimized = _subject(bench, "CNNOptimized", seed, "CNNAdapted", OPTIMIZED, train)
-    second = bench.line.judge_float(network, task, optimized)
+    second = bench.line.judge_float(network, task, optimized, profiled=True)
     images = len(photos.train.labels) * (1 + train.epochs)
     return ChapterResult(variants=[first, second], images=images)
 
 
-def train_output_layer(network: nn.Module, bench: Bench, seed: int) -> Train:
-    """Train the output layer in place on features computed once.
+def train_output_layer(network: nn.Module, bench: Bench, seed: int) -> tuple[Train, dict[str, Any]]:
+    """Train the output layer in place on features computed once; returns what the gate saw as well.
 
     Raises:
         GateError: another parameter or buffer changed; the message names it.
@@ -59,7 +60,8 @@ def train_output_layer(network: nn.Module, bench: Bench, seed: int) -> Train:
                 raise GateError(f"the output layer {name} has not learned: its weights are unchanged")
         elif changed:
             raise GateError(f"{key} changed although it was frozen")
-    return train
+    trained = sum(parameter.numel() for parameter in layer.parameters())
+    return train, {"frozen_unchanged": True, "trained_parameters": trained}
 
 
 def retrain(

@@ -113,7 +113,7 @@ def _paired(compared: Sequence[Group], what: str) -> str:
     for group in compared:
         if group.flips is not None and group.flips.change != "unclear":
             points = units.points(group.flips.difference, group.digits)
-            shown.append(f"{group.label} ({points} against {group.flips.parent}, {units.p_value(group.flips.p)})")
+            shown.append(f"{group.label} ({points} against {group.flips.against}, {units.p_value(group.flips.p)})")
     names = f": {', '.join(shown)}" if shown else ""
     text = (
         f"Of {len(compared)} paired comparisons with a parent on the {what}, {len(shown)} "

@@ -37,7 +37,7 @@ def _conv2d(
     depthwise = groups > 1 and groups == inputs.shape[-3] == weight.shape[0] and inputs.dim() == 4
     if not depthwise or isinstance(padding, str):
         return torch.conv2d(inputs, weight, bias, stride, padding, dilation, groups)
-    output: torch.Tensor = _Depthwise.apply(inputs, weight, _pair(stride), _pair(padding), _pair(dilation))  # type: ignore[no-untyped-call]
+    output: torch.Tensor = _Depthwise.apply(inputs, weight, _pair(stride), _pair(padding), _pair(dilation))
     return output if bias is None else output + bias.to(output.dtype).view(-1, 1, 1)
 
 

@@ -39,7 +39,8 @@ class TrainingError(PetioleError):
 class FitConfig:
     """How to train. The learning rate rises linearly over ``warmup`` (a share of all steps) and falls as a cosine.
 
-    ``bfloat16``: autocast, for processors that have it (:func:`has_bfloat16`).
+    ``bfloat16``: autocast, for processors that have it (:func:`has_bfloat16`). ``patience``: training ends early when
+    it has converged (:func:`has_converged`); 0 trains all ``epochs``.
     """
 
     epochs: int
@@ -49,6 +50,7 @@ class FitConfig:
     label_smoothing: float = 0.0
     warmup: float = 0.1
     bfloat16: bool = False
+    patience: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -109,6 +111,19 @@ def converged_epoch(losses: list[float], tolerance: float = 0.05) -> int:
     return min(late[-1] + 1 if late else 1, len(losses))
 
 
+def has_converged(losses: list[float], patience: int, tolerance: float = 0.01) -> bool:
+    """Whether the training loss has stopped falling: its mean over the last ``patience`` epochs is less than
+    ``tolerance`` (relative) below its mean over as many epochs before. Never true for ``patience`` 0.
+
+    >>> has_converged([1.0, 0.5, 0.2, 0.2, 0.2, 0.199], 2), has_converged([1.0, 0.5, 0.4, 0.3], 2)
+    (True, False)
+    """
+    if not patience or len(losses) < 2 * patience:
+        return False
+    before, last = sum(losses[-2 * patience : -patience]), sum(losses[-patience:])
+    return last > (1 - tolerance) * before
+
+
 def fit(
     network: nn.Module,
     batches: Batches,
@@ -140,6 +155,8 @@ def fit(
             history.append(Epoch(epoch=epoch, loss=loss, train_accuracy=accuracy, sparsity=sparsity))
             if on_epoch:
                 on_epoch(history[-1])
+            if has_converged([one.loss for one in history], config.patience):
+                break
     network.eval()
     seconds = time.perf_counter() - began
     return Train(
