@@ -12,12 +12,13 @@ def test_gradients_agree_with_float32(kernel: int, stride: int) -> None:
     torch.manual_seed(0)
     layer = nn.Conv2d(4, 4, kernel, stride, kernel // 2, groups=4)
     inputs = torch.randn(2, 4, 9, 9, requires_grad=True)
+    leaves = [inputs, *layer.parameters()]
     towards = torch.randn(layer(inputs).shape)
-    wanted = torch.autograd.grad((layer(inputs) * towards).sum(), [inputs, layer.weight, layer.bias])
+    wanted = torch.autograd.grad((layer(inputs) * towards).sum(), leaves)
     with torch.autocast("cpu", torch.bfloat16), DepthwiseGradients():
         output = layer(inputs)
     assert output.dtype == torch.bfloat16
-    found = torch.autograd.grad((output.float() * towards).sum(), [inputs, layer.weight, layer.bias])
+    found = torch.autograd.grad((output.float() * towards).sum(), leaves)
     for mine, true in zip(found, wanted, strict=True):
         assert mine.dtype == torch.float32
         # bfloat16 keeps 8 bits: each of the two roundings is within 1/256

@@ -20,8 +20,8 @@ class Effort(BaseModel):
     scratch_epochs: int = 60
     probe_epochs: int = 15
     transfer_epochs: int = 5
-    retrain_first_epochs: int = 3
-    retrain_global_epochs: int = 8
+    retrain_first_epochs: int = 2
+    retrain_global_epochs: int = 6
     photo_qat_epochs: int = 2
     lenet_epochs: int = 10
     lenet_qat_epochs: int = 2

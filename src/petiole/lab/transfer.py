@@ -11,6 +11,7 @@ from petiole.errors import GateError
 from petiole.lab.bench import Bench, ChapterResult
 from petiole.models import backbones
 from petiole.records import Train
+from petiole.training.distillation import Objective
 from petiole.training.features import FeatureBatches, features
 from petiole.training.fit import FitConfig, Hooks, fit, has_bfloat16
 from petiole.training.statistics import train_with_fixed_statistics
@@ -35,7 +36,7 @@ def run(bench: Bench, seed: int) -> ChapterResult:
     adapted = _subject(bench, "CNNAdapted", seed, None, ADAPTED, adapted_train)
     first = bench.line.judge_float(network, task, adapted, gates=gates)
     network.to(memory_format=torch.channels_last)
-    train = retrain(network, bench, seed, name="CNNOptimized", epochs=bench.config.effort.transfer_epochs, lr=1e-4)
+    train = retrain(network, bench, seed, name="CNNOptimized", epochs=bench.config.effort.transfer_epochs, lr=3e-5)
     optimized = _subject(bench, "CNNOptimized", seed, "CNNAdapted", OPTIMIZED, train)
     second = bench.line.judge_float(network, task, optimized, profiled=True)
     images = len(photos.train.labels) * (1 + train.epochs)
@@ -72,12 +73,15 @@ def retrain(
     name: str,
     epochs: int,
     lr: float,
+    objective: Objective | None = None,
     hooks: Hooks | None = None,
-    hold_statistics: bool = True,
 ) -> Train:
-    """Retrain a whole photo network in place: the recipe that transfer and pruning share."""
+    """Retrain a whole photo network in place, BatchNorm's statistics held: what transfer and pruning share."""
     photos = bench.photo_data()
-    config = FitConfig(epochs=epochs, lr=lr, weight_decay=0.05, label_smoothing=0.1, bfloat16=has_bfloat16(), seed=seed)
+    config = FitConfig(
+        epochs=epochs, lr=lr, weight_decay=0.05, label_smoothing=0.0 if objective else 0.1, bfloat16=has_bfloat16(),
+        seed=seed,
+    )  # fmt: skip
     batches = PhotoBatches(
         split=photos.train, preprocessing=bench.backbone.preprocessing, augmentation=Augmentation(colour=0.2)
     )
@@ -86,7 +90,7 @@ def retrain(
         train_with_fixed_statistics(network)
 
     return fit(
-        network, batches, config, hooks=hooks, train_mode=held if hold_statistics else None,
+        network, batches, config, objective=objective, hooks=hooks, train_mode=held,
         on_epoch=bench.on_epoch(name, epochs),
     )  # fmt: skip
 

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from petiole.errors import PetioleError
 from petiole.records import Epoch, Train
 from petiole.training.depthwise import DepthwiseGradients
+from petiole.training.distillation import Distillation, Objective
 from petiole.training.memory import keep_freed_memory
 
 
@@ -129,11 +130,14 @@ def fit(
     batches: Batches,
     config: FitConfig,
     *,
+    objective: Objective | None = None,
     hooks: Hooks | None = None,
     train_mode: Callable[[], None] | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> Train:
     """Train ``network`` in place on all parameters that require grad; it is left in eval mode.
+
+    ``objective`` is what is minimized: cross-entropy with ``config.label_smoothing``, if not given.
 
     Raises:
         TrainingError: the loss became NaN or infinite; the message says at which step.
@@ -142,7 +146,7 @@ def fit(
     hooks = hooks or Hooks()
     generator = torch.Generator().manual_seed(config.seed)
     steps = config.epochs * math.ceil(len(batches) / batches.batch_images)
-    run = _Run(network=network, config=config, optimizer=_optimizer(network, config), steps=steps)
+    run = _Run(network=network, config=config, optimizer=_optimizer(network, config), steps=steps, objective=objective)
     history: list[Epoch] = []
     began = time.perf_counter()
     with torch.random.fork_rng():
@@ -164,7 +168,7 @@ def fit(
         converged_epoch=converged_epoch([one.loss for one in history]),
         seconds=seconds,
         images_per_s=len(batches) * len(history) / seconds,
-        recipe=config.describe(),
+        recipe=config.describe() + (f", {objective.describe()}" if isinstance(objective, Distillation) else ""),
         history=history,
     )
 
@@ -184,7 +188,14 @@ class _Run:
     config: FitConfig
     optimizer: torch.optim.Optimizer
     steps: int
+    objective: Objective | None = None
     step: int = 0
+
+    def loss(self, inputs: torch.Tensor, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """What is minimized, for one batch."""
+        if self.objective:
+            return self.objective(inputs, logits, labels)
+        return F.cross_entropy(logits, labels, label_smoothing=self.config.label_smoothing)
 
     def epoch(
         self, batches: Iterator[tuple[torch.Tensor, torch.Tensor]], hooks: Hooks, epoch: int
@@ -195,8 +206,8 @@ class _Run:
             for group in self.optimizer.param_groups:
                 group["lr"] = learning_rate(self.config, self.step, self.steps)
             with torch.autocast("cpu", torch.bfloat16, enabled=self.config.bfloat16), DepthwiseGradients():
-                logits = self.network(inputs)
-            loss = F.cross_entropy(logits.float(), labels, label_smoothing=self.config.label_smoothing)
+                logits = self.network(inputs).float()
+                loss = self.loss(inputs, logits, labels)
             value = float(loss.detach())
             if not math.isfinite(value):
                 raise TrainingError(f"the loss became {value} at epoch {epoch}, step {self.step}")

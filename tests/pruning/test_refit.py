@@ -1,0 +1,59 @@
+"""Refitting against weights that can be worked out: what a duplicate or a neighbour can take over, it takes over."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from petiole.pruning.refit import least_squares, refit
+from petiole.pruning.unstructured import prune_weights
+
+
+def test_a_duplicate_channel_takes_over() -> None:
+    """Both input channels are equal, so one weight of 5 does the work of 2 and 3."""
+    layer = nn.Conv2d(2, 1, 1, bias=False)
+    layer.weight.data = torch.tensor([2.0, 3.0]).view(1, 2, 1, 1)
+    pruned = copy.deepcopy(layer)
+    mask = torch.tensor([1.0, 0.0]).view(1, 2, 1, 1)
+    pruned.weight.data *= mask
+    picture = torch.randn(4, 1, 6, 6).expand(4, 2, 6, 6).contiguous()
+    (done,) = refit(nn.Sequential(pruned), nn.Sequential(layer), {"0.weight": mask}, picture)
+    assert pruned.weight.flatten().tolist() == pytest.approx([5.0, 0.0], rel=0.01)  # the ridge pulls by 1%
+    assert done.name == "0"
+    assert done.error_before == pytest.approx((3 / 5) ** 2, rel=1e-4)
+    assert done.error_after < 2e-4
+
+
+def test_least_squares_is_the_solution_of_the_masked_normal_equations() -> None:
+    torch.manual_seed(0)
+    data, start = torch.randn(50, 6, dtype=torch.float64), torch.randn(6, 3, dtype=torch.float64)
+    target, mask = torch.randn(50, 3, dtype=torch.float64), (torch.rand(6, 3) < 0.6).double()
+    gram, towards = (data.T @ data)[None], (data.T @ target)[None]
+    found = least_squares(gram, towards, start[None], mask[None], ridge=0.1)[0]
+    strength = 0.1 * gram[0].diagonal().mean()
+    for column in range(3):
+        kept = mask[:, column].bool()
+        system = gram[0][kept][:, kept] + strength * torch.eye(int(kept.sum()), dtype=torch.float64)
+        right = towards[0][kept, column] + strength * start[kept, column]
+        assert torch.allclose(found[kept, column], torch.linalg.solve(system, right))
+        assert torch.equal(found[~kept, column], torch.zeros(int((~kept).sum()), dtype=torch.float64))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_every_geometry_answers_nearer_to_what_it_did(groups: int) -> None:
+    torch.manual_seed(1)
+    unpruned = nn.Sequential(
+        nn.Conv2d(4, 8, 3, stride=2, padding=1, groups=groups), nn.ReLU(), nn.Conv2d(8, 8, 3, padding=1, groups=groups)
+    )
+    network = copy.deepcopy(unpruned)
+    masks = prune_weights(network, amount=0.3, method="random", scope="global", seed=0)
+    inputs = torch.randn(16, 1, 9, 9) + 0.3 * torch.randn(16, 4, 9, 9)
+    before = float((network(inputs) - unpruned(inputs)).norm())
+    done = refit(network, unpruned, masks, inputs, positions=1000)
+    assert float((network(inputs) - unpruned(inputs)).norm()) < before
+    assert all(one.error_after < one.error_before for one in done)
+    for name, mask in masks.items():
+        assert not network.get_parameter(name)[mask == 0].any()
+        assert network.get_parameter(name)[mask == 1].all()
