@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from petiole.errors import GateError
 from petiole.pruning.refit import least_squares, refit
 from petiole.pruning.unstructured import prune_weights
 
@@ -57,3 +58,19 @@ def test_every_geometry_answers_nearer_to_what_it_did(groups: int) -> None:
     for name, mask in masks.items():
         assert not network.get_parameter(name)[mask == 0].any()
         assert network.get_parameter(name)[mask == 1].all()
+
+
+def test_a_convolution_that_is_never_used_is_an_error() -> None:
+    class Idle(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.used, self.idle = nn.Conv2d(1, 2, 1), nn.Conv2d(1, 2, 1)
+
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            answer: torch.Tensor = self.used(inputs)
+            return answer
+
+    network = Idle()
+    masks = {"idle.weight": torch.tensor([1.0, 0.0]).view(2, 1, 1, 1)}
+    with pytest.raises(GateError, match="idle.weight is pruned"):
+        refit(network, copy.deepcopy(network), masks, torch.randn(4, 1, 3, 3))

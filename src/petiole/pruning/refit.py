@@ -1,20 +1,26 @@
 """What is left of each convolution, refitted by least squares so that it answers as before it was pruned.
 
-One forward pass: when it reaches a pruned convolution, the layers before it are refitted already, so that the
+Layer after layer: when the pictures reach a pruned convolution, the layers before it are refitted already, so that the
 remaining weights also make up for what reaches them changed. For each output channel they minimize
 ``|| X w - y ||^2 + ridge * mean(diag(X'X)) * || w - w0 ||^2`` over sampled output positions of training photos, where
 ``X`` are the patches that the pruned network sees and ``y`` what the unpruned one answers (He et al. 2017, "Channel
 Pruning for Accelerating Very Deep Neural Networks", section 3.1; Hubara et al. 2021, "AdaPrune", section 4). Masks
 differ between output channels, so the system is solved by conjugate gradients on all channels at once.
+
+All photos go through the exported graph together, node by node, but through each node in chunks: what lives is one
+layer's input for all photos, and a chunk's worth beside it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
-from torch.overrides import TorchFunctionMode
+from torch.export import Dim
+from torch.fx import GraphModule, Interpreter, Node
+
+from petiole.errors import GateError
 
 RIDGE = 0.01
 ITERATIONS = 40
@@ -45,104 +51,129 @@ def refit(
 
     ``inputs`` are training photos ``(N, C, H, W)``; ``positions`` output positions of each are used. BatchNorm's
     statistics stay those of ``unpruned``, whose outputs are aimed at. Both networks are left in eval mode.
-    ``bfloat16``: the forward passes run in it, in half the memory (all photos pass at once); the sums stay float32.
+    ``bfloat16``: what passes between layers is kept in it, in half the memory; the sums stay float32.
+
+    Raises:
+        GateError: a pruned convolution was not met.
     """
-    weights = {f"{name}.weight": m.weight for name, m in network.named_modules() if isinstance(m, nn.Conv2d)}
-    wanted = {id(weight): name for name, weight in weights.items() if name in masks}
-    originals = {id(unpruned.get_parameter(name)): name for name in wanted.values()}
-    record = _Record(originals, positions, seed)
-    unpruned.eval()
-    with _autocast(bfloat16), record:
-        for some in inputs.split(CHUNK):
-            unpruned(some)
-    passing = _Refit(wanted, masks, record.outputs, record.places)
-    with _autocast(bfloat16), passing:
-        network.eval()(inputs)
-    return passing.done
+    graphs = [_graph(each, inputs) for each in (network, unpruned)]
+    chunks = inputs.split(CHUNK)
+    sampler = _Sampler(masks, positions, seed)
+    with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+        for chunk in chunks:
+            _Recording(graphs[1], sampler).run(chunk)
+        refitting = _Refitting(graphs[0], sampler, network)
+        refitting.run(_Chunks(chunks))
+    convolutions = {f"{name}.weight" for name, each in network.named_modules() if isinstance(each, nn.Conv2d)}
+    if missed := convolutions & set(masks) - {f"{one.name}.weight" for one in refitting.done}:
+        raise GateError(f"{sorted(missed)[0]} is pruned, but no convolution of the graph uses it: it was not refitted")
+    return refitting.done
 
 
-def _autocast(enabled: bool) -> torch.autocast:
-    return torch.autocast("cpu", torch.bfloat16, enabled=enabled)
+def _graph(network: nn.Module, inputs: torch.Tensor) -> GraphModule:
+    """The network in eval mode as a graph of tensor operations; its parameters are the network's own."""
+    batch = Dim("batch", min=1, max=4096)
+    program = torch.export.export(network.eval(), (inputs[:2],), dynamic_shapes=({0: batch},), strict=True)
+    return program.module(check_guards=False)
 
 
-class _Convolutions(TorchFunctionMode):
-    """Meets every ``conv2d`` call whose weight it knows, with its geometry as it is really called."""
+class _Sampler:
+    """The masks, the sampled places of each convolution, and what the unpruned one answers there."""
 
-    def __init__(self, names: Mapping[int, str]) -> None:
-        super().__init__()
-        self.names = names
-
-    def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        """Pass every call on, through ``meet`` where it is a known convolution."""
-        kwargs = kwargs or {}
-        if func is torch.conv2d and id(args[1]) in self.names:
-            return self.meet(self.names[id(args[1])], *args, **kwargs)
-        return func(*args, **kwargs)
-
-    def meet(self, name: str, inputs: torch.Tensor, weight: torch.Tensor, *geometry: Any) -> torch.Tensor:
-        """What the convolution answers."""
-        raise NotImplementedError
-
-
-class _Record(_Convolutions):
-    """Keeps what the unpruned convolutions answer at sampled places: ``outputs[name]`` has a ``(n * P, C)`` a call."""
-
-    def __init__(self, names: Mapping[int, str], positions: int, seed: int) -> None:
-        super().__init__(names)
-        self.positions = positions
+    def __init__(self, masks: Mapping[str, torch.Tensor], positions: int, seed: int) -> None:
+        self.masks, self.positions = masks, positions
         self.generator = torch.Generator().manual_seed(seed)
-        self.outputs: dict[str, list[torch.Tensor]] = {}
         self.places: dict[str, torch.Tensor] = {}
+        self.answers: dict[str, list[torch.Tensor]] = {}
 
-    def meet(self, name: str, inputs: torch.Tensor, weight: torch.Tensor, *geometry: Any) -> torch.Tensor:
-        answer = torch.conv2d(inputs, weight, *geometry)
+    def record(self, name: str, answer: torch.Tensor, bias: torch.Tensor | None) -> None:
+        """Keep ``(n * P, C)`` of an answer ``(n, C, H, W)``, without its bias."""
         if name not in self.places:
             height, width = answer.shape[2:]
             places = torch.randperm(height * width, generator=self.generator)[: self.positions]
             self.places[name] = torch.stack([places // width, places % width])
-        sampled, bias = _at(answer, self.places[name]).float(), geometry[0]
-        self.outputs.setdefault(name, []).append(sampled if bias is None else sampled - bias)
+        sampled = _at(answer, self.places[name]).float()
+        self.answers.setdefault(name, []).append(sampled if bias is None else sampled - bias)
+
+
+class _Chunks(list[Any]):
+    """One value of the graph for all pictures: a list of its chunks."""
+
+
+def _convolution(node: Node) -> str:
+    """The name of the weight if the operation is a convolution, else nothing."""
+    found = node.target is torch.ops.aten.conv2d.default and isinstance(node.args[1], Node)
+    return str(cast(Node, node.args[1]).target) if found else ""
+
+
+class _Recording(Interpreter):
+    """Runs the unpruned network and keeps what its convolutions answer."""
+
+    def __init__(self, graph: GraphModule, sampler: _Sampler) -> None:
+        super().__init__(graph)
+        self.sampler = sampler
+
+    def run_node(self, n: Node) -> Any:
+        """Run one operation."""
+        answer = super().run_node(n)
+        if (name := _convolution(n)) in self.sampler.masks:
+            arguments, _ = self.fetch_args_kwargs_from_env(n)
+            self.sampler.record(name, answer, arguments[2] if len(arguments) > 2 else None)
         return answer
 
 
-class _Refit(_Convolutions):
-    """Refits each convolution when the forward pass reaches it, then goes on with the new weight."""
+class _Refitting(Interpreter):
+    """Runs the pruned network on all chunks, node by node, and refits each convolution before it runs."""
 
-    def __init__(
-        self,
-        names: Mapping[int, str],
-        masks: Mapping[str, torch.Tensor],
-        outputs: Mapping[str, Sequence[torch.Tensor]],
-        places: Mapping[str, torch.Tensor],
-    ) -> None:
-        super().__init__(names)
-        self.masks, self.outputs, self.places = masks, outputs, places
+    def __init__(self, graph: GraphModule, sampler: _Sampler, network: nn.Module) -> None:
+        super().__init__(graph)
+        self.sampler, self.network = sampler, network
         self.done: list[Refitted] = []
 
-    def meet(self, name: str, inputs: torch.Tensor, weight: torch.Tensor, *geometry: Any) -> torch.Tensor:
-        with torch.autocast("cpu", enabled=False):
-            self.improve(name, inputs, weight, *geometry)
-        return torch.conv2d(inputs, weight, *geometry)
+    def run_node(self, n: Node) -> Any:
+        """Run one operation on each chunk; a chunk that nothing needs afterwards is freed at once."""
+        if n.op != "call_function":
+            return super().run_node(n)
+        arguments, keywords = self.fetch_args_kwargs_from_env(n)
+        if (name := _convolution(n)) in self.sampler.masks:
+            with torch.autocast("cpu", enabled=False):
+                self.improve(name, *arguments)
+        lists = [each for each in arguments if isinstance(each, _Chunks)]
+        if not lists:
+            return super().run_node(n)
+        last = [self.env[each] for each in self.user_to_last_uses.get(n, []) if isinstance(self.env[each], _Chunks)]
+        answer = _Chunks()
+        for index in range(len(lists[0])):
+            some = [each[index] if isinstance(each, _Chunks) else each for each in arguments]
+            answer.append(self.call_function(cast(Any, n.target), tuple(some), keywords))
+            del some
+            for each in last:
+                each[index] = None
+        return answer
 
     def improve(
-        self, name: str, inputs: torch.Tensor, weight: torch.Tensor, bias: Any, stride: Any, padding: Any,
-        dilation: Any, groups: int,
+        self, name: str, chunks: _Chunks, weight: torch.Tensor, bias: torch.Tensor | None = None,
+        stride: Sequence[int] = (1, 1), padding: Sequence[int] = (0, 0), dilation: Sequence[int] = (1, 1),
+        groups: int = 1,
     ) -> None:  # fmt: skip
         """Replace the weight by its least-squares refit."""
-        outputs = weight.shape[0]
-        patches = _patches(inputs, weight.shape[2:], self.places[name], stride, padding, dilation)
-        patches = patches.view(len(patches), groups, -1)  # (rows, groups, inputs of a group)
-        target = torch.cat(list(self.outputs[name])).view(len(patches), groups, outputs // groups)
-        gram = torch.einsum("rgi,rgj->gij", patches, patches) / len(patches)
-        towards = torch.einsum("rgi,rgo->gio", patches, target) / len(patches)
-        power = float(target.square().mean(0).sum())
+        outputs, size = weight.shape[0], weight[0].numel()
+        gram = torch.zeros(groups, size, size)
+        towards = torch.zeros(groups, size, outputs // groups)
+        power, rows = 0.0, 0
+        for chunk, answer in zip(chunks, self.sampler.answers.pop(name), strict=True):
+            patches = _patches(chunk, weight.shape[2:], self.sampler.places[name], stride, padding, dilation)
+            patches = patches.view(len(patches), groups, -1)  # (rows, groups, inputs of a group)
+            target = answer.view(len(patches), groups, outputs // groups)
+            gram += torch.einsum("rgi,rgj->gij", patches, patches)
+            towards += torch.einsum("rgi,rgo->gio", patches, target)
+            power, rows = power + float(target.square().sum()), rows + len(patches)
+        gram, towards, power = gram / rows, towards / rows, power / rows
         old = weight.reshape(groups, outputs // groups, -1).mT  # (groups, inputs, outputs)
-        mask = self.masks[name].to(weight).reshape(groups, outputs // groups, -1).mT
+        mask = self.sampler.masks[name].to(weight).reshape(groups, outputs // groups, -1).mT
         new = least_squares(gram, towards, old, mask)
         errors = [_error(gram, towards, power, each) for each in (old, new)]
-        weight.copy_(new.mT.reshape(weight.shape))
+        self.network.get_parameter(name).copy_(new.mT.reshape(weight.shape))
         self.done.append(Refitted(name=name.removesuffix(".weight"), error_before=errors[0], error_after=errors[1]))
 
 
@@ -185,10 +216,11 @@ def _at(pixels: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
 
 
 def _patches(
-    inputs: torch.Tensor, kernel: Sequence[int], places: torch.Tensor, stride: Any, padding: Any, dilation: Any
-) -> torch.Tensor:
+    inputs: torch.Tensor, kernel: Sequence[int], places: torch.Tensor,
+    stride: Sequence[int], padding: Sequence[int], dilation: Sequence[int],
+) -> torch.Tensor:  # fmt: skip
     """What the convolution sees at output places ``(2, P)``: ``(N * P, C * kh * kw)``."""
-    (sh, sw), (ph, pw), (dh, dw) = (_pair(value) for value in (stride, padding, dilation))
+    (sh, sw), (ph, pw), (dh, dw) = (_pair(each) for each in (stride, padding, dilation))
     padded = nn.functional.pad(inputs, (pw, pw, ph, ph)) if ph or pw else inputs
     rows = (places[0] * sh)[:, None] + torch.arange(kernel[0]) * dh  # (P, kh)
     columns = (places[1] * sw)[:, None] + torch.arange(kernel[1]) * dw  # (P, kw)
@@ -196,5 +228,5 @@ def _patches(
     return seen.permute(0, 2, 1, 3, 4).reshape(len(inputs) * places.shape[1], -1).float()
 
 
-def _pair(value: Any) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else (value[0], value[1])
+def _pair(value: Sequence[int]) -> tuple[int, int]:
+    return value[0], value[-1]
