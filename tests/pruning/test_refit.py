@@ -72,5 +72,5 @@ def test_a_convolution_that_is_never_used_is_an_error() -> None:
 
     network = Idle()
     masks = {"idle.weight": torch.tensor([1.0, 0.0]).view(2, 1, 1, 1)}
-    with pytest.raises(GateError, match="idle.weight is pruned"):
+    with pytest.raises(GateError, match=r"idle\.weight is pruned"):
         refit(network, copy.deepcopy(network), masks, torch.randn(4, 1, 3, 3))
