@@ -1,5 +1,6 @@
 """The command line's manners: exit codes, one sentence, no traceback."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ def petiole(*arguments: str) -> "subprocess.CompletedProcess[str]":
 
 def test_help_names_every_verb() -> None:
     text = petiole("--help").stdout
-    for verb in ("lab", "check", "report"):
+    for verb in ("lab", "check", "draw", "report"):
         assert f"  {verb} " in text
 
 
@@ -39,3 +40,12 @@ def test_a_users_mistake_is_one_sentence_and_exit_2(
     assert sentence in result.stderr
     assert "Traceback" not in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_draw_makes_the_number_of_photos_asked_for(tmp_path: Path) -> None:
+    result = petiole("draw", str(tmp_path / "drawn"), "--count", "10", "--json")
+    assert json.loads(result.stdout) == {"photos": str(tmp_path / "drawn"), "count": 10, "synthetic": True}
+    assert len(list((tmp_path / "drawn").rglob("*.jpg"))) == 10
+    again = petiole("draw", str(tmp_path / "drawn"), "--count", "10")
+    assert again.returncode == 2
+    assert "draw into a new folder" in again.stderr

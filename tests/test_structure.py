@@ -16,7 +16,7 @@ PACKAGE = ROOT / "src" / "petiole"
 
 LAYERS = [
     ["errors", "units"],
-    ["records", "stats", "rundir", "download", "preprocessing", "evidence"],
+    ["records", "stats", "rundir", "download", "preprocessing", "evidence", "progress"],
     ["data", "models", "training", "pruning", "quantization", "deploy", "bench"],
     ["variants"],
     ["lab", "search", "report"],

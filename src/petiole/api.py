@@ -49,6 +49,17 @@ def check(data: Path, *, seed: int = 0) -> Photos:
     return check_folder(data, seed=seed, progress=sys.stderr.isatty())
 
 
+def draw(out: Path, *, count: int = 398, seed: int = 0) -> Path:
+    """Draw ``count`` photos of ants and bees into ``out``, in the layout of the hymenoptera archive; returns ``out``.
+
+    Raises:
+        UserError: too few photos, or ``out`` is there already or cannot be written.
+    """
+    from petiole.data.sources import draw as draw_photos
+
+    return draw_photos(out, seed=seed, count=count, progress=sys.stderr.isatty()).root
+
+
 def report(run: Path) -> Path:
     """Write a run's report again from its records alone; returns the path of ``report.html``.
 

@@ -111,6 +111,21 @@ def check(
         typer.echo(f"  the same photo in both splits: {', '.join(group)}")
 
 
+@app.command(epilog="Example: petiole draw drawn/ --count 1000 --seed 7")
+def draw(
+    out: Annotated[Path, typer.Argument(help="Folder to make; it gets train/ and val/, each with ants/ and bees/.")],
+    count: Annotated[int, typer.Option(help="Number of photos in both splits together.")] = 398,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Draw ants and bees, the photos that the lab falls back to."""
+    from petiole import api
+
+    drawn = api.draw(out, count=count, seed=seed)
+    result = {"photos": str(drawn), "count": count, "synthetic": True}
+    typer.echo(json.dumps(result) if as_json else f"{count} photos drawn (synthetic): {drawn}")
+
+
 @app.command(epilog="Example: petiole report runs/first")
 def report(run: Annotated[Path, typer.Argument(help="Run directory.")], as_json: Json = False) -> None:
     """Write a run's report again from its records."""

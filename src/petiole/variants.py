@@ -24,6 +24,7 @@ from petiole.deploy.runtimes import OpenVinoRuntime
 from petiole.errors import GateError
 from petiole.preprocessing import Preprocessing
 from petiole.pruning.storage import save_sparse
+from petiole.quantization import eager, eager_twin
 from petiole.quantization.coverage import converted_layers, require_all
 from petiole.records import Train, Variant, VersusParent
 from petiole.rundir import RunDir, write_atomic
@@ -135,13 +136,32 @@ class AssemblyLine:
             gates={"quantized_layers": planned, "int8_compiled": f"{int8}/{total}", "parity_flips": flips},
         )  # fmt: skip
 
-    def judge_eager(self, network: nn.Module, float_network: nn.Module, task: Task, subject: Subject, *,
-                    file_bytes: int, quantized: str) -> Variant:  # fmt: skip
-        """Judge an eager int8 network; torch itself is what it is deployed on."""
-        deployed = predict(network, task.inputs, task.labels)
+    def judge_eager(
+        self, network: nn.Module, float_network: nn.Module, task: Task, subject: Subject, *, float_layers: int = 0
+    ) -> Variant:
+        """Judge an eager int8 network. Its twin is what is deployed; all layers but ``float_layers`` must be int8.
+
+        ``state.pth`` keeps it for torch, where its time is measured too.
+
+        Raises:
+            GateError: fewer layers are quantized, or the exported file calls pictures differently.
+        """
+        done, total = eager.quantized_layers(network)
+        require_all(done, total - float_layers, where=f"{subject.name} (eager)")
+        reference = predict(network, task.inputs, task.labels)
+        with self.rundir.replacing(self.rundir.artifact(subject.folder)) as directory:
+            twin = eager_twin.twin(network)
+            file_bytes = self._exporter.export(twin, task.preprocessing.input_shape, directory / "model.onnx")
+            artifact.save_weights(float_network.state_dict(), directory)
+            eager.save_state(network, directory / "state.pth")
+            runtime = OpenVinoRuntime(directory / "model.onnx", threads=self.threads)
+            int8, compiled = runtime.int8_layers()
+            deployed = self._deployed(directory, task)
+            flips = require_parity(parity_flips(reference.logits, deployed.logits), len(task.labels), name=subject.name)
+            self._card(directory, task, subject, deployed)
         return self._record(
             task, subject, deployed, measured=float_network, file_bytes=file_bytes, dense_bytes=None, sparse_bytes=None,
-            gates={"quantized_layers": quantized}, artifact_path=None,
+            gates={"quantized_layers": f"{done}/{total}", "int8_compiled": f"{int8}/{compiled}", "parity_flips": flips},
         )  # fmt: skip
 
     def _deployed(self, directory: Path, task: Task) -> Predictions:
@@ -166,8 +186,7 @@ class AssemblyLine:
         )
 
     def _record(self, task: Task, subject: Subject, deployed: Predictions, *, measured: nn.Module, file_bytes: int,
-                dense_bytes: int | None, sparse_bytes: int | None, gates: dict[str, Any],
-                artifact_path: str | None = "") -> Variant:  # fmt: skip
+                dense_bytes: int | None, sparse_bytes: int | None, gates: dict[str, Any]) -> Variant:  # fmt: skip
         predictions = self._store(task, subject, deployed)
         return Variant(
             name=subject.name, seed=subject.seed, parent=subject.parent, backbone=subject.backbone,
@@ -176,7 +195,7 @@ class AssemblyLine:
             versus_baseline=self._versus(subject, subject.baseline, deployed), parameters=parameters(measured),
             nonzero_parameters=nonzero_parameters(measured), macs=macs(measured, task.preprocessing.input_shape),
             file_bytes=file_bytes, train=subject.train, gates=gates,
-            artifact=f"artifacts/{subject.folder}" if artifact_path is not None else None,
+            artifact=f"artifacts/{subject.folder}",
             dataset=task.dataset, how=subject.how, weights=subject.weights, dense_bytes=dense_bytes,
             sparse_bytes=sparse_bytes, predictions=predictions,
         )  # fmt: skip

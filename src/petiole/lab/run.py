@@ -14,10 +14,11 @@ from petiole.data.folder import PhotoData, open_photos
 from petiole.data.sources import hymenoptera
 from petiole.errors import GateError
 from petiole.lab import answers, demos, lenet, pruning, quantization, scratch, timing, transfer
-from petiole.lab.bench import Bench, ChapterResult, Say
+from petiole.lab.bench import Bench, ChapterResult
 from petiole.lab.config import LabConfig
 from petiole.models import backbones
 from petiole.models.weights import choose_backbone, find_weights
+from petiole.progress import Say
 from petiole.records import CurvePoint, Data, Failure, Latency, Results, Run, Stage, Variant, to_json
 from petiole.rundir import RunDir, write_atomic
 from petiole.training.fit import TrainingError
@@ -79,7 +80,9 @@ def _set_up(config: LabConfig, rundir: RunDir, threads: int, say: Say, progress:
     """Find data and weights, check the photos, and tell what was found."""
     photos: PhotoData | None = None
     digits: DigitData | None = None
-    backbone_name = config.backbone or choose_backbone(weights=config.weights, offline=config.offline)
+    backbone_name, why = config.backbone, "as asked for"
+    if backbone_name is None:
+        backbone_name, why = choose_backbone(weights=config.weights, offline=config.offline)
     weights = find_weights(backbone_name, weights=config.weights, offline=config.offline)
     backbone = backbones.find(backbone_name)
     if weights.state is not None:
@@ -98,9 +101,10 @@ def _set_up(config: LabConfig, rundir: RunDir, threads: int, say: Say, progress:
     if "lenet" in config.stages:
         digits = load_digits(mnist=config.mnist, offline=config.offline)
         say(f"digits: {digits.record.source}, {digits.record.train} for training, {digits.record.test} for testing")
-    say(f"backbone: {backbone.name}, weights: {weights.source}")
+    say(f"backbone: {backbone.name} ({why}), weights: {weights.source}")
     line = AssemblyLine(rundir, threads=threads)
-    return Bench(config=config, line=line, backbone=backbone, weights=weights, photos=photos, digits=digits, say=say)
+    return Bench(config=config, line=line, backbone=backbone, weights=weights, photos=photos, digits=digits, say=say,
+                 progress=progress)  # fmt: skip
 
 
 def _basis(config: LabConfig, bench: Bench) -> dict[str, Any]:

@@ -27,7 +27,8 @@ def run(bench: Bench, seed: int) -> ChapterResult:
         bfloat16=has_bfloat16(), seed=seed,
     )  # fmt: skip
     batches = PhotoBatches(split=photos.train, preprocessing=SMALL, augmentation=Augmentation(colour=0.2))
-    train = fit(network, batches, config, on_epoch=bench.on_epoch("CNNScratch", config.epochs))
+    with bench.training("CNNScratch", config.epochs) as on_epoch:
+        train = fit(network, batches, config, on_epoch=on_epoch)
     subject = Subject(
         name="CNNScratch", seed=seed, parent=None, backbone="CNNScratch", how=HOW, weights="from scratch",
         train=train, architecture="CNNScratch",

@@ -8,7 +8,7 @@ import torch
 from petiole.bench.latency import measure, summarize
 from petiole.deploy.runtimes import OpenVinoRuntime
 from petiole.lab.bench import Bench
-from petiole.lab.config import Effort
+from petiole.progress import bar
 from petiole.records import Latency, Variant
 from petiole.rundir import write_atomic
 from petiole.variants import Task
@@ -16,16 +16,18 @@ from petiole.variants import Task
 TORCH_EAGER = ("CNNOptimized", "CNNPrunedG", "CNNPrunedGO", "CNNPrunedF", "CNNPrunedFO")
 """Photo networks whose eager float time is measured beside the runtime's: the reference, and what masks do to it."""
 
+ROUNDS = 20
+
 Key = tuple[str, str]
 """Variant key and runtime."""
 
 
 def run(bench: Bench, variants: Sequence[Variant]) -> dict[str, list[Latency]]:
     """Latency at batch 1 of each variant, by variant key. Raw samples go to ``latency/batch1.json``."""
-    threads, effort = bench.line.threads, bench.config.effort
+    threads = bench.line.threads
     calls = {key: call for variant in variants for key, call in _calls(bench, variant).items()}
     bench.say(f"timing {len(calls)} networks in interleaved rounds")
-    raw_ms = _measure(calls, effort)
+    raw_ms = _measure(bench, calls)
     raw_file = "latency/batch1.json"
     content = {f"{key} {runtime}": [round(ms, 5) for ms in row[:5000]] for (key, runtime), row in raw_ms.items()}
     write_atomic(bench.line.rundir.path / raw_file, json.dumps(content))
@@ -35,13 +37,17 @@ def run(bench: Bench, variants: Sequence[Variant]) -> dict[str, list[Latency]]:
     return result
 
 
-def _measure(calls: dict[Key, Callable[[], object]], effort: Effort) -> dict[Key, list[float]]:
+def _measure(bench: Bench, calls: dict[Key, Callable[[], object]]) -> dict[Key, list[float]]:
+    effort = bench.config.effort
     names = {f"{key} {runtime}": (key, runtime) for key, runtime in calls}
-    raw_ms = measure(
-        {name: calls[pair] for name, pair in names.items()},
-        min_samples=effort.latency_samples,
-        min_seconds=effort.latency_seconds,
-    )
+    with bar("timing", ROUNDS, unit="round", say=bench.say, terminal=bench.progress) as tell:
+        raw_ms = measure(
+            {name: calls[pair] for name, pair in names.items()},
+            min_samples=effort.latency_samples,
+            min_seconds=effort.latency_seconds,
+            rounds=ROUNDS,
+            progress=lambda done, _: tell(done, ""),
+        )
     return {names[name]: row for name, row in raw_ms.items()}
 
 
@@ -70,6 +76,8 @@ def _inference(network: torch.nn.Module, image: torch.Tensor) -> Callable[[], ob
 
 
 def _eager_network(bench: Bench, variant: Variant) -> torch.nn.Module | None:
+    if variant.engine == "eager":
+        return bench.eager_int8(variant)
     if variant.engine != "torch":
         return None
     if variant.name == "LeNet":

@@ -89,10 +89,8 @@ def retrain(
     def held() -> None:
         train_with_fixed_statistics(network)
 
-    return fit(
-        network, batches, config, objective=objective, hooks=hooks, train_mode=held,
-        on_epoch=bench.on_epoch(name, epochs),
-    )  # fmt: skip
+    with bench.training(name, epochs) as on_epoch:
+        return fit(network, batches, config, objective=objective, hooks=hooks, train_mode=held, on_epoch=on_epoch)
 
 
 def _subject(bench: Bench, name: str, seed: int, parent: str | None, how: str, train: Train) -> Subject:

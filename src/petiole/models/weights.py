@@ -59,8 +59,8 @@ def find_weights(backbone: str, *, weights: str | Path | None, offline: bool) ->
     return _from_timm(backbone, offline=offline)
 
 
-def choose_backbone(*, weights: str | Path | None, offline: bool) -> str:
-    """The backbone when none is named: resnet18 where its weights can be had, else efficientnet_lite0.
+def choose_backbone(*, weights: str | Path | None, offline: bool) -> tuple[str, str]:
+    """The backbone when none is named, and why: resnet18 where its weights can be had, else efficientnet_lite0.
 
     With a file of weights, the network that they are of.
 
@@ -70,17 +70,17 @@ def choose_backbone(*, weights: str | Path | None, offline: bool) -> str:
     if weights is None:
         try:
             _hub_file("resnet18", offline=offline)
-        except (DownloadError, UserError):
-            return "efficientnet_lite0"
-        return "resnet18"
+        except (DownloadError, UserError) as error:
+            return "efficientnet_lite0", f"resnet18 was not taken: {error}"
+        return "resnet18", "its weights are at hand"
     if str(weights) == RANDOM:
-        return "resnet18"
+        return "resnet18", "the handout's network"
     shapes = _shapes(_timm_names(read_state(Path(weights))))
     for name in RECOGNIZED:
         with torch.device("meta"):
             wanted = backbones.find(name).build().state_dict()
         if shapes == _shapes(wanted):
-            return name
+            return name, "the weights are of it"
     raise UserError(f"{weights} is not of {', '.join(RECOGNIZED)}: say with --backbone which network it is of")
 
 

@@ -7,11 +7,13 @@ become int8 and float again, is written by hand for the handout's LeNet and torc
 
 import copy
 import functools
+import importlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import Any, Literal
 
 import torch
 import torchvision
@@ -21,12 +23,14 @@ from torchvision.models.resnet import BasicBlock
 from petiole.errors import GateError, UserError
 
 LENET_PAIRS = [["conv1", "relu1"], ["conv2", "relu2"], ["fc1", "relu3"], ["fc2", "relu4"]]
+Recipe = Literal["dynamic", "static", "qat"]
 HEAD_DROPOUT = 0.5
 """Dropout before the combined model's float head, as in PyTorch's quantized transfer learning tutorial."""
 
 _DEPRECATIONS = [
     ("torch.ao.quantization is deprecated", DeprecationWarning),
     ("torch.quantize_per_tensor, torch.quantize_per_channel and other", UserWarning),
+    ("TypedStorage is deprecated", UserWarning),  # raised inside torch.load for int8 tensors
     ("Please use quant_min and quant_max to specify the range for observers", UserWarning),
 ]
 
@@ -216,20 +220,63 @@ def check_observers(prepared: nn.Module) -> None:
             raise GateError(f"observer {name} has seen no data: calibrate with training images before converting")
 
 
+def int8_modules() -> ModuleType:
+    """torch's library of eager int8 modules."""
+    _ao()
+    library: ModuleType = torch.ao.nn.quantized
+    return library
+
+
+@functools.cache
+@_quiet()
+def decomposed_operators() -> Any:
+    """The operators ``quantize_per_tensor``, ``dequantize_per_channel`` ..., which importing this module registers."""
+    _ao()
+    importlib.import_module("torch.ao.quantization.fx._decomposed")
+    return torch.ops.quantized_decomposed
+
+
 def quantized_layers(network: nn.Module) -> tuple[int, int]:
     """``(quantized, all)`` layers with weights: convolution, linear, LSTM."""
-    _ao()
-    library = torch.ao.nn.quantized
+    library = int8_modules()
     int8 = (library.Conv2d, library.Linear, library.dynamic.LSTM)
     done = sum(isinstance(module, int8) for module in network.modules())
     left = sum(isinstance(module, nn.Conv2d | nn.Linear | nn.LSTM) for module in network.modules())
     return done, done + left
 
 
+def restore(network: nn.Module, how: Recipe, state: Mapping[str, torch.Tensor]) -> nn.Module:
+    """The int8 network of a stored state; ``network`` is a float one of the same architecture.
+
+    Raises:
+        UserError: the state is of another network, or of another recipe.
+    """
+    if how == "dynamic":
+        int8 = dynamic(network)
+    else:
+        prepared = prepare_static(network) if how == "static" else prepare_qat(network)
+        with _quiet(), warnings.catch_warnings():
+            # Scales come from the state below; these observers are only there to be replaced.
+            warnings.filterwarnings("ignore", message="must run observer before calling calculate_qparams")
+            int8 = _ao().convert(prepared.eval(), inplace=True)
+    try:
+        int8.load_state_dict(dict(state))
+    except (RuntimeError, KeyError) as error:
+        raise UserError(f"the stored int8 weights are not of {how} quantization of this network") from error
+    return int8
+
+
 def save_state(network: nn.Module, path: Path) -> int:
     """Store the state dict with torch.save; returns the file's bytes (an int8 weight takes 1 byte)."""
     torch.save(network.state_dict(), path)
     return path.stat().st_size
+
+
+@_quiet()
+def load_state(path: Path) -> dict[str, torch.Tensor]:
+    """Read what :func:`save_state` wrote; code in the file is never run."""
+    state: dict[str, torch.Tensor] = torch.load(path, weights_only=True)
+    return state
 
 
 def _require_some(network: nn.Module) -> nn.Module:

@@ -1,0 +1,44 @@
+"""Quantization-aware training as all chapters and both engines do it: what differs is how a network is prepared."""
+
+from collections.abc import Callable
+
+from torch import nn
+
+from petiole.data.augment import Augmentation, PhotoBatches
+from petiole.lab.bench import Bench
+from petiole.records import Train
+from petiole.training.fit import Batches, FitConfig, Hooks, fit
+
+
+def train_prepared(
+    bench: Bench,
+    prepared: nn.Module,
+    batches: Batches,
+    config: FitConfig,
+    *,
+    freeze: Callable[[nn.Module], None],
+    name: str,
+) -> Train:
+    """Train a prepared network in place; ``freeze`` fixes its scales for the last of several epochs
+    (Krishnamoorthi 2018, "Quantizing deep convolutional networks for efficient inference", section 3.2.4)."""
+
+    def before_epoch(epoch: int) -> None:
+        if epoch == config.epochs > 1:
+            freeze(prepared)
+
+    with bench.training(name, config.epochs) as on_epoch:
+        return fit(prepared, batches, config, hooks=Hooks(before_epoch=before_epoch), on_epoch=on_epoch)
+
+
+def train_on_photos(
+    bench: Bench, prepared: nn.Module, seed: int, *, freeze: Callable[[nn.Module], None], name: str
+) -> Train:
+    """:func:`train_prepared` on the training photos, with the one recipe of both engines."""
+    config = FitConfig(
+        epochs=bench.config.effort.photo_qat_epochs, lr=2e-5, weight_decay=0.0, label_smoothing=0.1, seed=seed
+    )
+    batches = PhotoBatches(
+        split=bench.photo_data().train, preprocessing=bench.backbone.preprocessing,
+        augmentation=Augmentation(colour=0.2),
+    )  # fmt: skip
+    return train_prepared(bench, prepared, batches, config, freeze=freeze, name=name)
