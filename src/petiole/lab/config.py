@@ -18,7 +18,8 @@ class Effort(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     scratch_epochs: int = 60
-    probe_epochs: int = 15
+    probe_epochs: int = 20
+    probe_views: int = 8
     transfer_epochs: int = 5
     retrain_first_epochs: int = 2
     retrain_global_epochs: int = 6

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from torch import nn
 
-from petiole.data.augment import Augmentation, PhotoBatches
 from petiole.lab.bench import Bench
+from petiole.lab.transfer import training_views
 from petiole.records import Train
 from petiole.training.fit import Batches, FitConfig, Hooks, fit
 
@@ -37,8 +37,4 @@ def train_on_photos(
     config = FitConfig(
         epochs=bench.config.effort.photo_qat_epochs, lr=2e-5, weight_decay=0.0, label_smoothing=0.1, seed=seed
     )
-    batches = PhotoBatches(
-        split=bench.photo_data().train, preprocessing=bench.backbone.preprocessing,
-        augmentation=Augmentation(colour=0.2),
-    )  # fmt: skip
-    return train_prepared(bench, prepared, batches, config, freeze=freeze, name=name)
+    return train_prepared(bench, prepared, training_views(bench), config, freeze=freeze, name=name)

@@ -1,6 +1,7 @@
 """Handout section 3.2: transfer. First only a new output layer learns, then the whole network."""
 
 import copy
+from itertools import chain
 from typing import Any
 
 import torch
@@ -18,8 +19,9 @@ from petiole.training.statistics import train_with_fixed_statistics
 from petiole.variants import Subject
 
 ADAPTED = (
-    "The pretrained network with a new output layer of one neuron for each class; only that layer learned, on the "
-    "features of the training photos, which the frozen network computed once."
+    "The pretrained network with a new output layer of one neuron for each class; only that layer learned, on features "
+    "that the frozen network computed once: of each training photo as it is judged, of its mirror image, and of "
+    "{views} random crops of it."
 )
 OPTIMIZED = (
     "CNNAdapted with all its weights released: retrained as a whole at a small learning rate on random crops of the "
@@ -33,7 +35,8 @@ def run(bench: Bench, seed: int) -> ChapterResult:
     network = backbones.adapt(bench.backbone, bench.weights.state, classes=len(photos.record.classes), seed=seed)
     network.eval()
     adapted_train, gates = train_output_layer(network, bench, seed)
-    adapted = _subject(bench, "CNNAdapted", seed, None, ADAPTED, adapted_train)
+    how = ADAPTED.format(views=bench.config.effort.probe_views)
+    adapted = _subject(bench, "CNNAdapted", seed, None, how, adapted_train)
     first = bench.line.judge_float(network, task, adapted, gates=gates)
     network.to(memory_format=torch.channels_last)
     train = retrain(network, bench, seed, name="CNNOptimized", epochs=bench.config.effort.transfer_epochs, lr=3e-5)
@@ -51,9 +54,8 @@ def train_output_layer(network: nn.Module, bench: Bench, seed: int) -> tuple[Tra
     """
     before = copy.deepcopy(network.state_dict())
     name, layer = backbones.output_layer(network)
-    values = features(network, layer, bench.train_inputs())
-    config = FitConfig(epochs=bench.config.effort.probe_epochs, lr=3e-3, weight_decay=0.05, warmup=0.0, seed=seed)
-    train = fit(layer, FeatureBatches(features=values, labels=bench.photo_data().train.labels), config)
+    config = FitConfig(epochs=bench.config.effort.probe_epochs, lr=1e-3, weight_decay=0.05, warmup=0.0, seed=seed)
+    train = fit(layer, _frozen_features(network, layer, bench, seed), config)
     for key, tensor in network.state_dict().items():
         changed = not torch.equal(tensor, before[key])
         if key.startswith(f"{name}."):
@@ -63,6 +65,27 @@ def train_output_layer(network: nn.Module, bench: Bench, seed: int) -> tuple[Tra
             raise GateError(f"{key} changed although it was frozen")
     trained = sum(parameter.numel() for parameter in layer.parameters())
     return train, {"frozen_unchanged": True, "trained_parameters": trained}
+
+
+def _frozen_features(network: nn.Module, layer: nn.Module, bench: Bench, seed: int) -> FeatureBatches:
+    """What reaches ``layer`` for each training photo: its fixed view, the mirror image of that, and random views."""
+    fixed, labels = bench.train_inputs(), bench.photo_data().train.labels
+    batches, generator = training_views(bench), torch.Generator().manual_seed(seed)
+    passes = [batches.epoch(generator) for _ in range(bench.config.effort.probe_views)]
+    with torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16()):
+        seen = [
+            (features(network, layer, inputs).float(), shown)
+            for inputs, shown in chain([(fixed, labels), (fixed.flip(-1), labels)], *passes)
+        ]
+    return FeatureBatches(features=torch.cat([one for one, _ in seen]), labels=torch.cat([one for _, one in seen]))
+
+
+def training_views(bench: Bench) -> PhotoBatches:
+    """The training photos as every chapter shows them to the backbone: random crops, mirrored, colours changed."""
+    return PhotoBatches(
+        split=bench.photo_data().train, preprocessing=bench.backbone.preprocessing,
+        augmentation=Augmentation(colour=0.2),
+    )  # fmt: skip
 
 
 def retrain(
@@ -77,20 +100,18 @@ def retrain(
     hooks: Hooks | None = None,
 ) -> Train:
     """Retrain a whole photo network in place, BatchNorm's statistics held: what transfer and pruning share."""
-    photos = bench.photo_data()
     config = FitConfig(
         epochs=epochs, lr=lr, weight_decay=0.05, label_smoothing=0.0 if objective else 0.1, bfloat16=has_bfloat16(),
         seed=seed,
     )  # fmt: skip
-    batches = PhotoBatches(
-        split=photos.train, preprocessing=bench.backbone.preprocessing, augmentation=Augmentation(colour=0.2)
-    )
 
     def held() -> None:
         train_with_fixed_statistics(network)
 
     with bench.training(name, epochs) as on_epoch:
-        return fit(network, batches, config, objective=objective, hooks=hooks, train_mode=held, on_epoch=on_epoch)
+        return fit(
+            network, training_views(bench), config, objective=objective, hooks=hooks, train_mode=held, on_epoch=on_epoch
+        )
 
 
 def _subject(bench: Bench, name: str, seed: int, parent: str | None, how: str, train: Train) -> Subject:
