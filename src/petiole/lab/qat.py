@@ -34,7 +34,5 @@ def train_on_photos(
     bench: Bench, prepared: nn.Module, seed: int, *, freeze: Callable[[nn.Module], None], name: str
 ) -> Train:
     """:func:`train_prepared` on the training photos, with the one recipe of both engines."""
-    config = FitConfig(
-        epochs=bench.config.effort.photo_qat_epochs, lr=2e-5, weight_decay=0.0, label_smoothing=0.1, seed=seed
-    )
+    config = FitConfig(epochs=bench.config.effort.photo_qat_epochs, lr=2e-5, weight_decay=0.0, seed=seed)
     return train_prepared(bench, prepared, training_views(bench), config, freeze=freeze, name=name)

@@ -100,10 +100,7 @@ def retrain(
     hooks: Hooks | None = None,
 ) -> Train:
     """Retrain a whole photo network in place, BatchNorm's statistics held: what transfer and pruning share."""
-    config = FitConfig(
-        epochs=epochs, lr=lr, weight_decay=0.05, label_smoothing=0.0 if objective else 0.1, bfloat16=has_bfloat16(),
-        seed=seed,
-    )  # fmt: skip
+    config = FitConfig(epochs=epochs, lr=lr, weight_decay=0.05, bfloat16=has_bfloat16(), seed=seed)
 
     def held() -> None:
         train_with_fixed_statistics(network)
