@@ -56,13 +56,15 @@ def refit(
     Raises:
         GateError: a pruned convolution was not met.
     """
-    graphs = [_graph(each, inputs) for each in (network, unpruned)]
+    graph = _graph(unpruned, inputs, masks)
     chunks = inputs.split(CHUNK)
     sampler = _Sampler(masks, positions, seed)
     with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
         for chunk in chunks:
-            _Recording(graphs[1], sampler).run(chunk)
-        refitting = _Refitting(graphs[0], sampler, network)
+            _Recording(graph, sampler).run(chunk)
+        own, used = network.eval().state_dict(), graph.state_dict()
+        graph.load_state_dict({name: own[name] for name in used}, assign=True)  # the pruned network's own tensors
+        refitting = _Refitting(graph, sampler, network)
         refitting.run(_Chunks(chunks))
     convolutions = {f"{name}.weight" for name, each in network.named_modules() if isinstance(each, nn.Conv2d)}
     if missed := convolutions & set(masks) - {f"{one.name}.weight" for one in refitting.done}:
@@ -70,11 +72,17 @@ def refit(
     return refitting.done
 
 
-def _graph(network: nn.Module, inputs: torch.Tensor) -> GraphModule:
-    """The network in eval mode as a graph of tensor operations; its parameters are the network's own."""
+def _graph(network: nn.Module, inputs: torch.Tensor, masks: Mapping[str, torch.Tensor]) -> GraphModule:
+    """The network in eval mode as a graph of tensor operations, as far as its last pruned convolution."""
     batch = Dim("batch", min=1, max=4096)
     program = torch.export.export(network.eval(), (inputs[:2],), dynamic_shapes=({0: batch},), strict=True)
-    return program.module(check_guards=False)
+    module = program.module(check_guards=False)
+    pruned = [node for node in module.graph.nodes if _convolution(node) in masks]
+    if pruned:
+        module.graph.output_node().args = ((pruned[-1],),)
+        module.graph.eliminate_dead_code()
+        module.recompile()
+    return module
 
 
 class _Sampler:
