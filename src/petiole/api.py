@@ -17,7 +17,8 @@ def _print(text: str) -> None:
 def lab(*, data: Path | None = None, mnist: Path | None = None, out: Path = Path("runs/lab"),
         backbone: str | None = None, weights: str | None = None, offline: bool = False, amount: float = 0.3,
         seed: int = 0, seeds: int = 1, author: Sequence[str] = (), stages: Sequence[str] = STAGES,
-        profile: str = "lab", count: int | None = None, say: Callable[[str], None] = _print) -> Results:  # fmt: skip
+        profile: str = "lab", count: int | None = None, demo_seed: int = 123,
+        say: Callable[[str], None] = _print) -> Results:  # fmt: skip
     """Run the lab and write ``results.json``, ``report.html`` and ``Readme.txt`` into ``out``.
 
     Raises:
@@ -30,6 +31,7 @@ def lab(*, data: Path | None = None, mnist: Path | None = None, out: Path = Path
     config = LabConfig(
         data=data, mnist=mnist, out=out, backbone=backbone, weights=weights, offline=offline, amount=amount,
         seed=seed, seeds=seeds, authors=tuple(author), stages=tuple(stages), profile=profile, count=count,
+        demo_seed=demo_seed,
         effort=effort(profile),
     )  # fmt: skip
     results = run_lab(config, command=shlex.join(["petiole", *sys.argv[1:]]), say=say, progress=sys.stderr.isatty())

@@ -62,6 +62,7 @@ def lab(
         typer.Option(help="Chapters to run, with commas: scratch,transfer,pruning,demos,quantization,lenet."),
     ] = "",
     profile: Annotated[str, typer.Option(help="lab, or quick: a small version for trying out.")] = "lab",
+    demo_seed: Annotated[int, typer.Option(help="Seed of demo-dtype's layer and input; the handout's is 123.")] = 123,
     count: Annotated[int | None, typer.Option(help="Number of drawn photos, where photos are drawn.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -72,7 +73,7 @@ def lab(
     chosen = [stage.strip() for stage in stages.split(",") if stage.strip()] or list(STAGES)
     results = api.lab(
         data=data, mnist=mnist, out=out, backbone=backbone, weights=weights, offline=offline, amount=amount,
-        seed=seed, seeds=seeds, author=author or [], stages=chosen, profile=profile, count=count,
+        seed=seed, seeds=seeds, author=author or [], stages=chosen, profile=profile, count=count, demo_seed=demo_seed,
         say=lambda text: typer.echo(text, err=True),
     )  # fmt: skip
     if as_json:

@@ -50,6 +50,7 @@ class LabConfig(BaseModel):
     authors: tuple[str, ...] = ()
     stages: tuple[str, ...] = STAGES
     count: int | None = None
+    demo_seed: int = 123
     profile: str = "lab"
     effort: Effort = Effort()
 

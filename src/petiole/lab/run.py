@@ -54,7 +54,7 @@ def run_lab(config: LabConfig, *, command: str, say: Say, progress: bool) -> Res
             if name != "demos":
                 _chapter(bench, name, seed, basis, gathered, failures, stages)
     if "demos" in config.stages:
-        gathered.demos = _demos(rundir, basis, say)
+        gathered.demos = _demos(rundir, {**basis, "demo_seed": config.demo_seed}, config.demo_seed, say)
     latency = _timing(bench, basis, gathered.variants)
     variants = [v.model_copy(update={"latency": latency[v.key]}) for v in gathered.variants]
     run = Run(
@@ -151,11 +151,11 @@ def _chapter(bench: Bench, name: str, seed: int, basis: dict[str, Any], gathered
     gathered.curves += [CurvePoint.model_validate(row) for row in stored["curves"]]
 
 
-def _demos(rundir: RunDir, basis: dict[str, Any], say: Say) -> dict[str, Any]:
+def _demos(rundir: RunDir, basis: dict[str, Any], seed: int, say: Say) -> dict[str, Any]:
     stored = rundir.load("demos", basis)
     if stored is None:
         say("chapter demos")
-        stored = {"dtype": demos.dtype_demo(), "lstm": demos.lstm_demo()}
+        stored = {"dtype": demos.dtype_demo(seed), "lstm": demos.lstm_demo()}
         rundir.save("demos", basis, stored)
     result: dict[str, Any] = stored
     return result
