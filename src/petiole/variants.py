@@ -5,7 +5,7 @@ Latency is measured later, for all variants of a run together, in one interleave
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,25 +93,18 @@ class AssemblyLine:
             GateError: the exported file calls pictures differently.
         """
         network.eval()
-        reference = predict(network, task.inputs, task.labels)
-        with self.rundir.replacing(self.rundir.artifact(subject.folder)) as directory:
-            file_bytes = self._exporter.export(
-                network,
-                task.preprocessing.input_shape,
-                directory / "model.onnx",
-                architecture=subject.architecture,
-            )
-            artifact.save_weights(network.state_dict(), directory)
-            sparse = save_sparse(network.state_dict(), directory / "weights.sparse") if _is_pruned(subject) else None
-            deployed = self._deployed(directory, task)
-            flips = require_parity(parity_flips(reference.logits, deployed.logits), len(task.labels), name=subject.name)
-            dense = (directory / "weights.safetensors").stat().st_size
-            self._card(directory, task, subject, deployed)
-        variant = self._record(
-            task, subject, deployed, measured=counted or network, file_bytes=file_bytes,
-            dense_bytes=dense, sparse_bytes=sparse,
-            gates={**(gates or {}), "parity_flips": flips},
-        )  # fmt: skip
+        sizes: dict[str, int] = {}
+
+        def store(directory: Path) -> dict[str, Any]:
+            if _is_pruned(subject):
+                sizes["sparse_bytes"] = save_sparse(network.state_dict(), directory / "weights.sparse")
+            sizes["dense_bytes"] = (directory / "weights.safetensors").stat().st_size
+            return {}
+
+        variant = self._judge(
+            network, network, task, subject, store, measured=counted or network, gates=gates or {},
+            architecture=subject.architecture,
+        ).model_copy(update=sizes)  # fmt: skip
         return _profiled(variant, network, task) if profiled else variant
 
     def judge_pt2e(self, graph: GraphModule, float_network: nn.Module, task: Task, subject: Subject) -> Variant:
@@ -121,20 +114,14 @@ class AssemblyLine:
             GateError: a layer is not quantized, or the exported file calls pictures differently.
         """
         planned = require_all(*converted_layers(graph), where=subject.name)
-        reference = predict(graph, task.inputs, task.labels)
-        with self.rundir.replacing(self.rundir.artifact(subject.folder)) as directory:
-            file_bytes = self._exporter.export(graph, task.preprocessing.input_shape, directory / "model.onnx")
-            artifact.save_weights(float_network.state_dict(), directory)
-            runtime = OpenVinoRuntime(directory / "model.onnx", threads=self.threads)
-            int8, total = runtime.int8_layers()
-            require_all(int8, total, where=f"{subject.name} as compiled by OpenVINO")
-            deployed = self._deployed(directory, task)
-            flips = require_parity(parity_flips(reference.logits, deployed.logits), len(task.labels), name=subject.name)
-            self._card(directory, task, subject, deployed)
-        return self._record(
-            task, subject, deployed, measured=float_network, file_bytes=file_bytes, dense_bytes=None, sparse_bytes=None,
-            gates={"quantized_layers": planned, "int8_compiled": f"{int8}/{total}", "parity_flips": flips},
-        )  # fmt: skip
+
+        def check(directory: Path) -> dict[str, Any]:
+            int8, total = self._runtime(directory).int8_layers()
+            return {"int8_compiled": require_all(int8, total, where=f"{subject.name} as compiled by OpenVINO")}
+
+        return self._judge(
+            graph, graph, task, subject, check, measured=float_network, gates={"quantized_layers": planned}
+        )
 
     def judge_eager(
         self, network: nn.Module, float_network: nn.Module, task: Task, subject: Subject, *, float_layers: int = 0
@@ -148,25 +135,51 @@ class AssemblyLine:
         """
         done, total = eager.quantized_layers(network)
         require_all(done, total - float_layers, where=f"{subject.name} (eager)")
-        reference = predict(network, task.inputs, task.labels)
-        with self.rundir.replacing(self.rundir.artifact(subject.folder)) as directory:
-            twin = eager_twin.twin(network)
-            file_bytes = self._exporter.export(twin, task.preprocessing.input_shape, directory / "model.onnx")
-            artifact.save_weights(float_network.state_dict(), directory)
+
+        def store(directory: Path) -> dict[str, Any]:
             eager.save_state(network, directory / "state.pth")
-            runtime = OpenVinoRuntime(directory / "model.onnx", threads=self.threads)
-            int8, compiled = runtime.int8_layers()
-            deployed = self._deployed(directory, task)
-            flips = require_parity(parity_flips(reference.logits, deployed.logits), len(task.labels), name=subject.name)
-            self._card(directory, task, subject, deployed)
-        return self._record(
-            task, subject, deployed, measured=float_network, file_bytes=file_bytes, dense_bytes=None, sparse_bytes=None,
-            gates={"quantized_layers": f"{done}/{total}", "int8_compiled": f"{int8}/{compiled}", "parity_flips": flips},
+            int8, compiled = self._runtime(directory).int8_layers()
+            return {"int8_compiled": f"{int8}/{compiled}"}
+
+        return self._judge(
+            network, eager_twin.twin(network), task, subject, store, measured=float_network,
+            gates={"quantized_layers": f"{done}/{total}"},
         )  # fmt: skip
 
-    def _deployed(self, directory: Path, task: Task) -> Predictions:
-        runtime = OpenVinoRuntime(directory / "model.onnx", threads=self.threads)
-        return predict(runtime, task.inputs, task.labels, batch_images=1 if task.dataset == "photos" else 250)
+    def _judge(
+        self, network: nn.Module, exported: nn.Module, task: Task, subject: Subject,
+        complete: Callable[[Path], dict[str, Any]], *, measured: nn.Module, gates: dict[str, Any],
+        architecture: str = "",
+    ) -> Variant:  # fmt: skip
+        """What all networks share: ``exported`` becomes the file, is judged, and must call pictures as ``network`` does.
+
+        ``measured`` is the float network of which weights are stored, parameters and MACs counted. ``complete`` adds
+        what this kind has beside it to the artifact and returns its gates.
+        """
+        reference = predict(network, task.inputs, task.labels)
+        with self.rundir.replacing(self.rundir.artifact(subject.folder)) as directory:
+            path, shape = directory / "model.onnx", task.preprocessing.input_shape
+            file_bytes = self._exporter.export(exported, shape, path, architecture=architecture)
+            artifact.save_weights(measured.state_dict(), directory)
+            more = complete(directory)
+            deployed = predict(
+                self._runtime(directory), task.inputs, task.labels, batch_images=1 if task.dataset == "photos" else 250
+            )
+            flips = require_parity(parity_flips(reference.logits, deployed.logits), len(task.labels), name=subject.name)
+            self._card(directory, task, subject, deployed)
+        return Variant(
+            name=subject.name, seed=subject.seed, parent=subject.parent, backbone=subject.backbone,
+            engine=subject.engine, accuracy=deployed.accuracy(task.classes),
+            versus_parent=self._versus(subject, subject.parent, deployed), baseline=subject.baseline,
+            versus_baseline=self._versus(subject, subject.baseline, deployed), parameters=parameters(measured),
+            nonzero_parameters=nonzero_parameters(measured), macs=macs(measured, task.preprocessing.input_shape),
+            file_bytes=file_bytes, train=subject.train, gates={**gates, **more, "parity_flips": flips},
+            artifact=f"artifacts/{subject.folder}", dataset=task.dataset, how=subject.how, weights=subject.weights,
+            predictions=self._store(task, subject, deployed),
+        )  # fmt: skip
+
+    def _runtime(self, directory: Path) -> OpenVinoRuntime:
+        return OpenVinoRuntime(directory / "model.onnx", threads=self.threads)
 
     def _card(self, directory: Path, task: Task, subject: Subject, deployed: Predictions) -> None:
         artifact.write_card(
@@ -184,21 +197,6 @@ class AssemblyLine:
                 "logits_digest": artifact.logits_digest(deployed.logits[:8]),
             },
         )
-
-    def _record(self, task: Task, subject: Subject, deployed: Predictions, *, measured: nn.Module, file_bytes: int,
-                dense_bytes: int | None, sparse_bytes: int | None, gates: dict[str, Any]) -> Variant:  # fmt: skip
-        predictions = self._store(task, subject, deployed)
-        return Variant(
-            name=subject.name, seed=subject.seed, parent=subject.parent, backbone=subject.backbone,
-            engine=subject.engine, accuracy=deployed.accuracy(task.classes),
-            versus_parent=self._versus(subject, subject.parent, deployed), baseline=subject.baseline,
-            versus_baseline=self._versus(subject, subject.baseline, deployed), parameters=parameters(measured),
-            nonzero_parameters=nonzero_parameters(measured), macs=macs(measured, task.preprocessing.input_shape),
-            file_bytes=file_bytes, train=subject.train, gates=gates,
-            artifact=f"artifacts/{subject.folder}",
-            dataset=task.dataset, how=subject.how, weights=subject.weights, dense_bytes=dense_bytes,
-            sparse_bytes=sparse_bytes, predictions=predictions,
-        )  # fmt: skip
 
     def _versus(self, subject: Subject, other: str | None, deployed: Predictions) -> VersusParent | None:
         if other is None:
