@@ -151,7 +151,7 @@ class AssemblyLine:
         complete: Callable[[Path], dict[str, Any]], *, measured: nn.Module, gates: dict[str, Any],
         architecture: str = "",
     ) -> Variant:  # fmt: skip
-        """What all networks share: ``exported`` becomes the file, is judged, and must call pictures as ``network`` does.
+        """What all share: ``exported`` becomes the file, is judged, and must call pictures as ``network`` does.
 
         ``measured`` is the float network of which weights are stored, parameters and MACs counted. ``complete`` adds
         what this kind has beside it to the artifact and returns its gates.

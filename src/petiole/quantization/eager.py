@@ -260,7 +260,7 @@ def restore(network: nn.Module, how: Recipe, state: Mapping[str, torch.Tensor]) 
             warnings.filterwarnings("ignore", message="must run observer before calling calculate_qparams")
             int8 = _ao().convert(prepared.eval(), inplace=True)
     try:
-        int8.load_state_dict(dict(state))
+        int8.load_state_dict(state)  # as it was read: it carries the versions of int8 modules
     except (RuntimeError, KeyError) as error:
         raise UserError(f"the stored int8 weights are not of {how} quantization of this network") from error
     return int8
