@@ -2,8 +2,7 @@
 
 The one file that knows ``torch.ao``, which is deprecated; its warnings about that are silenced here, by name,
 and only while it is called. Eager mode does not see the graph: which modules are fused, and where tensors
-become int8 and float again, is written by hand for the handout's LeNet and torchvision's resnet18.
-"""
+become int8 and float again, is written by hand for the handout's LeNet and torchvision's resnet18."""
 
 import copy
 import functools
