@@ -47,7 +47,7 @@ def inputs() -> torch.Tensor:
 def test_every_layer_is_quantized_and_the_runtime_agrees(
     network: nn.Module, inputs: torch.Tensor, tmp_path: Path
 ) -> None:
-    prepared = pt2e.prepare_static(network, (3, 8, 8))
+    prepared = pt2e.prepare_static(pt2e.export_graph(network, (3, 8, 8)))
     assert pt2e.calibrate(prepared, inputs) == 16
     converted = pt2e.convert(prepared)
     assert converted_layers(converted) == (3, 3)
@@ -63,7 +63,7 @@ def test_every_layer_is_quantized_and_the_runtime_agrees(
 
 def test_uncalibrated_observers_are_refused_by_name(network: nn.Module) -> None:
     with pytest.raises(GateError, match=r"observer .* has seen no data"):
-        pt2e.convert(pt2e.prepare_static(network, (3, 8, 8)))
+        pt2e.convert(pt2e.prepare_static(pt2e.export_graph(network, (3, 8, 8))))
 
 
 def test_float_exports_share_a_template_but_not_weights(
@@ -80,7 +80,7 @@ def test_float_exports_share_a_template_but_not_weights(
 
 
 def test_a_float_graph_has_no_quantized_layer(network: nn.Module) -> None:
-    assert converted_layers(pt2e.fused_float(network, (3, 8, 8))) == (0, 3)
+    assert converted_layers(pt2e.fused_float(pt2e.export_graph(network, (3, 8, 8)))) == (0, 3)
     with pytest.raises(GateError, match="only 0 of 3"):
         require_all(0, 3, where="Tiny")
 

@@ -34,7 +34,7 @@ def measure(
 ) -> dict[str, list[float]]:
     """Raw timings of each call in ms, in order: at least ``min_samples``, adding up to ``min_seconds``.
 
-    Every call is made ``warmup_calls`` times first; the fastest of these tells how many timings a block
+    Every call is made ``warmup_calls`` times first, and for ``settle_ms``; the fastest of these tells how many timings a block
     holds, so that ``rounds`` rounds suffice. If they did not, rounds go on until all have enough. A block
     starts with untimed calls: at least one, until ``settle_ms`` have passed. Python's garbage collector rests
     meanwhile.
@@ -47,7 +47,7 @@ def measure(
     with _no_garbage_collection():
         block: dict[str, int] = {}
         for name, call in calls.items():
-            fastest_ms = min(_timed_ms(call, clock) for _ in range(warmup_calls))
+            fastest_ms = _warm_up(call, warmup_calls, settle_ms, clock)
             enough = max(min_samples, math.ceil(min_seconds * 1000 / max(fastest_ms, 1e-6)))
             block[name] = math.ceil(enough / rounds)
         done = 0
@@ -91,6 +91,14 @@ def _timed_ms(call: Call, clock: Clock) -> float:
     start = clock()
     call()
     return (clock() - start) / 1e6
+
+
+def _warm_up(call: Call, calls: int, settle_ms: float, clock: Clock) -> float:
+    """The fastest of at least so many calls that take at least ``settle_ms`` together, in ms."""
+    start, fastest_ms, done = clock(), math.inf, 0
+    while done < calls or (clock() - start) / 1e6 < settle_ms:
+        fastest_ms, done = min(fastest_ms, _timed_ms(call, clock)), done + 1
+    return fastest_ms
 
 
 def _settle(call: Call, settle_ms: float, clock: Clock) -> None:

@@ -73,10 +73,11 @@ def _pt2e(bench: Bench, network: LeNet, batches: TensorBatches, seed: int) -> li
     def judge(int8: torch.fx.GraphModule, name: str, train: Train | None = None) -> Variant:
         return bench.line.judge_pt2e(int8, network, bench.digit_task(), _subject(name, seed, "pt2e", train, PARENT))
 
-    prepared = pt2e.prepare_static(network, DIGITS.input_shape)
+    graph = pt2e.export_graph(network, DIGITS.input_shape)
+    prepared = pt2e.prepare_static(graph)
     pt2e.calibrate(prepared, _calibration(batches))
     static = judge(pt2e.convert(prepared), "LeNet-static-int8")
-    trained = pt2e.prepare_qat(network, DIGITS.input_shape)
+    trained = pt2e.prepare_qat(graph)
     pt2e.calibrate(trained, _calibration(batches))
     train = qat.train_prepared(
         bench, trained, batches, _qat_config(bench, seed), freeze=pt2e.freeze_observers,

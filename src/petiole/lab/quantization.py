@@ -1,7 +1,7 @@
 """Handout section 3.4.2: static quantization and quantization-aware training of the transferred network (PT2E)."""
 
 import torch
-from torch import nn
+from torch.fx import GraphModule
 
 from petiole.lab import qat, quantization_eager
 from petiole.lab.bench import Bench, ChapterResult
@@ -24,19 +24,20 @@ FUSED = "CNNOptimized with every BatchNorm folded into the convolution before it
 def run(bench: Bench, seed: int) -> ChapterResult:
     """Judge the fused float network, static int8 and QAT int8."""
     optimized = bench.photo_network("CNNOptimized", seed)
-    task, shape = bench.photo_task(), bench.backbone.preprocessing.input_shape
-    fused = pt2e.fused_float(optimized, shape)
+    task = bench.photo_task()
+    graph = pt2e.export_graph(optimized, bench.backbone.preprocessing.input_shape)
+    fused = pt2e.fused_float(graph)
     variants = [
         bench.line.judge_float(
             fused, task, _subject(bench, "CNNOptimized-fused", seed, FUSED, "torch"), counted=optimized
         )
     ]
-    prepared = pt2e.prepare_static(optimized, shape)
+    prepared = pt2e.prepare_static(graph)
     shown = pt2e.calibrate(prepared, _calibration(bench, seed))
     bench.say(f"calibrated with {shown} training photos")
     subject = _subject(bench, "CNNOptimized-static-int8", seed, STATIC, "pt2e")
     variants.append(bench.line.judge_pt2e(pt2e.convert(prepared), optimized, task, subject))
-    trained, train = _qat(bench, optimized, seed)
+    trained, train = _qat(bench, graph, seed)
     subject = _subject(bench, "CNNOptimized-qat-int8", seed, QAT, "pt2e", train)
     variants.append(bench.line.judge_pt2e(pt2e.convert(trained), optimized, task, subject))
     if bench.backbone.name == "resnet18":
@@ -51,8 +52,8 @@ def _calibration(bench: Bench, seed: int) -> torch.Tensor:
     return inputs[order[: bench.config.effort.calibration_images]]
 
 
-def _qat(bench: Bench, optimized: nn.Module, seed: int) -> tuple[torch.fx.GraphModule, Train]:
-    prepared = pt2e.prepare_qat(optimized, bench.backbone.preprocessing.input_shape)
+def _qat(bench: Bench, graph: GraphModule, seed: int) -> tuple[GraphModule, Train]:
+    prepared = pt2e.prepare_qat(graph)
     pt2e.calibrate(prepared, _calibration(bench, seed)[:32])
     return prepared, qat.train_on_photos(
         bench, prepared, seed, freeze=pt2e.freeze_observers, name="CNNOptimized-qat-int8"

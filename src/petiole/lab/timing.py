@@ -13,7 +13,7 @@ from petiole.records import Latency, Variant
 from petiole.rundir import write_atomic
 from petiole.variants import Task
 
-TORCH_EAGER = ("CNNOptimized", "CNNPrunedG", "CNNPrunedGO", "CNNPrunedF", "CNNPrunedFO")
+TORCH_EAGER = ("CNNOptimized", "CNNPrunedF", "CNNPrunedG")
 """Photo networks whose eager float time is measured beside the runtime's: the reference, and what masks do to it."""
 
 ROUNDS = 20
@@ -46,7 +46,7 @@ def _measure(bench: Bench, calls: dict[Key, Callable[[], object]]) -> dict[Key, 
             min_samples=effort.latency_samples,
             min_seconds=effort.latency_seconds,
             rounds=ROUNDS,
-            progress=lambda done, _: tell(done, ""),
+            progress=lambda done, _: tell(min(done, ROUNDS), ""),
         )
     return {names[name]: row for name, row in raw_ms.items()}
 

@@ -35,22 +35,22 @@ def export_graph(network: nn.Module, input_shape: tuple[int, ...]) -> GraphModul
     return graph
 
 
-def fused_float(network: nn.Module, input_shape: tuple[int, ...]) -> GraphModule:
-    """The float network with BatchNorm folded into its convolutions, ready to be judged."""
-    graph = export_graph(network, input_shape)
-    allow_exported_model_train_eval(graph)
-    return graph
+def fused_float(graph: GraphModule) -> GraphModule:
+    """The float network of :func:`export_graph`, ready to be judged; a copy, as of the functions below."""
+    fused = copy.deepcopy(graph)
+    allow_exported_model_train_eval(fused)
+    return fused
 
 
-def prepare_static(network: nn.Module, input_shape: tuple[int, ...]) -> GraphModule:
+def prepare_static(graph: GraphModule) -> GraphModule:
     """The graph with observers, ready for calibration."""
-    prepared: GraphModule = prepare_pt2e(export_graph(network, input_shape), LabQuantizer(qat=False))
+    prepared: GraphModule = prepare_pt2e(copy.deepcopy(graph), LabQuantizer(qat=False))
     return prepared
 
 
-def prepare_qat(network: nn.Module, input_shape: tuple[int, ...]) -> GraphModule:
+def prepare_qat(graph: GraphModule) -> GraphModule:
     """The graph with fake-quantize, ready for training; ``.train()`` and ``.eval()`` work on it."""
-    prepared: GraphModule = prepare_qat_pt2e(export_graph(network, input_shape), LabQuantizer(qat=True))
+    prepared: GraphModule = prepare_qat_pt2e(copy.deepcopy(graph), LabQuantizer(qat=True))
     allow_exported_model_train_eval(prepared)
     return prepared
 
