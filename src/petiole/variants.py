@@ -32,6 +32,10 @@ from petiole.stats import mcnemar_exact
 from petiole.training.evaluate import Predictions, predict
 
 
+DIGITS_BATCH = 250
+"""The same for a network and its file: dynamic quantization takes a scale from the whole batch."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Task:
     """What networks are judged on: the test split as inputs ``(N, C, H, W)`` with labels ``(N,)``."""
@@ -156,14 +160,15 @@ class AssemblyLine:
         ``measured`` is the float network of which weights are stored, parameters and MACs counted. ``complete`` adds
         what this kind has beside it to the artifact and returns its gates.
         """
-        reference = predict(network, task.inputs, task.labels)
+        photos = task.dataset == "photos"
+        reference = predict(network, task.inputs, task.labels, batch_images=64 if photos else DIGITS_BATCH)
         with self.rundir.replacing(self.rundir.artifact(subject.folder)) as directory:
             path, shape = directory / "model.onnx", task.preprocessing.input_shape
             file_bytes = self._exporter.export(exported, shape, path, architecture=architecture)
             artifact.save_weights(measured.state_dict(), directory)
             more = complete(directory)
             deployed = predict(
-                self._runtime(directory), task.inputs, task.labels, batch_images=1 if task.dataset == "photos" else 250
+                self._runtime(directory), task.inputs, task.labels, batch_images=1 if photos else DIGITS_BATCH
             )
             flips = require_parity(parity_flips(reference.logits, deployed.logits), len(task.labels), name=subject.name)
             self._card(directory, task, subject, deployed)
