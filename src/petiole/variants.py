@@ -31,7 +31,6 @@ from petiole.rundir import RunDir, write_atomic
 from petiole.stats import mcnemar_exact
 from petiole.training.evaluate import Predictions, predict
 
-
 DIGITS_BATCH = 250
 """The same for a network and its file: dynamic quantization takes a scale from the whole batch."""
 

@@ -35,9 +35,9 @@ def measure(
     """Raw timings of each call in ms, in order: at least ``min_samples``, adding up to ``min_seconds``.
 
     Every call is made ``warmup_calls`` times first, and for ``settle_ms``; the fastest of these tells how many
-    timings a block holds, so that ``rounds`` rounds suffice. If they did not, rounds go on until all have enough. A block
-    starts with untimed calls: at least one, until ``settle_ms`` have passed. Python's garbage collector rests
-    meanwhile.
+    timings a block holds, so that ``rounds`` rounds suffice. If they did not, rounds go on until all have enough.
+    A block starts with untimed calls: at least one, until ``settle_ms`` have passed. Python's garbage collector
+    rests meanwhile.
 
     ``progress(round, rounds)`` is called after each round.
     """
