@@ -50,7 +50,8 @@ def test_retraining_brings_back_what_pruning_cost(lite: Results) -> None:
     rows = rows_of(lite)
     for name in ("CNNPrunedF", "CNNPrunedG"):
         assert rows[f"{name}O"].accuracy.correct > rows[name].accuracy.correct
-        assert rows[f"{name}O"].nonzero_parameters <= rows[name].nonzero_parameters
+        # not compared with those just pruned: weights that were zero by chance, and are not masked, come to life
+        assert rows[f"{name}O"].nonzero_parameters < rows["CNNOptimized"].nonzero_parameters
 
 
 def test_int8_keeps_the_accuracy_of_real_photos_and_digits(lite: Results) -> None:
