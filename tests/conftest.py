@@ -8,8 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+import torchvision
+from torch import nn
 
 from petiole import download
+from petiole.models.lenet import LeNet
 
 REAL = Path(__file__).parents[2] / "shared" / "data"
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
@@ -38,6 +42,24 @@ def real_digits() -> Path:
 def standin_weights() -> Path:
     """A ResNet18 state dict in torchvision's naming."""
     return _real(REAL / "weights" / "resnet18-standin.pth")
+
+
+@pytest.fixture(scope="module")
+def lenet() -> nn.Module:
+    """LeNet with random weights; tests leave it as it is, as the next one."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return LeNet().eval()
+
+
+@pytest.fixture(scope="module")
+def resnet() -> nn.Module:
+    """torchvision's resnet18 with random weights and two classes."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network: nn.Module = torchvision.models.resnet18(num_classes=2)
+        network(torch.randn(16, 3, 64, 64))  # so that BatchNorm's statistics are not the trivial ones
+        return network.eval()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -280,3 +280,18 @@ def test_several_seeds_are_pooled() -> None:
     text = told("3.4.2", rows)
     assert "95.0% (mean of 3 seeds)" in text
     assert "a loss that the paired test confirms (24 lost, 3 gained, p < 0.001, pooled over 3 seeds)" in text
+
+
+def test_a_pooled_test_that_the_seeds_contradict_is_told_as_it_is() -> None:
+    lost_by_seed = [(30, 1), (1, 1), (2, 1)]  # 33 lost, 3 gained: p < 0.001; -29, 0 and -1 of 100: t interval has 0
+    rows = [
+        row.model_copy(
+            update={"seed": seed} | ({"versus_parent": versus(*lost)} if row.name.endswith("static-int8") else {})
+        )
+        for seed, lost in enumerate(lost_by_seed)
+        for row in variants()
+    ]
+    text = told("3.4.2", rows)
+    assert "which the pooled test sees, but the t interval over the seeds includes no difference (33 lost, 3" in text
+    assert "no difference (33 lost, 3 gained, p < 0.001, pooled over 3 seeds)" in text
+    assert "which the paired test cannot tell from no difference (33 lost" not in text

@@ -7,27 +7,10 @@ import torchvision
 from torch import nn
 
 from petiole.errors import GateError, UserError
-from petiole.models.lenet import LeNet
 from petiole.quantization import eager
 
 DIGITS = torch.rand(40, 1, 32, 32, generator=torch.Generator().manual_seed(1))
 PHOTOS = torch.randn(4, 3, 64, 64, generator=torch.Generator().manual_seed(2))
-
-
-@pytest.fixture
-def lenet() -> nn.Module:
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        return LeNet().eval()
-
-
-@pytest.fixture(scope="module")
-def resnet() -> nn.Module:
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        network: nn.Module = torchvision.models.resnet18(num_classes=2)
-        network(torch.randn(16, 3, 64, 64))  # so that BatchNorm's statistics are not the trivial ones
-        return network.eval()
 
 
 @torch.no_grad()
@@ -136,7 +119,7 @@ def test_frozen_observers_keep_their_scale(lenet: nn.Module) -> None:
 
 
 def test_fused_resnet18_computes_the_same(resnet: nn.Module) -> None:
-    fused = eager.fused_float(resnet)
+    fused = eager.fuse(resnet, qat=False)
     with torch.no_grad():
         assert torch.allclose(fused(PHOTOS), resnet(PHOTOS), atol=1e-4)
     assert not any(isinstance(module, nn.BatchNorm2d) for module in fused.modules())

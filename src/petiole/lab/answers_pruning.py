@@ -132,7 +132,7 @@ def _time(run: Run, pruned: list[Group]) -> list[str]:
     if parent is None:
         return ["The time cannot be compared, because CNNOptimized is missing."]
     text = f"One call of {group.label}, against {parent.label}: {phrases.latency(parent, group)}"
-    before, after = (each.mean(row.profile_ms for row in each.rows) for each in (parent, group))
+    before, after = (each.median(row.profile_ms for row in each.rows) for each in (parent, group))
     if before is not None and after is not None:
         text += f"; the PyTorch profiler counts {units.ms(after)} of CPU time for a call, before {units.ms(before)}"
     found = phrases.changes(parent, group)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from petiole import units
-from petiole.evidence import Change, Flips, Group, groups, latency_change, timing_change
+from petiole.evidence import SIGNIFICANT, Change, Flips, Group, groups, latency_change, timing_change
 from petiole.records import Results
 
 RUNTIMES = {"torch": "eager-mode PyTorch", "openvino": "OpenVINO", "onnxruntime": "ONNX Runtime"}
@@ -117,10 +117,17 @@ def _versus(group: Group, flips: Flips | None) -> str:
         counts += f", pooled over {len(group.rows)} seeds"
     points = units.points(flips.difference, group.digits)
     if flips.change == "unclear":
-        told = f"which the paired test cannot tell from no difference ({counts})"
+        told = f"{_doubt(group, flips)} ({counts})"
         return f"{points} against {flips.against}, {told}"
     verb = "a gain" if flips.change == "up" else "a loss"
     return f"{points} against {flips.against}, {verb} that the paired test confirms ({counts})"
+
+
+def _doubt(group: Group, flips: Flips) -> str:
+    """Why a difference is not claimed: the pooled test does not see it, or the seeds disagree about it."""
+    if len(group.rows) > 1 and flips.p < SIGNIFICANT:
+        return "which the pooled test sees, but the t interval over the seeds includes no difference"
+    return "which the paired test cannot tell from no difference"
 
 
 def size(before: Group, after: Group) -> str:

@@ -85,7 +85,7 @@ def _retrain(
     before, after = (fmean(getattr(one, key) for one in fitted) for key in ("error_before", "error_after"))
     if after >= before:
         raise GateError(f"refitting {name} changed nothing: mean error {before:.3g} before, {after:.3g} after")
-    bench.say(f"{name}: {len(fitted)} convolutions refitted, mean error {before:.3f} -> {after:.3f}")
+    bench.say(f"{name}: refitted {len(fitted)} of the pruned convolutions, mean error {before:.3f} -> {after:.3f}")
 
     def after_epoch(epoch: int) -> float:
         return require_sparsity(network, masks, amount)

@@ -88,8 +88,8 @@ def dynamic(network: nn.Module) -> nn.Module:
 def fuse(network: nn.Module, *, qat: bool) -> nn.Module:
     """A copy with activation (and BatchNorm) fused into each layer, between a QuantStub and a DeQuantStub.
 
-    Without ``qat`` in eval mode, BatchNorm folded into the weights; with it in train mode, BatchNorm kept
-    inside the fused module.
+    Without ``qat`` in eval mode, BatchNorm folded into the weights: what static int8 starts from. With it in train
+    mode, BatchNorm kept inside the fused module.
 
     Raises:
         UserError: neither LeNet nor torchvision's resnet18.
@@ -108,15 +108,6 @@ def fuse(network: nn.Module, *, qat: bool) -> nn.Module:
     fuse_modules = ao.fuse_modules_qat if qat else ao.fuse_modules
     wrapped: nn.Module = ao.QuantWrapper(fuse_modules(lenet, LENET_PAIRS)).train(qat)
     return wrapped
-
-
-def fused_float(network: nn.Module) -> nn.Module:
-    """The float network with fused modules, in eval mode (``CNNOptimized-fused``): what static int8 starts from.
-
-    Raises:
-        UserError: neither LeNet nor torchvision's resnet18.
-    """
-    return fuse(network, qat=False)
 
 
 def quantizable_resnet18(network: nn.Module) -> nn.Module:

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from petiole.quantization import eager
 
 UINT8 = (0, 255, torch.uint8)
+DYNAMIC_STEPS = 127
 
 
 class _Rounded(nn.Module):
@@ -35,27 +36,19 @@ class _Rounded(nn.Module):
 
 
 class _DynamicallyRounded(nn.Module):
-    """Values rounded to a uint8 scale that is taken from their own range at run time."""
+    """Values rounded to a uint8 scale that is taken from their own range at run time.
+
+    Of the 256 codes only 128 are used, as torch's kernels do (``reduce_range``): sums cannot saturate without VNNI.
+    Written in plain arithmetic, since ONNX's ``DynamicQuantizeLinear`` would use all 256.
+    """
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         """Same shape."""
-        if torch.onnx.is_in_onnx_export():
-            return self._as_onnx(values)
-        library = eager.decomposed_operators()
-        scale, zero_point = library.choose_qparams.tensor(values, 0, 255, 2**-12, torch.uint8)
-        codes = library.quantize_per_tensor.tensor(values, scale, zero_point, *UINT8)
-        rounded: torch.Tensor = library.dequantize_per_tensor.tensor(codes, scale, zero_point, *UINT8)
-        return rounded
-
-    def _as_onnx(self, values: torch.Tensor) -> torch.Tensor:
-        """The same in ONNX's own operators, for which torch's exporter has no translation."""
-        codes, scale, zero_point = torch.onnx.ops.symbolic_multi_out(
-            "DynamicQuantizeLinear", [values],
-            dtypes=[torch.uint8, torch.float32, torch.uint8], shapes=[values.shape, [], []],
-        )  # fmt: skip
-        return torch.onnx.ops.symbolic(
-            "DequantizeLinear", [codes, scale, zero_point], dtype=torch.float32, shape=values.shape
-        )
+        low, high = values.amin().clamp(max=0.0), values.amax().clamp(min=0.0)
+        scale = ((high - low) / DYNAMIC_STEPS).clamp(min=2.0**-24)
+        zero_point = (-low / scale).round()
+        codes = (values / scale + zero_point).round().clamp(0, DYNAMIC_STEPS)
+        return (codes - zero_point) * scale
 
 
 class _Layer(nn.Module):
