@@ -44,7 +44,7 @@ class _DynamicallyRounded(nn.Module):
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         """Same shape."""
-        low, high = values.amin().clamp(max=0.0), values.amax().clamp(min=0.0)
+        low, high = values.min().clamp(max=0.0), values.max().clamp(min=0.0)
         scale = ((high - low) / DYNAMIC_STEPS).clamp(min=2.0**-24)
         zero_point = (-low / scale).round()
         codes = (values / scale + zero_point).round().clamp(0, DYNAMIC_STEPS)
