@@ -31,6 +31,8 @@ from petiole.rundir import RunDir, write_atomic
 from petiole.stats import mcnemar_exact
 from petiole.training.evaluate import Predictions, predict
 
+PHOTOS_BATCH = 8
+"""Small, since a quantized graph makes and drops a dozen copies of each layer's values: memory that stays warm."""
 DIGITS_BATCH = 250
 """The same for a network and its file: dynamic quantization takes a scale from the whole batch."""
 
@@ -160,7 +162,7 @@ class AssemblyLine:
         what this kind has beside it to the artifact and returns its gates.
         """
         photos = task.dataset == "photos"
-        reference = predict(network, task.inputs, task.labels, batch_images=64 if photos else DIGITS_BATCH)
+        reference = predict(network, task.inputs, task.labels, batch_images=PHOTOS_BATCH if photos else DIGITS_BATCH)
         with self.rundir.replacing(self.rundir.artifact(subject.folder)) as directory:
             path, shape = directory / "model.onnx", task.preprocessing.input_shape
             file_bytes = self._exporter.export(exported, shape, path, architecture=architecture)

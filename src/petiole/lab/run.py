@@ -22,6 +22,7 @@ from petiole.progress import Say
 from petiole.records import CurvePoint, Data, Failure, Latency, Results, Run, Stage, Variant, to_json
 from petiole.rundir import RunDir, write_atomic
 from petiole.training.fit import TrainingError
+from petiole.training.memory import keep_freed_memory
 from petiole.variants import AssemblyLine
 
 CHAPTERS: dict[str, Callable[[Bench, int], ChapterResult]] = {
@@ -44,6 +45,7 @@ def run_lab(config: LabConfig, *, command: str, say: Say, progress: bool) -> Res
     rundir = RunDir(config.out)
     threads = available_threads()
     torch.set_num_threads(threads)
+    keep_freed_memory()
     bench = _set_up(config, rundir, threads, say, progress)
     basis = _basis(config, bench)
     gathered = ChapterResult()

@@ -105,6 +105,7 @@ class _Sum(nn.Module):
 
 def twin(network: nn.Module) -> nn.Module:
     """A copy of an eager int8 network, with every int8 module replaced by its twin; in eval mode."""
+    eager.decomposed_operators()  # registered before the exporter looks for what it can translate
     copied = copy.deepcopy(network)
     scale = _Rounded(1.0, 0)
     for name, module in list(copied.named_modules()):

@@ -49,7 +49,7 @@ class Predictions:
 
 
 @torch.no_grad()
-def predict(forward: Forward, inputs: torch.Tensor, labels: torch.Tensor, *, batch_images: int = 64) -> Predictions:
+def predict(forward: Forward, inputs: torch.Tensor, labels: torch.Tensor, *, batch_images: int = 16) -> Predictions:
     """Run a network or runtime over inputs ``(N, C, H, W)``. A module is put into eval mode and left there."""
     if isinstance(forward, nn.Module):
         forward.eval()
