@@ -13,7 +13,8 @@ NEEDS = {"pruning": "transfer", "quantization": "transfer"}
 
 
 class Effort(BaseModel):
-    """How long each network is trained, in epochs; ``train_images`` and ``digits`` limit the pictures (0: all)."""
+    """How much of everything: ``epochs`` of training, pictures, and timed calls. ``drawn_photos`` is how many are
+    drawn where there are no photographs."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -29,6 +30,8 @@ class Effort(BaseModel):
     calibration_images: int = 128
     latency_samples: int = 200
     latency_seconds: float = 1.0
+    latency_rounds: int = 20
+    drawn_photos: int = 398
     refit_photos: int = 256
     curve_amounts: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 

@@ -31,8 +31,12 @@ def train_prepared(
 
 
 def train_on_photos(
-    bench: Bench, prepared: nn.Module, seed: int, *, freeze: Callable[[nn.Module], None], name: str
-) -> Train:
-    """:func:`train_prepared` on the training photos, with the one recipe of both engines."""
-    config = FitConfig(epochs=bench.config.effort.photo_qat_epochs, lr=2e-5, weight_decay=0.0, seed=seed)
+    bench: Bench, prepared: nn.Module, seed: int, *, freeze: Callable[[nn.Module], None], name: str,
+    chunk_images: int = 0,
+) -> Train:  # fmt: skip
+    """:func:`train_prepared` on the training photos, with the one recipe of both engines; ``chunk_images`` as in
+    :class:`~petiole.training.fit.FitConfig`, for networks without BatchNorm in train mode."""
+    config = FitConfig(
+        epochs=bench.config.effort.photo_qat_epochs, lr=2e-5, weight_decay=0.0, chunk_images=chunk_images, seed=seed
+    )
     return train_prepared(bench, prepared, training_views(bench), config, freeze=freeze, name=name)

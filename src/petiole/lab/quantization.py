@@ -5,6 +5,7 @@ from torch.fx import GraphModule
 
 from petiole.lab import qat, quantization_eager
 from petiole.lab.bench import Bench, ChapterResult
+from petiole.lab.transfer import CHUNK_IMAGES
 from petiole.quantization import pt2e
 from petiole.records import Train
 from petiole.variants import Subject
@@ -56,7 +57,7 @@ def _qat(bench: Bench, graph: GraphModule, seed: int) -> tuple[GraphModule, Trai
     prepared = pt2e.prepare_qat(graph)
     pt2e.calibrate(prepared, _calibration(bench, seed)[:32])
     return prepared, qat.train_on_photos(
-        bench, prepared, seed, freeze=pt2e.freeze_observers, name="CNNOptimized-qat-int8"
+        bench, prepared, seed, freeze=pt2e.freeze_observers, name="CNNOptimized-qat-int8", chunk_images=CHUNK_IMAGES
     )
 
 

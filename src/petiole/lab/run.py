@@ -91,8 +91,8 @@ def _set_up(config: LabConfig, rundir: RunDir, threads: int, say: Say, progress:
         backbones.load_state(backbone.build(), weights.state, what=f"the weights ({weights.source})")
     if set(config.stages) & {"scratch", "transfer", "pruning", "quantization"}:
         source = hymenoptera(
-            data=config.data, offline=config.offline, synthetic_count=config.count, seed=config.seed,
-            fallback=config.out, progress=progress,
+            data=config.data, offline=config.offline, synthetic_count=config.count or config.effort.drawn_photos,
+            seed=config.seed, fallback=config.out, progress=progress,
         )  # fmt: skip
         photos = open_photos(
             source.root, source=source.source, synthetic=source.synthetic, note=source.note, seed=config.seed,

@@ -16,8 +16,6 @@ from petiole.variants import Task
 TORCH_EAGER = ("CNNOptimized", "CNNPrunedF", "CNNPrunedG")
 """Photo networks whose eager float time is measured beside the runtime's: the reference, and what masks do to it."""
 
-ROUNDS = 20
-
 Key = tuple[str, str]
 """Variant key and runtime."""
 
@@ -40,13 +38,13 @@ def run(bench: Bench, variants: Sequence[Variant]) -> dict[str, list[Latency]]:
 def _measure(bench: Bench, calls: dict[Key, Callable[[], object]]) -> dict[Key, list[float]]:
     effort = bench.config.effort
     names = {f"{key} {runtime}": (key, runtime) for key, runtime in calls}
-    with bar("timing", ROUNDS, unit="round", say=bench.say, terminal=bench.progress) as tell:
+    with bar("timing", effort.latency_rounds, unit="round", say=bench.say, terminal=bench.progress) as tell:
         raw_ms = measure(
             {name: calls[pair] for name, pair in names.items()},
             min_samples=effort.latency_samples,
             min_seconds=effort.latency_seconds,
-            rounds=ROUNDS,
-            progress=lambda done, _: tell(min(done, ROUNDS), ""),
+            rounds=effort.latency_rounds,
+            progress=lambda done, _: tell(min(done, effort.latency_rounds), ""),
         )
     return {names[name]: row for name, row in raw_ms.items()}
 

@@ -32,6 +32,9 @@ class Backbone:
             module: nn.Module = torchvision.models.get_model(self.name, weights=None)
         else:
             module = timm.create_model(ALIASES.get(self.name, self.name), pretrained=False)
+        for each in module.modules():
+            if isinstance(getattr(each, "inplace", None), bool):
+                each.inplace = False  # type: ignore[assignment]  # a flag; exporting rewrites each in-place operator
         return module
 
 

@@ -56,7 +56,7 @@ def prepare_qat(graph: GraphModule) -> GraphModule:
 
 
 @torch.no_grad()
-def calibrate(prepared: nn.Module, inputs: torch.Tensor, *, batch_images: int = 32) -> int:
+def calibrate(prepared: nn.Module, inputs: torch.Tensor, *, batch_images: int = 8) -> int:
     """Show inputs ``(N, C, H, W)`` of the training split to the observers; returns how many were shown."""
     for batch in inputs.split(batch_images):
         prepared(batch)

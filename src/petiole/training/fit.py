@@ -41,7 +41,9 @@ class FitConfig:
     """How to train. The learning rate rises linearly over ``warmup`` (a share of all steps) and falls as a cosine.
 
     ``bfloat16``: autocast, for processors that have it (:func:`has_bfloat16`). ``patience``: training ends early when
-    it has converged (:func:`has_converged`); 0 trains all ``epochs``.
+    it has converged (:func:`has_converged`); 0 trains all ``epochs``. ``chunk_images``: each batch goes through the
+    network in chunks of that many, whose gradients are summed: the same step in a fraction of the memory, as long as
+    no layer looks at the whole batch (BatchNorm in train mode does); 0 takes the batch whole.
     """
 
     epochs: int
@@ -52,6 +54,7 @@ class FitConfig:
     warmup: float = 0.1
     bfloat16: bool = False
     patience: int = 0
+    chunk_images: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -205,18 +208,27 @@ class _Run:
         for inputs, labels in batches:
             for group in self.optimizer.param_groups:
                 group["lr"] = learning_rate(self.config, self.step, self.steps)
-            with torch.autocast("cpu", torch.bfloat16, enabled=self.config.bfloat16), DepthwiseGradients():
-                logits = self.network(inputs).float()
-                loss = self.loss(inputs, logits, labels)
-            value = float(loss.detach())
-            if not math.isfinite(value):
-                raise TrainingError(f"the loss became {value} at epoch {epoch}, step {self.step}")
             self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            chunk_images = self.config.chunk_images or len(labels)
+            for some, wanted in zip(inputs.split(chunk_images), labels.split(chunk_images), strict=True):
+                loss, logits = self.backward(some, wanted, share=len(wanted) / len(labels), epoch=epoch)
+                total += loss * len(wanted)
+                right += int((logits.argmax(1) == wanted).sum())
             self.optimizer.step()
             hooks.after_step()
             self.step += 1
-            total += value * len(labels)
             seen += len(labels)
-            right += int((logits.argmax(1) == labels).sum())
         return total / seen, right / seen
+
+    def backward(
+        self, inputs: torch.Tensor, labels: torch.Tensor, *, share: float, epoch: int
+    ) -> tuple[float, torch.Tensor]:
+        """Add the gradients of ``share`` times the mean loss of these pictures; returns that loss and the logits."""
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.config.bfloat16), DepthwiseGradients():
+            logits = self.network(inputs).float()
+            loss = self.loss(inputs, logits, labels)
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise TrainingError(f"the loss became {value} at epoch {epoch}, step {self.step}")
+        (share * loss).backward()
+        return value, logits.detach()
