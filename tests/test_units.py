@@ -1,16 +1,8 @@
 """What people read: every unit at its ordinary values and where rounding carries it into the next unit."""
 
-import doctest
-
 import pytest
 
 from petiole import units
-
-
-def test_the_examples_of_the_docstrings() -> None:
-    result = doctest.testmod(units)
-    assert result.attempted >= 8
-    assert result.failed == 0
 
 
 @pytest.mark.parametrize(

@@ -50,25 +50,25 @@ def test_a_fast_call_settles_longer_and_gets_larger_blocks_in_the_same_rounds() 
     assert sum(raw_ms["fast"]) == pytest.approx(40)
 
 
-def test_rounds_go_on_until_every_call_has_its_seconds() -> None:
+def test_a_call_that_gets_faster_still_has_its_seconds_after_the_last_round() -> None:
     world = World()
-    # slow while warming up, ten times as fast after the warm-up: the blocks were planned too small
-    calls = {"a": world.call("a", 10, 1), "b": world.call("b", 1)}
+    # slow while warming up and in the settling call, ten times as fast after that
+    calls = {"a": world.call("a", 10, 10, 1), "b": world.call("b", 1)}
     seen: list[tuple[int, int]] = []
     raw_ms = measure(
         calls,
         min_samples=2,
         min_seconds=0.02,
-        rounds=1,
+        rounds=2,
         warmup_calls=1,
         settle_ms=0,
         progress=lambda done, rounds: seen.append((done, rounds)),
         clock=world.clock,
     )
-    # a's block holds 20 / 10 = 2 timings of 1 ms: ten rounds for 20 ms; b's holds 20 and goes along
-    assert len(raw_ms["a"]) == 20
-    assert len(raw_ms["b"]) == 200
-    assert seen == [(1, 1), *((done, done) for done in range(2, 11))]
+    # 20 ms of 1 ms each, half of them in each of the two rounds
+    assert "".join(world.log) == "ab" + ("a" * 11 + "b" * 11) * 2
+    assert {name: len(row) for name, row in raw_ms.items()} == {"a": 20, "b": 20}
+    assert seen == [(1, 2), (2, 2)]
 
 
 def test_raw_timings_keep_their_order() -> None:

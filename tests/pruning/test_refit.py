@@ -26,6 +26,32 @@ def test_a_duplicate_channel_takes_over() -> None:
     assert done.error_after < 2e-4
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("holder", ["bias", "batch norm", "none"])
+def test_what_was_constant_goes_into_the_bias_or_the_mean(holder: str) -> None:
+    """The second input channel is always 1 and its weight of 3 is pruned: 3 must be added to every answer."""
+    layer = nn.Conv2d(2, 1, 1, bias=holder == "bias")
+    layer.weight.copy_(torch.tensor([2.0, 3.0]).view(1, 2, 1, 1))
+    if layer.bias is not None:
+        layer.bias.fill_(0.5)
+    unpruned = nn.Sequential(layer, *([nn.BatchNorm2d(1)] if holder == "batch norm" else [])).eval()
+    network = copy.deepcopy(unpruned)
+    mask = torch.tensor([1.0, 0.0]).view(1, 2, 1, 1)
+    network[0].weight.mul_(mask)
+    first = torch.randn(4, 1, 6, 6, generator=torch.Generator().manual_seed(0))
+    (done,) = refit(network, unpruned, {"0.weight": mask}, torch.cat([first, torch.ones_like(first)], 1))
+    assert done.error_before > 0.5
+    if holder == "none":
+        assert done.error_after > 0.5
+        return
+    assert done.error_after < 1e-5
+    assert network[0].weight.flatten().tolist() == pytest.approx([2.0, 0.0], abs=1e-4)
+    if holder == "bias":
+        assert network[0].bias.item() == pytest.approx(3.5, abs=1e-4)
+    else:
+        assert network[1].running_mean.item() == pytest.approx(-3.0, abs=1e-4)
+
+
 def test_least_squares_is_the_solution_of_the_masked_normal_equations() -> None:
     torch.manual_seed(0)
     data, start = torch.randn(50, 6, dtype=torch.float64), torch.randn(6, 3, dtype=torch.float64)

@@ -34,30 +34,28 @@ def measure(
 ) -> dict[str, list[float]]:
     """Raw timings of each call in ms, in order: at least ``min_samples``, adding up to ``min_seconds``.
 
-    Every call is made ``warmup_calls`` times first, and for ``settle_ms``; the fastest of these tells how many
-    timings a block holds, so that ``rounds`` rounds suffice. If they did not, rounds go on until all have enough.
-    A block starts with untimed calls: at least one, until ``settle_ms`` have passed. Python's garbage collector
-    rests meanwhile.
+    Every call is made ``warmup_calls`` times first, and for ``settle_ms``. Then come ``rounds`` rounds; in each, a
+    network's block goes on until it has its share of both, so that all end in the same round. A block starts with
+    untimed calls: at least one, until ``settle_ms`` have passed. Python's garbage collector rests meanwhile.
 
     ``progress(round, rounds)`` is called after each round.
     """
     if min(min_samples, rounds, warmup_calls) < 1:
         raise ValueError("min_samples, rounds and warmup_calls must be at least 1")
     raw_ms: dict[str, list[float]] = {name: [] for name in calls}
+    spent_ms = dict.fromkeys(calls, 0.0)
     with _no_garbage_collection():
-        block: dict[str, int] = {}
-        for name, call in calls.items():
-            fastest_ms = _warm_up(call, warmup_calls, settle_ms, clock)
-            enough = max(min_samples, math.ceil(min_seconds * 1000 / max(fastest_ms, 1e-6)))
-            block[name] = math.ceil(enough / rounds)
-        done = 0
-        while any(len(row) < min_samples or sum(row) < min_seconds * 1000 for row in raw_ms.values()):
+        for call in calls.values():
+            _repeat(call, warmup_calls, settle_ms, clock)
+        for done in range(1, rounds + 1):
+            samples, until_ms = math.ceil(min_samples * done / rounds), min_seconds * 1000 * done / rounds
             for name, call in calls.items():
-                _settle(call, settle_ms, clock)
-                raw_ms[name] += [_timed_ms(call, clock) for _ in range(block[name])]
-            done += 1
+                _repeat(call, 1, settle_ms, clock)
+                while len(raw_ms[name]) < samples or spent_ms[name] < until_ms:
+                    raw_ms[name].append(_timed_ms(call, clock))
+                    spent_ms[name] += raw_ms[name][-1]
             if progress is not None:
-                progress(done, max(done, rounds))
+                progress(done, rounds)
     return raw_ms
 
 
@@ -93,20 +91,12 @@ def _timed_ms(call: Call, clock: Clock) -> float:
     return (clock() - start) / 1e6
 
 
-def _warm_up(call: Call, calls: int, settle_ms: float, clock: Clock) -> float:
-    """The fastest of at least so many calls that take at least ``settle_ms`` together, in ms."""
-    start, fastest_ms, done = clock(), math.inf, 0
+def _repeat(call: Call, calls: int, settle_ms: float, clock: Clock) -> None:
+    """Untimed calls: at least so many, until ``settle_ms`` have passed."""
+    start, done = clock(), 0
     while done < calls or (clock() - start) / 1e6 < settle_ms:
-        fastest_ms, done = min(fastest_ms, _timed_ms(call, clock)), done + 1
-    return fastest_ms
-
-
-def _settle(call: Call, settle_ms: float, clock: Clock) -> None:
-    """Untimed calls: at least one, until ``settle_ms`` have passed."""
-    start = clock()
-    call()
-    while (clock() - start) / 1e6 < settle_ms:
         call()
+        done += 1
 
 
 @contextmanager

@@ -101,7 +101,7 @@ class TensorBatches:
     images: torch.Tensor
     labels: torch.Tensor
     preprocessing: Preprocessing
-    batch_images: int = 128
+    batch_images: int = 256
 
     def __len__(self) -> int:
         return len(self.labels)

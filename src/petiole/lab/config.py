@@ -21,12 +21,12 @@ class Effort(BaseModel):
     scratch_epochs: int = 60
     probe_epochs: int = 20
     probe_views: int = 8
-    transfer_epochs: int = 5
+    transfer_epochs: int = 4
     retrain_first_epochs: int = 2
-    retrain_global_epochs: int = 6
+    retrain_global_epochs: int = 4
     photo_qat_epochs: int = 2
     lenet_epochs: int = 10
-    lenet_qat_epochs: int = 2
+    lenet_qat_epochs: int = 1
     calibration_images: int = 128
     latency_samples: int = 200
     latency_seconds: float = 1.0

@@ -28,10 +28,10 @@ WHERE: dict[Scope, str] = {
 }
 
 RETRAINED = (
-    "First the remaining weights of each pruned convolution were refitted, layer by layer, by least squares, so that "
-    "it answers on {photos} training photos as it did before; then the whole network learned on the training photos to "
+    "First the remaining weights of each pruned convolution, and a constant, were refitted, layer by layer, by least "
+    "squares, so that it answers on {photos} training photos as it did before; then the whole network learned on the training photos to "
     "answer as CNNOptimized does (knowledge distillation), and after every step the pruned weights were set back to "
-    "zero."
+    "zero; each weight is then set half-way between its refitted and its retrained value."
 )
 REFIT_POSITIONS = 32
 """Places of each photo that the refit sees. The more photos the better it holds on others (docs/log.md)."""
@@ -94,7 +94,7 @@ def _retrain(
     for each in (network, unpruned):
         each.to(memory_format=torch.channels_last)
     taught = Distillation(teacher=unpruned)
-    return retrain(network, bench, seed, name=name, epochs=epochs, lr=3e-5, objective=taught, hooks=hooks)
+    return retrain(network, bench, seed, name=name, epochs=epochs, lr=5e-5, objective=taught, hooks=hooks)
 
 
 def _judge(bench: Bench, network: nn.Module, masks: Masks, seed: int, name: str, parent: str, how: str,

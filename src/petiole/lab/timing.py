@@ -44,7 +44,7 @@ def _measure(bench: Bench, calls: dict[Key, Callable[[], object]]) -> dict[Key, 
             min_samples=effort.latency_samples,
             min_seconds=effort.latency_seconds,
             rounds=effort.latency_rounds,
-            progress=lambda done, _: tell(min(done, effort.latency_rounds), ""),
+            progress=lambda done, _: tell(done, ""),
         )
     return {names[name]: row for name, row in raw_ms.items()}
 

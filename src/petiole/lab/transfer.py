@@ -12,6 +12,7 @@ from petiole.errors import GateError
 from petiole.lab.bench import Bench, ChapterResult
 from petiole.models import backbones
 from petiole.records import Train
+from petiole.training.averaging import average_with
 from petiole.training.distillation import Objective
 from petiole.training.features import FeatureBatches, features
 from petiole.training.fit import FitConfig, Hooks, fit, has_bfloat16
@@ -25,7 +26,8 @@ ADAPTED = (
 )
 OPTIMIZED = (
     "CNNAdapted with all its weights released: retrained as a whole at a small learning rate on random crops of the "
-    "training photos, mirrored at random, with mild colour changes."
+    "training photos, mirrored at random, with mild colour changes; each weight is then set half-way between its value "
+    "before and after."
 )
 
 CHUNK_IMAGES = 8
@@ -102,7 +104,9 @@ def retrain(
     objective: Objective | None = None,
     hooks: Hooks | None = None,
 ) -> Train:
-    """Retrain a whole photo network in place, BatchNorm's statistics held: what transfer and pruning share."""
+    """Retrain a whole photo network in place, BatchNorm's statistics held, then average it with what it was before:
+    what transfer and pruning share."""
+    before = {key: tensor.clone() for key, tensor in network.state_dict().items()}
     config = FitConfig(
         epochs=epochs, lr=lr, weight_decay=0.05, bfloat16=has_bfloat16(), chunk_images=CHUNK_IMAGES, seed=seed
     )
@@ -111,9 +115,11 @@ def retrain(
         train_with_fixed_statistics(network)
 
     with bench.training(name, epochs) as on_epoch:
-        return fit(
+        train = fit(
             network, training_views(bench), config, objective=objective, hooks=hooks, train_mode=held, on_epoch=on_epoch
         )
+    average_with(network, before)
+    return train.model_copy(update={"recipe": f"{train.recipe}, weights averaged with those before"})
 
 
 def _subject(bench: Bench, name: str, seed: int, parent: str | None, how: str, train: Train) -> Subject:

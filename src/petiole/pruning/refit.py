@@ -2,16 +2,18 @@
 
 Layer after layer: when the pictures reach a pruned convolution, the layers before it are refitted already, so that the
 remaining weights also make up for what reaches them changed. For each output channel they minimize
-``|| X w - y ||^2 + ridge * mean(diag(X'X)) * || w - w0 ||^2`` over sampled output positions of training photos, where
-``X`` are the patches that the pruned network sees and ``y`` what the unpruned one answers (He et al. 2017, "Channel
-Pruning for Accelerating Very Deep Neural Networks", section 3.1; Hubara et al. 2021, "AdaPrune", section 4). Masks
-differ between output channels, so the system is solved by conjugate gradients on all channels at once.
+``|| X w + b - y ||^2 + ridge * mean(diag(X'X)) * || w - w0 ||^2`` over sampled output positions of training photos,
+where ``X`` are the patches that the pruned network sees and ``y`` what the unpruned one answers (He et al. 2017,
+"Channel Pruning for Accelerating Very Deep Neural Networks", section 3.1; Hubara et al. 2021, "AdaPrune", section 4).
+The constant ``b`` goes into the convolution's bias, or into the mean that the BatchNorm after it subtracts; without
+either it is 0. Masks differ between output channels, so the system is solved by conjugate gradients on all channels
+at once.
 
 All photos go through the exported graph together, node by node, but through each node in chunks: what lives is one
 layer's input for all photos, and a chunk's worth beside it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -50,7 +52,7 @@ def refit(
     """Refit, in place, every convolution of ``network`` whose weight is in ``masks``; zeros stay zero.
 
     ``inputs`` are training photos ``(N, C, H, W)``; ``positions`` output positions of each are used. BatchNorm's
-    statistics stay those of ``unpruned``, whose outputs are aimed at. Both networks are left in eval mode.
+    variances stay those of ``unpruned``, whose outputs are aimed at. Both networks are left in eval mode.
     ``bfloat16``: what passes between layers is kept in it, in half the memory; the sums stay float32.
 
     Raises:
@@ -73,13 +75,14 @@ def refit(
 
 
 def _graph(network: nn.Module, inputs: torch.Tensor, masks: Mapping[str, torch.Tensor]) -> GraphModule:
-    """The network in eval mode as a graph of tensor operations, as far as its last pruned convolution."""
+    """The network in eval mode as a graph of tensor operations, as far as its last pruned convolution and what holds
+    the constant of that."""
     batch = Dim("batch", min=1, max=4096)
     program = torch.export.export(network.eval(), (inputs[:2],), dynamic_shapes=({0: batch},), strict=False)
     module = program.module(check_guards=False)
     pruned = [node for node in module.graph.nodes if _convolution(node) in masks]
     if pruned:
-        module.graph.output_node().args = ((pruned[-1],),)
+        module.graph.output_node().args = ((_batch_norm(pruned[-1]) or pruned[-1],),)
         module.graph.eliminate_dead_code()
         module.recompile()
     return module
@@ -114,6 +117,12 @@ def _convolution(node: Node) -> str:
     return str(cast(Node, node.args[1]).target) if found else ""
 
 
+def _batch_norm(node: Node) -> Node | None:
+    """The BatchNorm that is the only user of an operation, if there is one."""
+    users = list(node.users)
+    return users[0] if len(users) == 1 and users[0].target is torch.ops.aten.batch_norm.default else None
+
+
 class _Recording(Interpreter):
     """Runs the unpruned network and keeps what its convolutions answer."""
 
@@ -145,7 +154,7 @@ class _Refitting(Interpreter):
         arguments, keywords = self.fetch_args_kwargs_from_env(n)
         if (name := _convolution(n)) in self.sampler.masks:
             with torch.autocast("cpu", enabled=False):
-                self.improve(name, *arguments)
+                self.improve(name, *arguments, offset=self._offset(n))
         lists = [each for each in arguments if isinstance(each, _Chunks)]
         if not lists:
             return super().run_node(n)
@@ -162,12 +171,13 @@ class _Refitting(Interpreter):
     def improve(
         self, name: str, chunks: _Chunks, weight: torch.Tensor, bias: torch.Tensor | None = None,
         stride: Sequence[int] = (1, 1), padding: Sequence[int] = (0, 0), dilation: Sequence[int] = (1, 1),
-        groups: int = 1,
+        groups: int = 1, *, offset: Callable[[torch.Tensor], object] | None = None,
     ) -> None:  # fmt: skip
-        """Replace the weight by its least-squares refit."""
+        """Replace the weight by its least-squares refit; ``offset`` takes the constant of each output channel."""
         outputs, size = weight.shape[0], weight[0].numel()
         gram = torch.zeros(groups, size, size)
         towards = torch.zeros(groups, size, outputs // groups)
+        inputs, answered = torch.zeros(groups, size), torch.zeros(groups, outputs // groups)
         power, rows = 0.0, 0
         for chunk, answer in zip(chunks, self.sampler.answers.pop(name), strict=True):
             patches = _patches(chunk, weight.shape[2:], self.sampler.places[name], stride, padding, dilation)
@@ -175,14 +185,30 @@ class _Refitting(Interpreter):
             target = answer.view(len(patches), groups, outputs // groups)
             gram += torch.einsum("rgi,rgj->gij", patches, patches)
             towards += torch.einsum("rgi,rgo->gio", patches, target)
+            inputs, answered = inputs + patches.sum(0), answered + target.sum(0)
             power, rows = power + float(target.square().sum()), rows + len(patches)
-        gram, towards, power = gram / rows, towards / rows, power / rows
+        gram, towards, inputs, answered, power = (sums / rows for sums in (gram, towards, inputs, answered, power))
         old = weight.reshape(groups, outputs // groups, -1).mT  # (groups, inputs, outputs)
         mask = self.sampler.masks[name].to(weight).reshape(groups, outputs // groups, -1).mT
+        before = _error(gram, towards, power, old) / max(power, 1e-30)
+        unexplained = power
+        if offset is not None:  # the best constant leaves the covariances
+            gram = gram - torch.einsum("gi,gj->gij", inputs, inputs)
+            towards = towards - torch.einsum("gi,go->gio", inputs, answered)
+            unexplained -= float(answered.square().sum())
         new = least_squares(gram, towards, old, mask)
-        errors = [_error(gram, towards, power, each) for each in (old, new)]
+        after = _error(gram, towards, unexplained, new) / max(power, 1e-30)
         self.network.get_parameter(name).copy_(new.mT.reshape(weight.shape))
-        self.done.append(Refitted(name=name.removesuffix(".weight"), error_before=errors[0], error_after=errors[1]))
+        if offset is not None:
+            offset((answered - torch.einsum("gi,gio->go", inputs, new)).flatten())
+        self.done.append(Refitted(name=name.removesuffix(".weight"), error_before=before, error_after=after))
+
+    def _offset(self, node: Node) -> Callable[[torch.Tensor], object] | None:
+        """What adds a constant ``(outputs,)`` to a convolution's answer, in the network itself."""
+        if len(node.args) > 2 and isinstance(node.args[2], Node):
+            return self.network.get_parameter(str(node.args[2].target)).add_
+        norm = _batch_norm(node)
+        return None if norm is None else self.network.get_buffer(str(cast(Node, norm.args[3]).target)).sub_
 
 
 def least_squares(
@@ -213,9 +239,8 @@ def least_squares(
 
 
 def _error(gram: torch.Tensor, towards: torch.Tensor, power: float, weight: torch.Tensor) -> float:
-    """``|Xw - y|^2 / |y|^2`` from the sums alone."""
-    squared = float((weight * (gram @ weight)).sum() - 2 * (weight * towards).sum()) + power
-    return max(0.0, squared) / max(power, 1e-30)
+    """``|Xw - y|^2`` from the sums alone."""
+    return max(0.0, float((weight * (gram @ weight)).sum() - 2 * (weight * towards).sum()) + power)
 
 
 def _at(pixels: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
