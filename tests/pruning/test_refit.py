@@ -34,10 +34,11 @@ def test_what_was_constant_goes_into_the_bias_or_the_mean(holder: str) -> None:
     layer.weight.copy_(torch.tensor([2.0, 3.0]).view(1, 2, 1, 1))
     if layer.bias is not None:
         layer.bias.fill_(0.5)
-    unpruned = nn.Sequential(layer, *([nn.BatchNorm2d(1)] if holder == "batch norm" else [])).eval()
+    norms = [nn.BatchNorm2d(1)] if holder == "batch norm" else []
+    unpruned = nn.Sequential(layer, *norms).eval()
     network = copy.deepcopy(unpruned)
     mask = torch.tensor([1.0, 0.0]).view(1, 2, 1, 1)
-    network[0].weight.mul_(mask)
+    network.get_parameter("0.weight").mul_(mask)
     first = torch.randn(4, 1, 6, 6, generator=torch.Generator().manual_seed(0))
     (done,) = refit(network, unpruned, {"0.weight": mask}, torch.cat([first, torch.ones_like(first)], 1))
     assert done.error_before > 0.5
@@ -45,11 +46,11 @@ def test_what_was_constant_goes_into_the_bias_or_the_mean(holder: str) -> None:
         assert done.error_after > 0.5
         return
     assert done.error_after < 1e-5
-    assert network[0].weight.flatten().tolist() == pytest.approx([2.0, 0.0], abs=1e-4)
+    assert network.get_parameter("0.weight").flatten().tolist() == pytest.approx([2.0, 0.0], abs=1e-4)
     if holder == "bias":
-        assert network[0].bias.item() == pytest.approx(3.5, abs=1e-4)
+        assert network.get_parameter("0.bias").item() == pytest.approx(3.5, abs=1e-4)
     else:
-        assert network[1].running_mean.item() == pytest.approx(-3.0, abs=1e-4)
+        assert network.get_buffer("1.running_mean").item() == pytest.approx(-3.0, abs=1e-4)
 
 
 def test_least_squares_is_the_solution_of_the_masked_normal_equations() -> None:

@@ -187,7 +187,8 @@ class _Refitting(Interpreter):
             towards += torch.einsum("rgi,rgo->gio", patches, target)
             inputs, answered = inputs + patches.sum(0), answered + target.sum(0)
             power, rows = power + float(target.square().sum()), rows + len(patches)
-        gram, towards, inputs, answered, power = (sums / rows for sums in (gram, towards, inputs, answered, power))
+        gram, towards, inputs, answered = (sums / rows for sums in (gram, towards, inputs, answered))
+        power /= rows
         old = weight.reshape(groups, outputs // groups, -1).mT  # (groups, inputs, outputs)
         mask = self.sampler.masks[name].to(weight).reshape(groups, outputs // groups, -1).mT
         before = _error(gram, towards, power, old) / max(power, 1e-30)
