@@ -30,8 +30,8 @@ WHERE: dict[Scope, str] = {
 RETRAINED = (
     "First the remaining weights of each pruned convolution, and a constant, were refitted, layer by layer, by least "
     "squares, so that it answers on {photos} training photos as it did before; then the whole network learned on the "
-    "training photos to answer as CNNOptimized does (knowledge distillation), and after every step the pruned weights were set back to "
-    "zero; each weight is then set half-way between its refitted and its retrained value."
+    "training photos to answer as CNNOptimized does (knowledge distillation), and after every step the pruned weights "
+    "were set back to zero; each weight is then set half-way between its refitted and its retrained value."
 )
 REFIT_POSITIONS = 32
 """Places of each photo that the refit sees. The more photos the better it holds on others (docs/log.md)."""
