@@ -3,6 +3,10 @@
 from petiole.records import Record
 
 
+DECODED_PX = 256
+"""Shorter side of decoded photos: every network's views are made from these."""
+
+
 class Preprocessing(Record):
     """Resize the shorter side, crop the centre, scale to 0..1, subtract ``mean``, divide by ``std`` (per channel).
 
@@ -20,6 +24,11 @@ class Preprocessing(Record):
     def channels(self) -> int:
         """Number of input channels: 3 for photos, 1 for digits."""
         return len(self.mean)
+
+    @property
+    def decoded_px(self) -> int:
+        """What the shorter side of a picture file is made while it is decoded, before everything else."""
+        return self.resize_px if self.channels == 1 else DECODED_PX
 
     @property
     def input_shape(self) -> tuple[int, int, int]:

@@ -15,12 +15,12 @@ from torch import nn
 from torch.fx import GraphModule
 
 from petiole.bench.footprint import macs, nonzero_parameters, parameters
-from petiole.bench.machine import isa
+from petiole.bench.machine import describe
 from petiole.bench.profile import profile
 from petiole.deploy import artifact
 from petiole.deploy.export import OnnxExporter
-from petiole.deploy.parity import parity_flips, require_parity
-from petiole.deploy.runtimes import OpenVinoRuntime
+from petiole.deploy import runtimes
+from petiole.deploy.parity import require_parity
 from petiole.errors import GateError
 from petiole.preprocessing import Preprocessing
 from petiole.pruning.storage import save_sparse
@@ -33,6 +33,9 @@ from petiole.training.evaluate import Predictions, predict
 
 PHOTOS_BATCH = 8
 """Small, since a quantized graph makes and drops a dozen copies of each layer's values: memory that stays warm."""
+JUDGED_ON = "openvino"
+"""The runtime whose accuracy is reported; the others must agree with it."""
+GATE_SUFFIX = {name: "" if name == JUDGED_ON else f"_{name}" for name in runtimes.OF_FILES}
 DIGITS_BATCH = 250
 """The same for a network and its file: dynamic quantization takes a scale from the whole batch."""
 
@@ -63,6 +66,11 @@ class Subject:
     train: Train | None = None
     architecture: str = ""
     plan: dict[str, Any] | None = None
+
+    @property
+    def is_int8(self) -> bool:
+        """Whether it was quantized."""
+        return self.engine != "torch"
 
     @property
     def folder(self) -> str:
@@ -119,13 +127,8 @@ class AssemblyLine:
             GateError: a layer is not quantized, or the exported file calls pictures differently.
         """
         planned = require_all(*converted_layers(graph), where=subject.name)
-
-        def check(directory: Path) -> dict[str, Any]:
-            int8, total = self._runtime(directory).int8_layers()
-            return {"int8_compiled": require_all(int8, total, where=f"{subject.name} as compiled by OpenVINO")}
-
         return self._judge(
-            graph, graph, task, subject, check, measured=float_network, gates={"quantized_layers": planned}
+            graph, graph, task, subject, lambda _: {}, measured=float_network, gates={"quantized_layers": planned}
         )
 
     def judge_eager(
@@ -143,8 +146,7 @@ class AssemblyLine:
 
         def store(directory: Path) -> dict[str, Any]:
             eager.save_state(network, directory / "state.pth")
-            int8, compiled = self._runtime(directory).int8_layers()
-            return {"int8_compiled": f"{int8}/{compiled}"}
+            return {}
 
         return self._judge(
             network, eager_twin.twin(network), task, subject, store, measured=float_network,
@@ -164,45 +166,62 @@ class AssemblyLine:
         photos = task.dataset == "photos"
         reference = predict(network, task.inputs, task.labels, batch_images=PHOTOS_BATCH if photos else DIGITS_BATCH)
         with self.rundir.replacing(self.rundir.artifact(subject.folder)) as directory:
-            path, shape = directory / "model.onnx", task.preprocessing.input_shape
-            file_bytes = self._exporter.export(exported, shape, path, architecture=architecture)
+            path, shape = directory / artifact.MODEL, task.preprocessing.input_shape
+            self._exporter.export(exported, shape, path, architecture=architecture)
+            artifact.label_model(path, task.classes, task.preprocessing)
             artifact.save_weights(measured.state_dict(), directory)
             more = complete(directory)
-            deployed = predict(
-                self._runtime(directory), task.inputs, task.labels, batch_images=1 if photos else DIGITS_BATCH
-            )
-            flips = require_parity(parity_flips(reference.logits, deployed.logits), len(task.labels), name=subject.name)
-            self._card(directory, task, subject, deployed)
+            batch_images = 1 if photos else DIGITS_BATCH
+            for name in runtimes.OF_FILES:
+                runtime = runtimes.of_file(name, path, threads=self.threads)
+                found = predict(runtime, task.inputs, task.labels, batch_images=batch_images)
+                more |= self._runtime_gates(runtime, reference, found, subject)
+                if name == JUDGED_ON:
+                    deployed, judged_by = found, runtime
+            self._card(directory, task, subject, judged_by, more)
+            file_bytes = path.stat().st_size
         return Variant(
             name=subject.name, seed=subject.seed, parent=subject.parent, backbone=subject.backbone,
             engine=subject.engine, accuracy=deployed.accuracy(task.classes),
             versus_parent=self._versus(subject, subject.parent, deployed), baseline=subject.baseline,
             versus_baseline=self._versus(subject, subject.baseline, deployed), parameters=parameters(measured),
             nonzero_parameters=nonzero_parameters(measured), macs=macs(measured, task.preprocessing.input_shape),
-            file_bytes=file_bytes, train=subject.train, gates={**gates, **more, "parity_flips": flips},
+            file_bytes=file_bytes, train=subject.train, gates={**gates, **more},
             artifact=f"artifacts/{subject.folder}", dataset=task.dataset, how=subject.how, weights=subject.weights,
             predictions=self._store(task, subject, deployed),
         )  # fmt: skip
 
-    def _runtime(self, directory: Path) -> OpenVinoRuntime:
-        return OpenVinoRuntime(directory / "model.onnx", threads=self.threads)
+    def _runtime_gates(
+        self, runtime: runtimes.Runtime, reference: Predictions, found: Predictions, subject: Subject
+    ) -> dict[str, Any]:
+        """What one runtime must show: the network's predictions, and int8 layers where they are promised.
 
-    def _card(self, directory: Path, task: Task, subject: Subject, deployed: Predictions) -> None:
+        Raises:
+            GateError: it calls pictures differently, or computes a layer in float that should be int8 (it is named).
+        """
+        suffix = GATE_SUFFIX[runtime.name]
+        where = f"{subject.name} on {runtime.name}"
+        flips = require_parity(reference.logits, found.logits, int8=subject.is_int8, name=where)
+        gates: dict[str, Any] = {f"parity_flips{suffix}": flips}
+        if subject.is_int8:
+            layers = runtime.layers()
+            if subject.engine == "pt2e":
+                require_all(len(layers.int8), layers.total, where=where, floating=layers.floating)
+            gates[f"int8_compiled{suffix}"] = f"{len(layers.int8)}/{layers.total}"
+        return gates
+
+    def _card(
+        self, directory: Path, task: Task, subject: Subject, runtime: runtimes.Runtime, gates: dict[str, Any]
+    ) -> None:
+        logits = runtime(torch.from_numpy(artifact.check_inputs(task.preprocessing)))
+        compiled = {key: gates.get(f"int8_compiled{suffix}") for key, suffix in GATE_SUFFIX.items()}
         artifact.write_card(
             directory,
-            {
-                "name": subject.name,
-                "architecture": subject.backbone,
-                "parent": subject.parent,
-                "engine": subject.engine,
-                "weights": subject.weights,
-                "classes": list(task.classes),
-                "preprocessing": task.preprocessing.model_dump(),
-                "plan": subject.plan,
-                "measured_on_isa": isa(),
-                "logits_digest": artifact.logits_digest(deployed.logits[:8]),
-            },
-        )
+            name=subject.name, architecture=subject.backbone, parent=subject.parent, engine=subject.engine,
+            weights=subject.weights, classes=task.classes, preprocessing=task.preprocessing, plan=subject.plan or {},
+            layers={key: value for key, value in compiled.items() if value}, measured_on=describe(self.threads),
+            check_logits=logits.tolist(), logits_digest=artifact.logits_digest(logits),
+        )  # fmt: skip
 
     def _versus(self, subject: Subject, other: str | None, deployed: Predictions) -> VersusParent | None:
         if other is None:

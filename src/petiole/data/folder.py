@@ -29,6 +29,7 @@ from petiole.data.pixels import (
 from petiole.data.sources import from_folder
 from petiole.data.split import Item, stored_or_new
 from petiole.errors import UserError
+from petiole.preprocessing import DECODED_PX
 
 MIN_TRAIN_PER_CLASS = 2
 MAX_FILE_BYTES = 1 << 29
@@ -72,7 +73,7 @@ def open_photos(
     note: str = "",
     seed: int,
     split_file: Path | None = None,
-    short_side: int = 256,
+    short_side: int = DECODED_PX,
     progress: bool = False,
 ) -> PhotoData:
     """Check the photos under ``root`` and decode each file once, its shorter side made ``short_side`` pixels.

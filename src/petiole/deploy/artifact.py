@@ -1,5 +1,8 @@
 """An artifact directory: what is deployed (``model.onnx``), what training goes on from (``weights.safetensors``),
-and what both are (``artifact.json``, with checksums). It can be copied to another machine."""
+and what both are (``artifact.json``, with checksums). It can be copied to another machine and be trusted there.
+
+``model.onnx`` carries its classes and its preprocessing as well, so that the three cannot be mixed up unnoticed.
+"""
 
 import hashlib
 import json
@@ -7,14 +10,53 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx
 import torch
+from pydantic import Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from petiole.deploy.runtimes import Array
 from petiole.errors import UserError
+from petiole.preprocessing import Preprocessing
+from petiole.records import Machine, Record
 
 FORMAT = "petiole-artifact"
 VERSION = 1
+MODEL, WEIGHTS, CARD = "model.onnx", "weights.safetensors", "artifact.json"
+CHECK_IMAGES = 8
+AGAIN = "copy the whole artifact directory again"
+
+
+class Card(Record):
+    """``artifact.json``: all that must be known about a network to run it, and to trust it.
+
+    ``plan`` holds the pruning plan and the quantization recipe. ``layers`` are the layers that each runtime computed
+    in int8 when it was made, as "50/50". ``check_logits`` (8, classes) is what the network gave there for
+    :func:`check_inputs`.
+    """
+
+    format: str
+    version: int
+    name: str
+    architecture: str
+    classes: tuple[str, ...] = Field(min_length=2)
+    preprocessing: Preprocessing
+    engine: str
+    parent: str | None
+    weights: str
+    plan: dict[str, Any] = {}
+    layers: dict[str, str] = {}
+    measured_on: Machine
+    check_logits: tuple[tuple[float, ...], ...] = Field(min_length=CHECK_IMAGES, max_length=CHECK_IMAGES)
+    logits_digest: str
+    sha256: dict[str, str]
+
+    @property
+    def is_int8(self) -> bool:
+        """Whether the network was quantized: its results then depend a little on the processor."""
+        return self.engine != "torch"
 
 
 def sha256(path: Path) -> str:
@@ -29,12 +71,36 @@ def logits_digest(logits: torch.Tensor) -> str:
     return hashlib.sha256(json.dumps(rounded).encode()).hexdigest()
 
 
+def check_inputs(preprocessing: Preprocessing, count: int = CHECK_IMAGES) -> Array:
+    """Inputs ``(count, C, H, W)`` that are the same on every machine: patches of random brightness, as a picture has.
+
+    They come from the raw 64-bit stream of PCG64, which NumPy promises never to change.
+    """
+    channels, height, width = preprocessing.input_shape
+    cells = 7
+    raw = np.random.PCG64(0).random_raw(count * channels * cells * cells)
+    coarse = (raw >> np.uint64(56)).astype(np.float32).reshape(count, channels, cells, cells) / 255
+    rows, columns = (np.arange(side) * cells // side for side in (height, width))
+    fine = coarse[:, :, rows][:, :, :, columns]
+    mean, std = (np.array(values, np.float32)[:, None, None] for values in (preprocessing.mean, preprocessing.std))
+    return np.ascontiguousarray((fine - mean) / std, dtype=np.float32)
+
+
+def label_model(path: Path, classes: tuple[str, ...], preprocessing: Preprocessing) -> None:
+    """Write classes and preprocessing into a ``model.onnx``."""
+    model = onnx.load(str(path))
+    onnx.helper.set_model_props(model, _label(classes, preprocessing))
+    onnx.save(model, str(path))
+
+
+def _label(classes: tuple[str, ...], preprocessing: Preprocessing) -> dict[str, str]:
+    return {"classes": json.dumps(classes), "preprocessing": json.dumps(preprocessing.model_dump(), sort_keys=True)}
+
+
 def save_weights(state: Mapping[str, torch.Tensor], directory: Path) -> None:
     """Write ``weights.safetensors``."""
-    save_file(
-        {name: tensor.detach().contiguous().clone() for name, tensor in state.items()},
-        directory / "weights.safetensors",
-    )
+    tensors = {name: tensor.detach().contiguous().clone() for name, tensor in state.items()}
+    save_file(tensors, directory / WEIGHTS)
 
 
 def load_weights(directory: Path) -> dict[str, torch.Tensor]:
@@ -43,18 +109,67 @@ def load_weights(directory: Path) -> dict[str, torch.Tensor]:
     Raises:
         UserError: it is missing or broken.
     """
-    path = directory / "weights.safetensors"
+    path = directory / WEIGHTS
     try:
         state: dict[str, torch.Tensor] = load_file(path)
     except FileNotFoundError as error:
-        raise UserError(f"{path} is missing: copy the whole artifact directory") from error
+        raise UserError(f"{path} is missing: {AGAIN}") from error
     except SafetensorError as error:
-        raise UserError(f"{path} is damaged ({error}): copy the artifact directory again") from error
+        raise UserError(f"{path} is damaged ({error}): {AGAIN}") from error
     return state
 
 
-def write_card(directory: Path, card: dict[str, Any]) -> None:
+def write_card(directory: Path, **content: Any) -> None:
     """Write ``artifact.json`` with the checksums of every other file of the directory."""
-    files = {path.name: sha256(path) for path in sorted(directory.iterdir()) if path.name != "artifact.json"}
-    content = {"format": FORMAT, "version": VERSION, **card, "sha256": files}
-    (directory / "artifact.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    files = {path.name: sha256(path) for path in sorted(directory.iterdir()) if path.name != CARD}
+    card = Card(format=FORMAT, version=VERSION, sha256=files, **content)
+    (directory / CARD).write_text(json.dumps(card.model_dump(mode="json"), indent=1) + "\n", encoding="utf-8")
+
+
+def read_card(directory: Path) -> Card:
+    """Read ``artifact.json`` and verify what it says: files, checksums, classes, preprocessing.
+
+    Raises:
+        UserError: no artifact, one of another version, or one that is damaged; the message names the file.
+    """
+    path = directory / CARD
+    if not path.is_file():
+        raise UserError(f"{directory} is no artifact: it has no {CARD}; give a directory below a run's artifacts/")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise UserError(f"{path} is damaged ({error}): {AGAIN}") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise UserError(f"{path} does not describe a Petiole artifact: give a directory below a run's artifacts/")
+    if content.get("version") != VERSION:
+        raise UserError(
+            f"{path} is of version {content.get('version')}, and this Petiole reads version {VERSION}: "
+            "make it again with petiole lab, or install the Petiole that wrote it"
+        )
+    try:
+        card = Card.model_validate(content)
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise UserError(f"{path} is damaged ({where}: {error.errors()[0]['msg']}): {AGAIN}") from error
+    _verify(directory, card)
+    return card
+
+
+def _verify(directory: Path, card: Card) -> None:
+    for name in {MODEL, WEIGHTS} - set(card.sha256):
+        raise UserError(f"{directory / CARD} names no {name}: {AGAIN}")
+    for name, expected in card.sha256.items():
+        path = directory / name
+        if Path(name).name != name or path.is_symlink():
+            raise UserError(f"{directory / CARD} names {name}, which is no file of the directory: {AGAIN}")
+        if not path.is_file():
+            raise UserError(f"{path} is missing: {AGAIN}")
+        if sha256(path) != expected:
+            raise UserError(f"{path} is not the file that was made (its checksum differs): {AGAIN}")
+    found = {each.key: each.value for each in onnx.load(str(directory / MODEL), load_external_data=False).metadata_props}
+    for key, value in _label(card.classes, card.preprocessing).items():
+        if found.get(key) != value:
+            raise UserError(
+                f"the {key} of {directory / CARD} are not those of {directory / MODEL}: the predictions would be "
+                f"wrong; {AGAIN}"
+            )

@@ -13,6 +13,10 @@ import torch
 from torch import nn
 from torch.export import Dim
 
+from petiole.deploy.biases import quantize_biases
+from petiole.deploy.graph import strip
+from petiole.deploy.padding import fold_padding
+
 
 @contextlib.contextmanager
 def quiet_exporter() -> Iterator[None]:
@@ -47,8 +51,7 @@ class OnnxExporter:
         ``architecture`` names the template to share; empty: no sharing (graphs that are already quantized).
         """
         if not architecture:
-            onnx.save(_trace(network, input_shape, optimize=True), str(path))
-            return path.stat().st_size
+            return _save(_trace(network, input_shape, optimize=True), path)
         key = f"{architecture} {input_shape}"
         if key not in self._templates:
             plain = copy.deepcopy(network).eval().to(memory_format=torch.contiguous_format)
@@ -60,8 +63,16 @@ class OnnxExporter:
             if initializer.name in state:
                 value = state[initializer.name].detach().contiguous().numpy()
                 initializer.CopyFrom(onnx.numpy_helper.from_array(value, initializer.name))
-        onnx.save(model, str(path))
-        return path.stat().st_size
+        return _save(model, path)
+
+
+def _save(model: onnx.ModelProto, path: Path) -> int:
+    """Write a graph as the runtimes like it; returns its size in bytes."""
+    fold_padding(model)
+    quantize_biases(model)
+    strip(model)
+    onnx.save(model, str(path))
+    return path.stat().st_size
 
 
 def _trace(network: nn.Module, input_shape: tuple[int, ...], *, optimize: bool) -> onnx.ModelProto:

@@ -1,53 +1,72 @@
-"""The runtimes of an artifact, behind one call: inputs ``(N, C, H, W)`` float32 -> logits ``(N, classes)``."""
+"""What runs a network, behind one interface: inputs ``(N, C, H, W)`` float32 -> logits ``(N, classes)`` float32.
 
+``runtime_openvino.py`` and ``runtime_onnxruntime.py`` run an artifact's ``model.onnx``, ``runtime_torch.py`` a network
+of torch. Each can say which of its layers it really computes in int8, read from what it compiled.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import openvino
 import torch
 
+from petiole.errors import unknown_choice
 
-class OpenVinoRuntime:
-    """A ``model.onnx`` compiled by OpenVINO for this CPU.
+Array = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 
-    Float parts are computed in float32, and activations are rounded only where the file says so (by default the CPU
-    plugin rounds the inputs of every linear layer with int8 weights, its "dynamic quantization"): a file must give
-    the results that it was judged by.
-    """
+OF_FILES = ("openvino", "onnxruntime")
+"""Runtimes of ``model.onnx``."""
+NAMES = (*OF_FILES, "torch")
 
-    name = "openvino"
 
-    def __init__(self, path: Path, *, threads: int) -> None:
-        core = openvino.Core()
-        options = {
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_PRECISION_HINT": "f32",
-            "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,
-            "INFERENCE_NUM_THREADS": threads,
-        }
-        self._compiled = core.compile_model(str(path), "CPU", options)
-        self._request = self._compiled.create_infer_request()
+@dataclass(frozen=True, kw_only=True)
+class Layers:
+    """Names of the convolution and linear layers that a runtime computes in int8, and in float."""
 
-    def run(
-        self, inputs: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]"
-    ) -> "np.ndarray[tuple[int, ...], np.dtype[np.float32]]":
-        """Logits of a contiguous array, as it is measured: nothing but the runtime's own call."""
-        result: np.ndarray[tuple[int, ...], np.dtype[np.float32]] = self._request.infer([inputs], share_inputs=True)[0]
-        return result
+    int8: tuple[str, ...]
+    floating: tuple[str, ...]
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return len(self.int8) + len(self.floating)
+
+
+class Runtime(ABC):
+    """A network that is ready to run on ``threads`` threads."""
+
+    name: str
+    threads: int
+
+    @abstractmethod
+    def run(self, inputs: Array) -> Array:
+        """Logits of a contiguous array, as it is measured: nothing but the runtime's own call.
+
+        What is returned may be overwritten by the next call.
+        """
+
+    @abstractmethod
+    def layers(self) -> Layers:
+        """Which convolution and linear layers run in int8, read from what was compiled."""
 
     def __call__(self, inputs: torch.Tensor) -> torch.Tensor:
         """Logits ``(N, classes)`` of inputs ``(N, C, H, W)``."""
         return torch.from_numpy(self.run(inputs.contiguous().numpy()).copy())
 
-    def int8_layers(self) -> tuple[int, int]:
-        """``(int8, all)`` convolution and matrix-product layers, read from the compiled model's own execution graph."""
-        int8 = total = 0
-        for node in self._compiled.get_runtime_model().get_ops():
-            info = {
-                key: str(value.astype(str)) if hasattr(value, "astype") else str(value)
-                for key, value in dict(node.get_rt_info()).items()
-            }
-            if info.get("layerType") in {"Convolution", "GroupConvolution", "FullyConnected", "MatMul"}:
-                total += 1
-                int8 += info.get("primitiveType", "").endswith(("I8", "i8", "u8", "U8"))
-        return int8, total
+
+def of_file(name: str, path: Path, *, threads: int) -> Runtime:
+    """The runtime ``name`` with ``model.onnx`` at ``path``.
+
+    Raises:
+        UserError: there is no such runtime for files, or it cannot read this one.
+    """
+    if name == "openvino":
+        from petiole.deploy.runtime_openvino import OpenVinoRuntime
+
+        return OpenVinoRuntime(path, threads=threads)
+    if name == "onnxruntime":
+        from petiole.deploy.runtime_onnxruntime import OnnxRuntime
+
+        return OnnxRuntime(path, threads=threads)
+    raise unknown_choice("runtime", name, list(OF_FILES))

@@ -1,5 +1,7 @@
 """Did quantization happen? Counted on what was converted and on what the runtime compiled, never on the plan."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 from torch.fx import GraphModule
@@ -28,12 +30,13 @@ def converted_layers(graph: GraphModule) -> tuple[int, int]:
     return quantized, total
 
 
-def require_all(quantized: int, total: int, *, where: str) -> str:
-    """``"21/21"``, the gate's figure.
+def require_all(quantized: int, total: int, *, where: str, floating: Sequence[str] = ()) -> str:
+    """``"21/21"``, the gate's figure. ``floating`` are the names of the layers that are not quantized, if known.
 
     Raises:
         GateError: fewer than all layers are quantized, or there are none.
     """
     if total == 0 or quantized < total:
-        raise GateError(f"only {quantized} of {total} convolution and linear layers of {where} run in int8")
+        first = f"; float is {floating[0]}" if floating else ""
+        raise GateError(f"only {quantized} of {total} convolution and linear layers of {where} run in int8{first}")
     return f"{quantized}/{total}"

@@ -228,11 +228,16 @@ def decomposed_operators() -> Any:
 
 def quantized_layers(network: nn.Module) -> tuple[int, int]:
     """``(quantized, all)`` layers with weights: convolution, linear, LSTM."""
-    library = int8_modules()
-    int8 = (library.Conv2d, library.Linear, library.dynamic.LSTM)
-    done = sum(isinstance(module, int8) for module in network.modules())
+    done = len(quantized_layer_names(network))
     left = sum(isinstance(module, nn.Conv2d | nn.Linear | nn.LSTM) for module in network.modules())
     return done, done + left
+
+
+def quantized_layer_names(network: nn.Module) -> list[str]:
+    """The names of the layers whose weights are int8."""
+    library = int8_modules()
+    int8 = (library.Conv2d, library.Linear, library.dynamic.LSTM)
+    return [name for name, module in network.named_modules() if isinstance(module, int8)]
 
 
 def restore(network: nn.Module, how: Recipe, state: Mapping[str, torch.Tensor]) -> nn.Module:

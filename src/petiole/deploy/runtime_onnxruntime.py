@@ -1,0 +1,58 @@
+"""ONNX Runtime: runs everywhere, also where OpenVINO does not."""
+
+import tempfile
+from pathlib import Path
+
+import onnx
+import onnxruntime
+
+from petiole.deploy.runtimes import Array, Layers, Runtime
+from petiole.errors import UserError
+
+INT8 = {"QLinearConv", "QGemm", "QLinearMatMul", "ConvInteger", "MatMulInteger", "MatMulIntegerToFloat",
+        "DynamicQuantizeMatMul"}  # fmt: skip
+FLOAT = {"Conv", "FusedConv", "NhwcFusedConv", "Gemm", "FusedGemm", "MatMul", "FusedMatMul"}
+ERRORS_ONLY = 3
+
+
+class OnnxRuntime(Runtime):
+    """A ``model.onnx`` in a session of ONNX Runtime's own CPU kernels, with all of its graph optimizations."""
+
+    name = "onnxruntime"
+
+    def __init__(self, path: Path, *, threads: int) -> None:
+        self.threads, self.path = threads, path
+        self._session = self._open(_options(threads))
+        self._input = self._session.get_inputs()[0].name
+
+    def _open(self, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
+        try:
+            return onnxruntime.InferenceSession(str(self.path), options, providers=["CPUExecutionProvider"])
+        except onnxruntime.capi.onnxruntime_pybind11_state.Fail as error:
+            raise UserError(f"ONNX Runtime cannot read {self.path}: copy the artifact directory again") from error
+        except onnxruntime.capi.onnxruntime_pybind11_state.InvalidProtobuf as error:
+            raise UserError(f"ONNX Runtime cannot read {self.path}: copy the artifact directory again") from error
+
+    def run(self, inputs: Array) -> Array:
+        """Logits."""
+        result: Array = self._session.run(None, {self._input: inputs})[0]
+        return result
+
+    def layers(self) -> Layers:
+        """Read from the optimized graph, which a second session writes to a file that is gone afterwards."""
+        with tempfile.TemporaryDirectory() as folder:
+            options = _options(self.threads)
+            options.optimized_model_filepath = str(Path(folder) / "optimized.onnx")
+            self._open(options)
+            nodes = onnx.load(options.optimized_model_filepath).graph.node
+        return Layers(
+            int8=tuple(node.name for node in nodes if node.op_type in INT8),
+            floating=tuple(node.name for node in nodes if node.op_type in FLOAT),
+        )
+
+
+def _options(threads: int) -> onnxruntime.SessionOptions:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.log_severity_level = ERRORS_ONLY  # an optimized file "should only be used on this machine", which it is
+    return options

@@ -1,0 +1,54 @@
+"""OpenVINO: the fastest runtime on most x86 processors."""
+
+from pathlib import Path
+
+import openvino
+
+from petiole.deploy.runtimes import Array, Layers, Runtime
+from petiole.errors import UserError
+
+WEIGHTED = {"Convolution", "GroupConvolution", "FullyConnected", "MatMul"}
+INT8 = ("I8", "i8", "u8", "U8")
+
+
+class OpenVinoRuntime(Runtime):
+    """A ``model.onnx`` compiled by OpenVINO for this CPU.
+
+    Float parts are computed in float32, and activations are rounded only where the file says so (by default the CPU
+    plugin rounds the inputs of every linear layer with int8 weights, its "dynamic quantization"): a file must give
+    the results that it was judged by.
+    """
+
+    name = "openvino"
+
+    def __init__(self, path: Path, *, threads: int) -> None:
+        self.threads = threads
+        options = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": "f32",
+            "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,
+            "INFERENCE_NUM_THREADS": threads,
+        }
+        try:
+            self._compiled = openvino.Core().compile_model(str(path), "CPU", options)
+        except RuntimeError as error:
+            raise UserError(f"OpenVINO cannot read {path}: copy the artifact directory again") from error
+        self._request = self._compiled.create_infer_request()
+
+    def run(self, inputs: Array) -> Array:
+        """Logits; they lie in OpenVINO's own memory until the next call."""
+        result: Array = self._request.infer([inputs], share_inputs=True)[0]
+        return result
+
+    def layers(self) -> Layers:
+        """Read from the execution graph of the compiled model."""
+        int8, floating = [], []
+        for node in self._compiled.get_runtime_model().get_ops():
+            info = {
+                key: str(value.astype(str)) if hasattr(value, "astype") else str(value)
+                for key, value in dict(node.get_rt_info()).items()
+            }
+            if info.get("layerType") in WEIGHTED:
+                kind = int8 if info.get("primitiveType", "").endswith(INT8) else floating
+                kind.append(node.get_friendly_name())
+        return Layers(int8=tuple(int8), floating=tuple(floating))

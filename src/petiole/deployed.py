@@ -1,0 +1,141 @@
+"""An artifact read back: verified, opened on a runtime, and checked against what it gave where it was made."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import torch
+from torch import nn
+
+from petiole.bench.latency import measure
+from petiole.bench.machine import isa
+from petiole.deploy import artifact, runtimes
+from petiole.deploy.artifact import Card
+from petiole.deploy.parity import logits_distance
+from petiole.deploy.runtime_torch import TorchRuntime
+from petiole.deploy.runtimes import Runtime
+from petiole.errors import GateError, UserError, unknown_choice
+from petiole.models import backbones
+from petiole.models.lenet import LeNet
+from petiole.models.scratch import CNNScratch
+from petiole.quantization import eager
+
+AUTO = "auto"
+CHOICES = (AUTO, *runtimes.NAMES)
+EXACT_INT8 = {"avx512_vnni", "avx_vnni", "amx_int8", "dotprod", "i8mm"}
+"""Instruction sets whose int8 products are summed exactly. Without one, sums of two products may saturate."""
+FLOAT_TOLERANCE, INT8_TOLERANCE = 1e-3, 0.25
+"""Allowed distance of the check's logits, relative to their spread: wider than between runtimes of one machine."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployed:
+    """A verified artifact. ``warnings`` are what a person should know before trusting it here."""
+
+    directory: Path
+    card: Card
+    warnings: tuple[str, ...]
+
+    @property
+    def model(self) -> Path:
+        """The deployed file."""
+        return self.directory / artifact.MODEL
+
+    def why_not(self, runtime: str) -> str | None:
+        """Why this artifact cannot run there, or None if it can."""
+        if runtime == "torch" and self.card.engine == "pt2e":
+            return "torch has no int8 kernels for graphs of the pt2e engine: use openvino or onnxruntime"
+        return None
+
+    def open(self, runtime: str, *, threads: int) -> Runtime:
+        """The network on a runtime, its check passed.
+
+        Raises:
+            UserError: no such runtime, or the artifact cannot run on it.
+            GateError: the network does not give here what it gave where it was made.
+        """
+        if runtime not in runtimes.NAMES:
+            raise unknown_choice("runtime", runtime, list(CHOICES))
+        if (why := self.why_not(runtime)) is not None:
+            raise UserError(f"{self.directory}: {why}")
+        opened = (
+            self._torch(threads) if runtime == "torch" else runtimes.of_file(runtime, self.model, threads=threads)
+        )
+        self._check(opened)
+        return opened
+
+    def _torch(self, threads: int) -> Runtime:
+        network = float_network(self.card)
+        backbones.load_state(network, artifact.load_weights(self.directory), what=f"the weights in {self.directory}")
+        if self.card.engine != "eager":
+            return TorchRuntime(network, threads=threads)
+        recipe = next(how for how in get_args(eager.Recipe) if f"-{how}-" in self.card.name)
+        int8 = eager.restore(network, recipe, eager.load_state(self.directory / "state.pth"))
+        return TorchRuntime(int8, threads=threads, int8=tuple(eager.quantized_layer_names(int8)))
+
+    def _check(self, runtime: Runtime) -> None:
+        expected = torch.tensor(self.card.check_logits)
+        found = runtime(torch.from_numpy(artifact.check_inputs(self.card.preprocessing)))
+        distance = logits_distance(expected, found)
+        if not distance <= (INT8_TOLERANCE if self.card.is_int8 else FLOAT_TOLERANCE):
+            raise GateError(
+                f"{self.directory} on {runtime.name} does not give what it gave where it was made: its logits for the "
+                f"{artifact.CHECK_IMAGES} check inputs differ by {distance:.2g} of their spread; choose another "
+                "--runtime, or make the artifact on this machine"
+            )
+
+
+def read(directory: Path) -> Deployed:
+    """Read and verify an artifact directory.
+
+    Raises:
+        UserError: it is none, or damaged; the message names the file.
+    """
+    card = artifact.read_card(directory)
+    return Deployed(directory=directory, card=card, warnings=tuple(_doubts(card, isa())))
+
+
+def _doubts(card: Card, here: list[str]) -> list[str]:
+    """What differs between the machine where the accuracy was measured and one with the instruction sets ``here``."""
+    there = card.measured_on.isa
+    if card.is_int8 and EXACT_INT8 & set(there) and not EXACT_INT8 & set(here):
+        names = ", ".join(name for name in there if name in EXACT_INT8)
+        return [
+            f"{card.name} was measured with {names}, which this processor lacks: int8 accuracy may be lower here "
+            "than was measured; check it on your own photos"
+        ]
+    return []
+
+
+def float_network(card: Card) -> nn.Module:
+    """The float network of an artifact's architecture, with random weights."""
+    classes = len(card.classes)
+    if card.architecture == "CNNScratch":
+        return CNNScratch(classes).eval()
+    if card.architecture == "LeNet":
+        return LeNet().eval()
+    return backbones.adapt(backbones.find(card.architecture), None, classes=classes, seed=0).eval()
+
+
+def fastest(deployed: Deployed, *, threads: int, say: Callable[[str], None]) -> Runtime:
+    """Time one input on every runtime that this artifact has, and take the one with the smallest median.
+
+    Raises:
+        UserError: it runs on none of them.
+        GateError: as :meth:`Deployed.open`.
+    """
+    opened = {
+        name: deployed.open(name, threads=threads) for name in runtimes.OF_FILES if deployed.why_not(name) is None
+    }
+    image = artifact.check_inputs(deployed.card.preprocessing, 1)
+    raw_ms = measure(
+        {name: (lambda runtime=each: runtime.run(image)) for name, each in opened.items()},
+        min_samples=30, min_seconds=0.1, rounds=5,
+    )  # fmt: skip
+    medians_ms = {name: float(np.median(row)) for name, row in raw_ms.items()}
+    best = min(medians_ms, key=lambda name: medians_ms[name])
+    times = ", ".join(f"{name} {ms:.3g} ms" for name, ms in sorted(medians_ms.items(), key=lambda each: each[1]))
+    say(f"runtime: {best}, the fastest here (median of one picture: {times})")
+    return opened[best]

@@ -1,0 +1,1 @@
+"""What is done with a finished artifact: predicting photos, measuring its speed."""

@@ -1,0 +1,107 @@
+"""Photos in, classes out: an artifact at work, one photo after another, in flat memory however many there are."""
+
+import glob
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.special import softmax
+
+from petiole.data.augment import centre_view, normalize
+from petiole.data.layout import is_picture_name
+from petiole.data.pixels import UnusableError, decode, harmless_warnings
+from petiole.deploy.runtimes import Array, Runtime
+from petiole.deployed import Deployed
+from petiole.errors import UserError
+from petiole.preprocessing import Preprocessing
+from petiole.records import Prediction
+
+AHEAD = 16
+"""Photos that are decoded ahead of the network."""
+GREY = (0.299, 0.587, 0.114)
+"""ITU-R BT.601, as Pillow's own conversion to greys."""
+
+
+def predict(deployed: Deployed, runtime: Runtime, images: Sequence[str], *, threads: int) -> Iterator[Prediction]:
+    """One row for each photo, in the order of ``images``: files, folders (searched), or patterns such as ``*.jpg``.
+
+    A photo that cannot be read is a row with the reason.
+
+    Raises:
+        UserError: ``images`` names nothing at all.
+    """
+    preprocessing = deployed.card.preprocessing
+
+    def load(path: Path) -> Array | str:
+        return _load(path, preprocessing)
+
+    with harmless_warnings(), ThreadPoolExecutor(max_workers=threads) as pool:
+        for path, loaded in _ahead(pool, load, _files(images)):
+            yield _row(deployed, runtime, path, loaded)
+
+
+def _row(deployed: Deployed, runtime: Runtime, path: Path, loaded: Array | str) -> Prediction:
+    if isinstance(loaded, str):
+        return Prediction(path=str(path), why=loaded)
+    began = time.perf_counter()
+    logits = runtime.run(loaded)
+    ms = (time.perf_counter() - began) * 1000
+    probabilities = softmax(logits[0].astype(np.float64))
+    best = int(probabilities.argmax())
+    classes = deployed.card.classes
+    return Prediction(path=str(path), label=classes[best], probability=float(probabilities[best]), ms=ms)
+
+
+def _files(images: Sequence[str]) -> Iterator[Path]:
+    """What ``images`` names; a name without a file stays, so that it becomes a row."""
+    found = False
+    for name in images:
+        path = Path(name)
+        if path.is_dir():
+            inside = sorted(each for each in path.rglob("*") if is_picture_name(each) and not _is_hidden(each, path))
+        else:
+            matches = [] if path.exists() else sorted(Path(each) for each in glob.glob(name, recursive=True))
+            inside = matches or ([] if glob.has_magic(name) and not path.exists() else [path])
+        found = found or bool(inside)
+        yield from inside
+    if not found:
+        raise UserError(f"no pictures in {', '.join(images)}: name photos, folders of photos, or a pattern in quotes")
+
+
+def _is_hidden(path: Path, below: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(below).parts)
+
+
+def _load(path: Path, preprocessing: Preprocessing) -> Array | str:
+    """The network's input ``(1, C, S, S)`` of a photo file, exactly as it was judged with, or why there is none."""
+    try:
+        if not path.is_file():
+            return "no such file"
+        pixels = torch.from_numpy(decode(path.read_bytes(), short_side=preprocessing.decoded_px).copy())
+    except UnusableError as error:
+        return str(error)
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    picture = pixels.permute(2, 0, 1)
+    if preprocessing.channels == 1:
+        weights = torch.tensor(GREY).view(3, 1, 1)
+        picture = (picture * weights).sum(0, keepdim=True).round().to(torch.uint8)
+    view = centre_view(picture, preprocessing)
+    inputs: Array = np.ascontiguousarray(normalize(view[None], preprocessing).numpy())
+    return inputs
+
+
+def _ahead[T, R](pool: ThreadPoolExecutor, work: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T, R]]:
+    """Results in order, with at most ``AHEAD`` items under way: memory stays flat."""
+    waiting: deque[tuple[T, Future[R]]] = deque()
+    for item in items:
+        waiting.append((item, pool.submit(work, item)))
+        if len(waiting) > AHEAD:
+            first, future = waiting.popleft()
+            yield first, future.result()
+    for first, future in waiting:
+        yield first, future.result()
