@@ -31,12 +31,19 @@ def test_one_seed_has_the_wilson_interval_of_its_record() -> None:
     assert group(row).interval == row.accuracy.ci95
 
 
-def test_several_seeds_have_the_t_interval_of_the_mean() -> None:
+def test_several_seeds_have_an_interval_of_the_mean_that_covers_seeds_and_pictures() -> None:
     three = group(*(variant("A", correct, seed=seed) for seed, correct in enumerate((90, 92, 94))))
     assert three.accuracy == pytest.approx(0.92)
     half = 4.302653 * 0.02 / 3**0.5  # t of 2 degrees of freedom; the standard deviation is 0.02
-    assert three.interval == pytest.approx((0.92 - half, 0.92 + half), abs=1e-6)
+    assert three.seeds_interval == pytest.approx((0.92 - half, 0.92 + half), abs=1e-6)
     assert three.pictures_interval == variant("A", 92).accuracy.ci95  # 3 seeds, but still 100 pictures
+    assert three.interval == pytest.approx((variant("A", 92).accuracy.ci95[0], 0.92 + half), abs=1e-6)
+
+
+def test_seeds_that_agree_do_not_make_pictures() -> None:
+    same = group(*(variant("A", 92, seed=seed) for seed in range(3)))
+    assert same.seeds_interval == pytest.approx((0.92, 0.92))
+    assert same.interval == pytest.approx(variant("A", 92).accuracy.ci95)
 
 
 @pytest.mark.parametrize(
@@ -51,24 +58,25 @@ def test_one_seed_goes_by_mcnemar(lost: int, gained: int, change: str) -> None:
     assert flips.difference == pytest.approx((gained - lost) / 100)
 
 
-def test_several_seeds_are_pooled() -> None:
+def test_several_seeds_are_averaged() -> None:
     flips = group(*(child(90, 1, gained, seed) for seed, gained in enumerate((8, 9, 10)))).flips
     assert flips is not None
     assert (flips.lost, flips.gained, flips.change) == (3, 27, "up")
+    assert flips.p == pytest.approx(22 / 1024)  # 1 lost, 9 gained: (C(10, 0) + C(10, 1)) / 2^10, two-sided
     assert flips.difference == pytest.approx(0.08)
 
 
-def test_a_pooled_test_alone_is_not_enough_when_seeds_disagree() -> None:
-    """Differences of 0.20, 0 and 0: pooled p is tiny, but the t interval of the differences holds 0."""
+def test_the_test_alone_is_not_enough_when_seeds_disagree() -> None:
+    """Differences of 0.20, 0 and 0: 7 gained on average have a small p, but the t interval of them holds 0."""
     flips = group(child(90, 0, 20), child(90, 0, 0, 1), child(90, 0, 0, 2)).flips
     assert flips is not None
-    assert flips.p < 0.001
+    assert flips.p == pytest.approx(2 / 2**7)
     assert flips.change == "unclear"
 
 
 def test_agreeing_seeds_alone_are_not_enough_when_flips_are_few() -> None:
-    """One picture gained by each of 3 seeds: the t interval has no width, but p is 2 / 2^3 = 0.25."""
-    flips = group(*(child(90, 0, 1, seed) for seed in range(3))).flips
+    """Three pictures gained by each of 3 seeds: the t interval has no width, but p is 2 / 2^3 = 0.25."""
+    flips = group(*(child(90, 0, 3, seed) for seed in range(3))).flips
     assert flips is not None
     assert flips.p == pytest.approx(0.25)
     assert flips.change == "unclear"

@@ -16,10 +16,10 @@ PACKAGE = ROOT / "src" / "petiole"
 
 LAYERS = [
     ["errors", "units"],
-    ["records", "stats", "rundir", "download", "preprocessing", "evidence", "progress"],
+    ["records", "stats", "rundir", "download", "preprocessing", "evidence", "progress", "inference_records"],
     ["data", "models", "training", "pruning", "quantization", "deploy", "bench"],
-    ["variants"],
-    ["lab", "search", "report"],
+    ["variants", "deployed"],
+    ["lab", "search", "inference", "report"],
     ["recipes", "api"],
     ["cli", "__main__"],
 ]

@@ -2,9 +2,10 @@
 
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from petiole.inference_records import Benchmark, Prediction
 from petiole.lab.config import STAGES, LabConfig
 from petiole.recipes import effort
 from petiole.records import Photos, Results, read_results
@@ -60,6 +61,51 @@ def draw(out: Path, *, count: int = 398, seed: int = 0) -> Path:
     from petiole.data.sources import draw as draw_photos
 
     return draw_photos(out, seed=seed, count=count, progress=sys.stderr.isatty()).root
+
+
+def predict(
+    artifact: Path, images: Sequence[str], *, runtime: str = "auto", threads: int | None = None,
+    say: Callable[[str], None] = _print,
+) -> Iterator[Prediction]:  # fmt: skip
+    """The class of each photo, by an artifact alone; rows come as they are ready, in the order of ``images``.
+
+    ``images`` are files, folders or patterns. A photo that cannot be read is a row with the reason. ``say`` gets what
+    should be known beside the rows: the runtime and why it was chosen, and doubts.
+
+    Raises:
+        UserError: the artifact is damaged, or nothing is named.
+        GateError: the network does not give here what it gave where it was made.
+    """
+    from petiole.bench.machine import available_threads
+    from petiole.deployed import AUTO, fastest, read
+    from petiole.inference.predict import predict as rows
+
+    deployed, count = read(artifact), threads or available_threads()
+    for warning in deployed.warnings:
+        say(f"warning: {warning}")
+    opened = fastest(deployed, threads=count, say=say) if runtime == AUTO else deployed.open(runtime, threads=count)
+    return rows(deployed, opened, images, threads=count)
+
+
+def bench(
+    artifacts: Sequence[Path], *, runtime: str = "auto", against: Sequence[str] = (), batch: int = 1,
+    threads: int | None = None, samples: int = 1024, seed: int = 0, say: Callable[[str], None] = _print,
+) -> Benchmark:  # fmt: skip
+    """Time artifacts side by side on this machine, with the float network in eager torch as reference.
+
+    Raises:
+        UserError: an artifact is damaged, or does not run where it should.
+        GateError: as :func:`predict`.
+    """
+    from petiole.bench.machine import available_threads
+    from petiole.inference.bench import bench as run
+    from petiole.progress import bar
+
+    with bar("timing", 32, unit="round", say=lambda _: None, terminal=sys.stderr.isatty()) as tell:
+        return run(
+            artifacts, runtime=runtime, against=against, batch=batch, threads=threads or available_threads(),
+            samples=samples, seed=seed, say=say, progress=lambda done, _: tell(done, ""),
+        )  # fmt: skip
 
 
 def report(run: Path) -> Path:

@@ -1,6 +1,7 @@
 """The command line: parse, call one function of :mod:`petiole.api`, exit. 0 done, 2 wrong input, 3 no solution."""
 
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -136,13 +137,85 @@ def report(run: Annotated[Path, typer.Argument(help="Run directory.")], as_json:
     typer.echo(json.dumps({"report": str(path)}) if as_json else f"report: {path}")
 
 
+Runtime = Annotated[str, typer.Option(help="openvino, onnxruntime, torch, or auto: measure and take the fastest.")]
+Threads = Annotated[int | None, typer.Option(help="Threads of the runtime; all available ones if not given.")]
+
+
+def _aside(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+@app.command(epilog="Example: petiole predict runs/lab/artifacts/CNNOptimized-static-int8 photo.jpg 'holiday/*.jpg'")
+def predict(
+    artifact: Annotated[Path, typer.Argument(help="Artifact directory.")],
+    images: Annotated[list[str], typer.Argument(help="Photos, folders of photos, or patterns in quotes.")],
+    runtime: Runtime = "auto",
+    threads: Threads = None,
+    as_json: Json = False,
+) -> None:
+    """Say what is on photos, with nothing but an artifact."""
+    from petiole import api
+    from petiole.report.terminal import prediction_line
+
+    rows, unread, total = [], 0, 0
+    for row in api.predict(artifact, images, runtime=runtime, threads=threads, say=_aside):
+        total, unread = total + 1, unread + (row.why is not None)
+        if as_json:
+            rows.append(row.model_dump(mode="json"))
+        else:
+            typer.echo(prediction_line(row))
+    if as_json:
+        typer.echo(json.dumps({"artifact": str(artifact), "rows": rows}, indent=1))
+    if unread:
+        _aside(f"{unread} of {total} pictures could not be read")
+    if unread == total:
+        raise typer.Exit(2)
+
+
+@app.command(epilog="Example: petiole bench runs/lab/artifacts/CNNOptimized-static-int8 --against onnxruntime")
+def bench(
+    artifacts: Annotated[list[Path], typer.Argument(help="Artifact directories.")],
+    runtime: Runtime = "auto",
+    against: Annotated[list[str] | None, typer.Option(help="Another runtime to time as well; repeatable.")] = None,
+    batch: Annotated[int, typer.Option(help="Pictures in one call.")] = 1,
+    threads: Threads = None,
+    samples: Annotated[int, typer.Option(help="Timed calls of each, at least.")] = 1024,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Time artifacts side by side on this machine."""
+    from petiole import api
+
+    result = api.bench(
+        artifacts, runtime=runtime, against=against or [], batch=batch, threads=threads, samples=samples, seed=seed,
+        say=_aside,
+    )  # fmt: skip
+    if as_json:
+        typer.echo(result.model_dump_json(indent=1))
+    else:
+        from rich.console import Console
+
+        from petiole.report.terminal import print_benchmark
+
+        print_benchmark(result, Console())
+
+
+class _Stopped(BaseException):
+    """Ctrl-C. No KeyboardInterrupt, which typer would end without a word."""
+
+
+def _stop(signum: int, frame: object) -> None:
+    raise _Stopped
+
+
 def main() -> None:
-    """Entry point: errors of ours end in one sentence and their exit code."""
+    """Entry point: errors of ours end in one sentence and their exit code, and so does Ctrl-C."""
+    signal.signal(signal.SIGINT, _stop)
     try:
         app()
     except PetioleError as error:
         typer.echo(f"petiole: {error}", err=True)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+    except _Stopped:
         typer.echo("petiole: stopped; the same command goes on where it was", err=True)
         sys.exit(130)

@@ -1,5 +1,6 @@
 """An artifact read back: verified, opened on a runtime, and checked against what it gave where it was made."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,8 @@ from petiole.bench.machine import isa
 from petiole.deploy import artifact, runtimes
 from petiole.deploy.artifact import Card
 from petiole.deploy.parity import logits_distance
+from petiole.deploy.runtime import Runtime
 from petiole.deploy.runtime_torch import TorchRuntime
-from petiole.deploy.runtimes import Runtime
 from petiole.errors import GateError, UserError, unknown_choice
 from petiole.models import backbones
 from petiole.models.lenet import LeNet
@@ -60,9 +61,7 @@ class Deployed:
             raise unknown_choice("runtime", runtime, list(CHOICES))
         if (why := self.why_not(runtime)) is not None:
             raise UserError(f"{self.directory}: {why}")
-        opened = (
-            self._torch(threads) if runtime == "torch" else runtimes.of_file(runtime, self.model, threads=threads)
-        )
+        opened = self._torch(threads) if runtime == "torch" else runtimes.of_file(runtime, self.model, threads=threads)
         self._check(opened)
         return opened
 
@@ -126,12 +125,10 @@ def fastest(deployed: Deployed, *, threads: int, say: Callable[[str], None]) -> 
         UserError: it runs on none of them.
         GateError: as :meth:`Deployed.open`.
     """
-    opened = {
-        name: deployed.open(name, threads=threads) for name in runtimes.OF_FILES if deployed.why_not(name) is None
-    }
+    opened = {name: deployed.open(name, threads=threads) for name in runtimes.NAMES if deployed.why_not(name) is None}
     image = artifact.check_inputs(deployed.card.preprocessing, 1)
     raw_ms = measure(
-        {name: (lambda runtime=each: runtime.run(image)) for name, each in opened.items()},
+        {name: functools.partial(each.run, image) for name, each in opened.items()},
         min_samples=30, min_seconds=0.1, rounds=5,
     )  # fmt: skip
     medians_ms = {name: float(np.median(row)) for name, row in raw_ms.items()}

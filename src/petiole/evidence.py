@@ -22,7 +22,7 @@ SIGNIFICANT = 0.05
 class Flips:
     """Test pictures that only ``against`` called rightly (``lost``), and only the variant (``gained``).
 
-    With several seeds both are sums over the seeds, ``p`` is the exact McNemar test of the sums, and
+    With several seeds both are sums over the seeds, ``p`` is the exact McNemar test of their means, and
     ``difference`` (a fraction) is the mean over the seeds.
     """
 
@@ -87,13 +87,20 @@ class Group:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95% interval that is shown: Wilson's for one seed, Student's t over several."""
+        """95% interval that is shown: Wilson's for one seed. For several, what covers both Wilson's of their mean
+        (few pictures) and Student's t over the seeds (few trainings)."""
         if len(self.rows) == 1:
             return self.first.accuracy.ci95
+        (low, high), (least, most) = self.pictures_interval, self.seeds_interval
+        return min(low, least), max(high, most)
+
+    @property
+    def seeds_interval(self) -> tuple[float, float]:
+        """Student's t interval of the mean over several seeds, within 0..1."""
         _, low, high = stats.mean_t_interval([row.accuracy.value for row in self.rows])
         assert low is not None
         assert high is not None
-        return low, high
+        return max(0.0, low), min(1.0, high)
 
     @property
     def pictures_interval(self) -> tuple[float, float]:
@@ -104,8 +111,9 @@ class Group:
     def flips(self) -> Flips | None:
         """The paired comparison with the parent.
 
-        With several seeds both the pooled test and the t interval of the differences must show a change: the
-        seeds share their test pictures, so that the pooled test alone claims too much.
+        With several seeds both the test of the mean flips and the t interval of the differences must show a change.
+        The seeds share their test pictures: their flips are averaged and never added up, since three seeds that gain
+        the same three pictures have gained three, not nine.
         """
         return self._flips(self.first.parent, [row.versus_parent for row in self.rows])
 
@@ -121,7 +129,8 @@ class Group:
         pairs = [pair for pair, _ in found]
         lost, gained = sum(pair.lost for pair in pairs), sum(pair.gained for pair in pairs)
         differences = [(pair.gained - pair.lost) / row.accuracy.total for pair, row in found]
-        p = pairs[0].mcnemar_p if len(pairs) == 1 else stats.mcnemar_exact(lost, gained)
+        count = len(pairs)
+        p = pairs[0].mcnemar_p if count == 1 else stats.mcnemar_exact(round(lost / count), round(gained / count))
         mean, low, high = stats.mean_t_interval(differences)
         shown = p < SIGNIFICANT and (low is None or high is None or low > 0 or high < 0)
         change: Change = "unclear" if not shown or mean == 0 else "up" if mean > 0 else "down"

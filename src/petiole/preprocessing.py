@@ -2,7 +2,6 @@
 
 from petiole.records import Record
 
-
 DECODED_PX = 256
 """Shorter side of decoded photos: every network's views are made from these."""
 

@@ -227,6 +227,7 @@ class Failure(Record):
     variant: str
     why: str
     seed: int | None = None
+    stage: str = ""
 
 
 class Results(Record):

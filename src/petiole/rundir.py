@@ -112,6 +112,11 @@ class RunDir:
         text = json.dumps({"basis": digest(basis), "result": result}, indent=1)
         write_atomic(self.path / "state" / f"{step}.json", text)
 
+    def forget(self, step: str) -> None:
+        """Drop a step's done-marker: what it made is about to be overwritten."""
+        with user_errors(self.path):
+            (self.path / "state" / f"{step}.json").unlink(missing_ok=True)
+
     @contextmanager
     def replacing(self, target: Path) -> Iterator[Path]:
         """A fresh directory to fill; it takes ``target``'s place when the block ends, and vanishes if it fails."""

@@ -5,7 +5,7 @@ Latency is measured later, for all variants of a run together, in one interleave
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,10 @@ from torch.fx import GraphModule
 from petiole.bench.footprint import macs, nonzero_parameters, parameters
 from petiole.bench.machine import describe
 from petiole.bench.profile import profile
-from petiole.deploy import artifact
+from petiole.deploy import artifact, runtimes
 from petiole.deploy.export import OnnxExporter
-from petiole.deploy import runtimes
 from petiole.deploy.parity import require_parity
+from petiole.deploy.runtime import Runtime
 from petiole.errors import GateError
 from petiole.preprocessing import Preprocessing
 from petiole.pruning.storage import save_sparse
@@ -37,7 +37,7 @@ JUDGED_ON = "openvino"
 """The runtime whose accuracy is reported; the others must agree with it."""
 GATE_SUFFIX = {name: "" if name == JUDGED_ON else f"_{name}" for name in runtimes.OF_FILES}
 DIGITS_BATCH = 250
-"""The same for a network and its file: dynamic quantization takes a scale from the whole batch."""
+"""Dynamic quantization takes its scale from the whole batch, so it is judged at 1, as it is used."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +71,11 @@ class Subject:
     def is_int8(self) -> bool:
         """Whether it was quantized."""
         return self.engine != "torch"
+
+    @property
+    def is_dynamic(self) -> bool:
+        """Whether activations are quantized at run time: the exported file then rounds as torch does, in float."""
+        return "-dynamic-" in self.name
 
     @property
     def folder(self) -> str:
@@ -120,23 +125,30 @@ class AssemblyLine:
         ).model_copy(update=sizes)  # fmt: skip
         return _profiled(variant, network, task) if profiled else variant
 
-    def judge_pt2e(self, graph: GraphModule, float_network: nn.Module, task: Task, subject: Subject) -> Variant:
-        """Judge a converted PT2E graph: accuracy and coverage as OpenVINO runs it.
+    def judge_pt2e(
+        self, graph: GraphModule, float_network: nn.Module, task: Task, subject: Subject, *,
+        trained: Mapping[str, torch.Tensor] | None = None,
+    ) -> Variant:  # fmt: skip
+        """Judge a converted PT2E graph: accuracy and coverage as the runtimes run it.
+
+        ``trained`` is the state of the prepared network, where quantization-aware training went on.
 
         Raises:
             GateError: a layer is not quantized, or the exported file calls pictures differently.
         """
         planned = require_all(*converted_layers(graph), where=subject.name)
         return self._judge(
-            graph, graph, task, subject, lambda _: {}, measured=float_network, gates={"quantized_layers": planned}
-        )
+            graph, graph, task, subject, lambda _: {}, measured=float_network, gates={"quantized_layers": planned},
+            trained=trained,
+        )  # fmt: skip
 
     def judge_eager(
-        self, network: nn.Module, float_network: nn.Module, task: Task, subject: Subject, *, float_layers: int = 0
-    ) -> Variant:
+        self, network: nn.Module, float_network: nn.Module, task: Task, subject: Subject, *, float_layers: int = 0,
+        trained: Mapping[str, torch.Tensor] | None = None,
+    ) -> Variant:  # fmt: skip
         """Judge an eager int8 network. Its twin is what is deployed; all layers but ``float_layers`` must be int8.
 
-        ``state.pth`` keeps it for torch, where its time is measured too.
+        ``trained`` as in :meth:`judge_pt2e`. ``state.pth`` keeps it for torch, where its time is measured too.
 
         Raises:
             GateError: fewer layers are quantized, or the exported file calls pictures differently.
@@ -150,13 +162,13 @@ class AssemblyLine:
 
         return self._judge(
             network, eager_twin.twin(network), task, subject, store, measured=float_network,
-            gates={"quantized_layers": f"{done}/{total}"},
+            gates={"quantized_layers": f"{done}/{total}"}, trained=trained, float_layers=float_layers,
         )  # fmt: skip
 
     def _judge(
         self, network: nn.Module, exported: nn.Module, task: Task, subject: Subject,
         complete: Callable[[Path], dict[str, Any]], *, measured: nn.Module, gates: dict[str, Any],
-        architecture: str = "",
+        architecture: str = "", trained: Mapping[str, torch.Tensor] | None = None, float_layers: int = 0,
     ) -> Variant:  # fmt: skip
         """What all share: ``exported`` becomes the file, is judged, and must call pictures as ``network`` does.
 
@@ -164,18 +176,19 @@ class AssemblyLine:
         what this kind has beside it to the artifact and returns its gates.
         """
         photos = task.dataset == "photos"
-        reference = predict(network, task.inputs, task.labels, batch_images=PHOTOS_BATCH if photos else DIGITS_BATCH)
+        together = 1 if subject.is_dynamic else PHOTOS_BATCH if photos else DIGITS_BATCH
+        reference = predict(network, task.inputs, task.labels, batch_images=together)
         with self.rundir.replacing(self.rundir.artifact(subject.folder)) as directory:
             path, shape = directory / artifact.MODEL, task.preprocessing.input_shape
             self._exporter.export(exported, shape, path, architecture=architecture)
             artifact.label_model(path, task.classes, task.preprocessing)
-            artifact.save_weights(measured.state_dict(), directory)
+            artifact.save_weights(trained or measured.state_dict(), directory)
             more = complete(directory)
-            batch_images = 1 if photos else DIGITS_BATCH
+            batch_images = 1 if photos or subject.is_dynamic else DIGITS_BATCH
             for name in runtimes.OF_FILES:
                 runtime = runtimes.of_file(name, path, threads=self.threads)
                 found = predict(runtime, task.inputs, task.labels, batch_images=batch_images)
-                more |= self._runtime_gates(runtime, reference, found, subject)
+                more |= _runtime_gates(runtime, reference, found, subject, float_layers)
                 if name == JUDGED_ON:
                     deployed, judged_by = found, runtime
             self._card(directory, task, subject, judged_by, more)
@@ -191,28 +204,7 @@ class AssemblyLine:
             predictions=self._store(task, subject, deployed),
         )  # fmt: skip
 
-    def _runtime_gates(
-        self, runtime: runtimes.Runtime, reference: Predictions, found: Predictions, subject: Subject
-    ) -> dict[str, Any]:
-        """What one runtime must show: the network's predictions, and int8 layers where they are promised.
-
-        Raises:
-            GateError: it calls pictures differently, or computes a layer in float that should be int8 (it is named).
-        """
-        suffix = GATE_SUFFIX[runtime.name]
-        where = f"{subject.name} on {runtime.name}"
-        flips = require_parity(reference.logits, found.logits, int8=subject.is_int8, name=where)
-        gates: dict[str, Any] = {f"parity_flips{suffix}": flips}
-        if subject.is_int8:
-            layers = runtime.layers()
-            if subject.engine == "pt2e":
-                require_all(len(layers.int8), layers.total, where=where, floating=layers.floating)
-            gates[f"int8_compiled{suffix}"] = f"{len(layers.int8)}/{layers.total}"
-        return gates
-
-    def _card(
-        self, directory: Path, task: Task, subject: Subject, runtime: runtimes.Runtime, gates: dict[str, Any]
-    ) -> None:
+    def _card(self, directory: Path, task: Task, subject: Subject, runtime: Runtime, gates: dict[str, Any]) -> None:
         logits = runtime(torch.from_numpy(artifact.check_inputs(task.preprocessing)))
         compiled = {key: gates.get(f"int8_compiled{suffix}") for key, suffix in GATE_SUFFIX.items()}
         artifact.write_card(
@@ -249,6 +241,26 @@ class AssemblyLine:
     def _right(self, key: str) -> Sequence[bool]:
         content = json.loads((self.rundir.path / "predictions" / f"{key}.json").read_text(encoding="utf-8"))
         return [p == label for p, label in zip(content["predicted"], content["labels"], strict=True)]
+
+
+def _runtime_gates(
+    runtime: Runtime, reference: Predictions, found: Predictions, subject: Subject, float_layers: int
+) -> dict[str, Any]:
+    """What one runtime must show: the network's predictions, and int8 layers where they are promised.
+
+    Raises:
+        GateError: it calls pictures differently, or computes a layer in float that should be int8 (it is named).
+    """
+    suffix = GATE_SUFFIX[runtime.name]
+    where = f"{subject.name} on {runtime.name}"
+    flips = require_parity(reference.logits, found.logits, int8=subject.is_int8, name=where)
+    gates: dict[str, Any] = {f"parity_flips{suffix}": flips}
+    if subject.is_int8:
+        layers = runtime.layers()
+        if not subject.is_dynamic:
+            require_all(len(layers.int8), layers.total - float_layers, where=where, floating=layers.floating)
+        gates[f"int8_compiled{suffix}"] = f"{len(layers.int8)}/{layers.total}"
+    return gates
 
 
 def _profiled(variant: Variant, network: nn.Module, task: Task) -> Variant:

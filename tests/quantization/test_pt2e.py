@@ -8,7 +8,7 @@ from torch import nn
 
 from petiole.deploy.export import OnnxExporter
 from petiole.deploy.parity import parity_flips, require_parity
-from petiole.deploy.runtimes import OpenVinoRuntime
+from petiole.deploy.runtime_openvino import OpenVinoRuntime
 from petiole.errors import GateError
 from petiole.quantization import pt2e
 from petiole.quantization.coverage import converted_layers, require_all
@@ -58,7 +58,8 @@ def test_every_layer_is_quantized_and_the_runtime_agrees(
     OnnxExporter().export(converted, (3, 8, 8), tmp_path / "model.onnx")
     runtime = OpenVinoRuntime(tmp_path / "model.onnx", threads=1)
     assert torch.allclose(runtime(inputs), quantized, atol=0.02)
-    assert runtime.int8_layers() == (3, 3)
+    layers = runtime.layers()
+    assert (len(layers.int8), layers.floating) == (3, ())
 
 
 def test_uncalibrated_observers_are_refused_by_name(network: nn.Module) -> None:
@@ -86,10 +87,21 @@ def test_a_float_graph_has_no_quantized_layer(network: nn.Module) -> None:
 
 
 def test_parity_allows_one_picture_and_no_more() -> None:
-    a, b = torch.eye(2).repeat(4, 1), torch.eye(2).repeat(4, 1)
-    b[:2] = b[:2].flip(1)
-    assert parity_flips(a, b) == 2
-    assert require_parity(1, 153, name="x") == 1
-    assert require_parity(10, 10_000, name="x") == 10
-    with pytest.raises(GateError, match="2 of 153"):
-        require_parity(2, 153, name="x")
+    there = torch.eye(2).repeat(100, 1) * 0.01
+    here = there.clone()
+    here[:1] = here[:1].flip(1)
+    assert parity_flips(there, here) == 1
+    assert require_parity(there, here, int8=True, name="x") == 1
+    here[:2] = there[:2].flip(1)
+    with pytest.raises(GateError, match="2 of 200"):
+        require_parity(there, here, int8=True, name="x")
+
+
+def test_parity_wants_logits_that_agree() -> None:
+    there = torch.eye(2).repeat(100, 1)
+    shifted = there + 0.05 * there.std()
+    assert require_parity(there, shifted, int8=True, name="x") == 0
+    with pytest.raises(GateError, match=r"differ from the network's by 0\.05 of their spread on average, and 0\.001"):
+        require_parity(there, shifted, int8=False, name="x")
+    with pytest.raises(GateError, match="differ"):
+        require_parity(there, there * torch.nan, int8=True, name="x")

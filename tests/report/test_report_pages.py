@@ -230,9 +230,10 @@ def test_several_seeds_show_mean_t_interval_and_how_many(tmp_path: Path) -> None
     rows = [variant("CNNScratch", correct, seed=seed, latency=[]) for seed, correct in enumerate((90, 92, 94))]
     page, _ = written(tmp_path, variants=rows[:3], run_seeds=[0, 1, 2, 3])
     first = next(row for row in page.rows if row[0] == "CNNScratch")
-    assert first[1] == "92.0% (87.0-97.0%)"  # 0.92 +- 4.303 * 0.02 / sqrt(3)
-    assert first[-1] == "3 of 4"
-    assert "mean over 3 seeds with its 95% t interval" in page.shown
+    # t: 0.92 +- 4.303 * 0.02 / sqrt(3), 87.0 to 97.0; Wilson's of 92 in 100: 85.0 to 95.9
+    assert first[1] == "92.0% (85.0-97.0%)"
+    assert first[-1] == "3 of 4, t 87.0-97.0%"
+    assert "mean over 3 seeds; its interval covers the Wilson 95% interval" in page.shown
 
 
 def test_the_same_records_give_the_same_page_also_when_read_back(tmp_path: Path) -> None:

@@ -35,14 +35,18 @@ FLAGS = {
 
 def describe(threads: int) -> Machine:
     """This machine, and the number of threads that the measured networks were given."""
-    versions = {name: found for name in LIBRARIES if (found := _version(name))}
     return Machine(
         cpu=cpu_name(),
         isa=isa(),
         cores=available_threads(),
         threads=threads,
-        versions={"python": platform.python_version(), **versions},
+        versions={"python": platform.python_version(), **library_versions()},
     )
+
+
+def library_versions() -> dict[str, str]:
+    """The installed ones of ``LIBRARIES``."""
+    return {name: found for name in LIBRARIES if (found := _version(name))}
 
 
 def available_threads() -> int:

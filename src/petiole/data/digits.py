@@ -1,6 +1,7 @@
 """Where the digits come from: the user's MNIST files, the cache, the download, or 5,000 embedded ones."""
 
 import gzip
+import hashlib
 import importlib.metadata
 import struct
 from dataclasses import dataclass
@@ -38,6 +39,14 @@ class DigitData:
     test_images: torch.Tensor
     test_labels: torch.Tensor
     record: records.Digits
+
+    @property
+    def digest(self) -> str:
+        """One of all digits and labels."""
+        content = hashlib.sha256()
+        for tensor in (self.train_images, self.train_labels, self.test_images, self.test_labels):
+            content.update(tensor.contiguous().numpy().tobytes())
+        return content.hexdigest()
 
 
 def load_digits(*, mnist: Path | None, offline: bool, mirrors: list[str] | None = None) -> DigitData:

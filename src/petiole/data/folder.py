@@ -37,9 +37,13 @@ MAX_FILE_BYTES = 1 << 29
 
 @dataclass(frozen=True, kw_only=True)
 class PhotoData:
-    """Checked and decoded photos, and the record of what was found."""
+    """Checked and decoded photos, and the record of what was found.
+
+    ``digest`` is one of every usable file's name, side of the split, and content.
+    """
 
     record: records.Photos
+    digest: str
     train: Split
     test: Split
 
@@ -115,7 +119,9 @@ def open_photos(
         duplicates=_duplicates(train, test),
         note="; ".join(part for part in (note, unused) if part),
     )
-    return PhotoData(record=record, train=_split(train, classes), test=_split(test, classes))
+    content = sorted((photo.file.name, sides[photo.file.name], photo.sha256) for photo in photos)
+    digest = hashlib.sha256(repr(content).encode()).hexdigest()
+    return PhotoData(record=record, digest=digest, train=_split(train, classes), test=_split(test, classes))
 
 
 def _load_all(files: Sequence[PhotoFile], *, short_side: int, progress: bool) -> Iterator[_Photo | records.Skipped]:

@@ -15,6 +15,7 @@ from petiole.errors import UserError
 TRAIN_NAMES = ("train", "training")
 TEST_NAMES = ("test", "testing", "val", "valid", "validation")
 LAYOUTS = "expected train/<class>/ and val/<class>/ (or test/<class>/), or one folder for each class"
+PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".avif"}
 _IGNORED = {"thumbs.db", "desktop.ini", "__macosx"}
 
 
@@ -30,7 +31,10 @@ class PhotoFile:
 
 def _visible(folder: Path) -> list[Path]:
     """What a person sees in a folder, sorted by name: nothing hidden, none of the systems' own files."""
-    entries = (entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    try:
+        entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
+    except PermissionError as error:
+        raise UserError(f"{folder} cannot be read: give yourself the permission to") from error
     return sorted(entry for entry in entries if entry.name.lower() not in _IGNORED)
 
 
@@ -47,10 +51,7 @@ def split_folders(root: Path) -> tuple[dict[str, Path], str]:
         raise UserError(f"no such folder: {root}; {LAYOUTS}")
     if not root.is_dir():
         raise UserError(f"{root} is not a folder; {LAYOUTS}")
-    try:
-        named = {folder.name.lower(): folder for folder in _subfolders(root) if _subfolders(folder)}
-    except PermissionError as error:
-        raise UserError(f"{error.filename} cannot be read: give yourself the permission to") from error
+    named = {folder.name.lower(): folder for folder in _subfolders(root) if _subfolders(folder)}
     trains = [named[name] for name in TRAIN_NAMES if name in named]
     tests = [named[name] for name in TEST_NAMES if name in named]
     if trains and tests:
@@ -113,3 +114,8 @@ def _walk(folder: Path) -> Iterator[Path]:
 def _name(root: Path, path: Path) -> str:
     """The path relative to the photo folder, as text that JSON can hold."""
     return os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", "replace")
+
+
+def is_picture_name(path: Path) -> bool:
+    """Whether a file's name ends as those of pictures do."""
+    return path.suffix.lower() in PICTURE_SUFFIXES

@@ -15,9 +15,9 @@ import onnx
 import torch
 from pydantic import Field, ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
-from petiole.deploy.runtimes import Array
+from petiole.deploy.runtime import Array
 from petiole.errors import UserError
 from petiole.preprocessing import Preprocessing
 from petiole.records import Machine, Record
@@ -46,8 +46,8 @@ class Card(Record):
     engine: str
     parent: str | None
     weights: str
-    plan: dict[str, Any] = {}
-    layers: dict[str, str] = {}
+    plan: dict[str, Any] = Field(default_factory=dict)
+    layers: dict[str, str] = Field(default_factory=dict)
     measured_on: Machine
     check_logits: tuple[tuple[float, ...], ...] = Field(min_length=CHECK_IMAGES, max_length=CHECK_IMAGES)
     logits_digest: str
@@ -100,7 +100,7 @@ def _label(classes: tuple[str, ...], preprocessing: Preprocessing) -> dict[str, 
 def save_weights(state: Mapping[str, torch.Tensor], directory: Path) -> None:
     """Write ``weights.safetensors``."""
     tensors = {name: tensor.detach().contiguous().clone() for name, tensor in state.items()}
-    save_file(tensors, directory / WEIGHTS)
+    (directory / WEIGHTS).write_bytes(save(tensors))  # a full disk is an OSError then, and told as such
 
 
 def load_weights(directory: Path) -> dict[str, torch.Tensor]:
@@ -166,7 +166,8 @@ def _verify(directory: Path, card: Card) -> None:
             raise UserError(f"{path} is missing: {AGAIN}")
         if sha256(path) != expected:
             raise UserError(f"{path} is not the file that was made (its checksum differs): {AGAIN}")
-    found = {each.key: each.value for each in onnx.load(str(directory / MODEL), load_external_data=False).metadata_props}
+    model = onnx.load(str(directory / MODEL), load_external_data=False)
+    found = {each.key: each.value for each in model.metadata_props}
     for key, value in _label(card.classes, card.preprocessing).items():
         if found.get(key) != value:
             raise UserError(

@@ -10,6 +10,7 @@ from onnx import NodeProto, helper, numpy_helper
 
 from petiole.deploy.graph import OnnxGraph
 
+Scales = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 INT32 = np.iinfo(np.int32)
 
 
@@ -30,7 +31,7 @@ def quantize_biases(model: onnx.ModelProto) -> int:
     return done
 
 
-def _product_scale(graph: OnnxGraph, node: NodeProto) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]] | None:
+def _product_scale(graph: OnnxGraph, node: NodeProto) -> Scales | None:
     scales = []
     for name in node.input[:2]:
         source = graph.producers.get(name)
@@ -38,10 +39,11 @@ def _product_scale(graph: OnnxGraph, node: NodeProto) -> np.ndarray[tuple[int, .
         if scale is None:
             return None
         scales.append(np.array(scale))
-    return scales[0] * scales[1]
+    product: Scales = scales[0] * scales[1]
+    return product
 
 
-def _quantize(graph: OnnxGraph, node: NodeProto, scale: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> bool:
+def _quantize(graph: OnnxGraph, node: NodeProto, scale: Scales) -> bool:
     bias = numpy_helper.to_array(graph.constants[node.input[2]]).astype(np.float64)
     codes = np.round(bias / scale)
     if np.abs(codes).max() > INT32.max or len(scale) not in (1, len(bias)):
@@ -53,7 +55,8 @@ def _quantize(graph: OnnxGraph, node: NodeProto, scale: np.ndarray[tuple[int, ..
         f"{name}_zero_point": np.zeros(bias.shape, np.int32),
     }
     graph.graph.initializer.extend(numpy_helper.from_array(array, key) for key, array in arrays.items())
-    dequantize = helper.make_node("DequantizeLinear", list(arrays), [f"{name}_float"], name=f"{name}_dequantize", axis=0)
+    names = list(arrays)
+    dequantize = helper.make_node("DequantizeLinear", names, [f"{name}_float"], name=f"{name}_dequantize", axis=0)
     graph.graph.node.insert(list(graph.graph.node).index(node), dequantize)
     node.input[2] = f"{name}_float"
     return True

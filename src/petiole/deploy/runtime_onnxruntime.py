@@ -6,7 +6,7 @@ from pathlib import Path
 import onnx
 import onnxruntime
 
-from petiole.deploy.runtimes import Array, Layers, Runtime
+from petiole.deploy.runtime import Array, Layers, Runtime
 from petiole.errors import UserError
 
 INT8 = {"QLinearConv", "QGemm", "QLinearMatMul", "ConvInteger", "MatMulInteger", "MatMulIntegerToFloat",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import openvino
 
-from petiole.deploy.runtimes import Array, Layers, Runtime
+from petiole.deploy.runtime import Array, Layers, Runtime
 from petiole.errors import UserError
 
 WEIGHTED = {"Convolution", "GroupConvolution", "FullyConnected", "MatMul"}
@@ -42,7 +42,8 @@ class OpenVinoRuntime(Runtime):
 
     def layers(self) -> Layers:
         """Read from the execution graph of the compiled model."""
-        int8, floating = [], []
+        int8: list[str] = []
+        floating: list[str] = []
         for node in self._compiled.get_runtime_model().get_ops():
             info = {
                 key: str(value.astype(str)) if hasattr(value, "astype") else str(value)

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from petiole.deploy.runtimes import Array, Layers, Runtime
+from petiole.deploy.runtime import Array, Layers, Runtime
 
 
 class TorchRuntime(Runtime):

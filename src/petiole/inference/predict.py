@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -14,11 +15,14 @@ from scipy.special import softmax
 from petiole.data.augment import centre_view, normalize
 from petiole.data.layout import is_picture_name
 from petiole.data.pixels import UnusableError, decode, harmless_warnings
-from petiole.deploy.runtimes import Array, Runtime
+from petiole.deploy.runtime import Array, Runtime
 from petiole.deployed import Deployed
 from petiole.errors import UserError
+from petiole.inference_records import Prediction
 from petiole.preprocessing import Preprocessing
-from petiole.records import Prediction
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 AHEAD = 16
 """Photos that are decoded ahead of the network."""
@@ -95,7 +99,7 @@ def _load(path: Path, preprocessing: Preprocessing) -> Array | str:
     return inputs
 
 
-def _ahead[T, R](pool: ThreadPoolExecutor, work: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T, R]]:
+def _ahead(pool: ThreadPoolExecutor, work: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T, R]]:
     """Results in order, with at most ``AHEAD`` items under way: memory stays flat."""
     waiting: deque[tuple[T, Future[R]]] = deque()
     for item in items:

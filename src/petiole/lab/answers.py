@@ -5,6 +5,7 @@ overlap, or times further apart than their spread. A variant that is missing is 
 """
 
 from collections.abc import Callable
+from statistics import fmean
 
 from petiole import units
 from petiole.evidence import Group, accuracy_change, random_weights
@@ -121,17 +122,14 @@ def _fit(scratch: Group) -> list[str]:
 
 
 def _epochs(scratch: Group) -> list[str]:
+    """Where the training loss ended; whether more epochs would help is not for one run to say."""
     train = scratch.first.train
-    if train is None:
+    if train is None or len(train.history) < 2:
         return []
-    if train.converged_epoch < train.epochs:
-        return [
-            f"Its training loss had come down to its final level by epoch {train.converged_epoch} of "
-            f"{train.epochs}, so that more epochs of the same kind promise little."
-        ]
+    first, last = train.history[0].loss, train.history[-1].loss
     return [
-        f"Its training loss was still falling in the last of its {train.epochs} epochs, so that longer "
-        "training might raise the figure."
+        f"In {train.epochs} epochs its training loss fell from {first:.2f} to {last:.2f}; from epoch "
+        f"{train.converged_epoch} on it stayed within 5% of that fall above its lowest value."
     ]
 
 
@@ -154,7 +152,7 @@ def _pretrained_instead(run: Run, scratch: Group) -> list[str]:
         return [
             "CNNOptimized, which starts from pretrained weights, reaches "
             f"{units.percent(optimized.accuracy)} with the same training photos: the photos can be told "
-            "apart, and what CNNScratch lacks is what pretraining brings."
+            "apart by a network that is larger, sees larger photos, and was pretrained on a million others."
         ]
     return [
         f"CNNOptimized, which starts from pretrained weights, reaches {units.percent(optimized.accuracy)}, "
@@ -188,7 +186,7 @@ def _transfer(run: Run) -> list[str]:
 
 def _transfer_benefits(scratch: Group, transferred: list[Group]) -> str:
     better = [group.label for group in transferred if accuracy_change(scratch, group) == "up"]
-    quicker = [group.label for group in transferred if _training_time(scratch, group) == "shorter"]
+    quicker = [group.label for group in transferred if _training_time(scratch, group, transferred) == "shorter"]
     shown = []
     if better:
         who = phrases.named(better, transferred, "transferred networks")
@@ -218,10 +216,21 @@ def _against_scratch(scratch: Group, group: Group) -> str:
     )
 
 
-def _training_time(scratch: Group, group: Group) -> str:
+def _training_seconds(group: Group, transferred: list[Group]) -> list[float]:
+    """Seconds of training for each seed, with those of the step before: CNNOptimized starts from CNNAdapted."""
+    before = {
+        row.seed: row.train.seconds
+        for each in transferred
+        if each.name == "CNNAdapted" and group.name == "CNNOptimized"
+        for row in each.rows
+        if row.train
+    }
+    return [row.train.seconds + before.get(row.seed, 0.0) for row in group.rows if row.train]
+
+
+def _training_time(scratch: Group, group: Group, transferred: list[Group]) -> str:
     """Shorter, longer or about the same: over all seeds, and by more than ``NEAR``."""
-    before = [row.train.seconds for row in scratch.rows if row.train]
-    after = [row.train.seconds for row in group.rows if row.train]
+    before, after = _training_seconds(scratch, []), _training_seconds(group, transferred)
     if not before or not after:
         return "not recorded"
     if max(after) < min(before) * (1 - NEAR):
@@ -232,16 +241,17 @@ def _training_time(scratch: Group, group: Group) -> str:
 def _training_cost(scratch: Group, transferred: list[Group]) -> list[str]:
     parts = []
     for group in transferred:
-        if group.train_seconds is not None:
-            parts.append(f"{units.seconds(group.train_seconds)} for {group.label}")
+        if seconds := _training_seconds(group, transferred):
+            parts.append(f"{units.seconds(fmean(seconds))} for {group.label}")
     sentences = []
     if parts and scratch.train_seconds is not None:
         own = units.seconds(scratch.train_seconds)
         judged: dict[str, list[str]] = {}
         for group in transferred:
-            judged.setdefault(_training_time(scratch, group), []).append(group.label)
+            judged.setdefault(_training_time(scratch, group, transferred), []).append(group.label)
         words = [f"{verdict} for {listed(labels)}" for verdict, labels in judged.items()]
-        sentences.append(f"Training took {listed(parts)}, and {own} for CNNScratch: {listed(words)}.")
+        steps = " (from the pretrained weights on, all steps together)"
+        sentences.append(f"Training took {listed(parts)}{steps}, and {own} for CNNScratch: {listed(words)}.")
     for group in transferred:
         if group.name == "CNNAdapted":
             trained = group.first.gates.get("trained_parameters")

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any, get_args
 
 import torch
+from pydantic import BaseModel, Field
 from torch import nn
 
 from petiole.data.augment import centre_views, normalize
 from petiole.data.digits import DigitData
 from petiole.data.folder import PhotoData
 from petiole.deploy.artifact import load_weights
+from petiole.errors import GateError
 from petiole.lab.config import LabConfig
 from petiole.models import backbones
 from petiole.models.lenet import LeNet
@@ -19,18 +21,34 @@ from petiole.models.weights import Weights
 from petiole.preprocessing import DIGITS, SMALL
 from petiole.progress import Say, bar
 from petiole.quantization import eager
-from petiole.records import CurvePoint, Epoch, Variant
+from petiole.records import CurvePoint, Epoch, Failure, Variant
+from petiole.training.fit import TrainingError
 from petiole.variants import AssemblyLine, Task
 
 
-@dataclass(kw_only=True)
-class ChapterResult:
-    """What a chapter hands back: variants, curve points, demos; JSON-able, so that a run can be resumed."""
+class ChapterResult(BaseModel):
+    """What a chapter fills in: variants, curve points, failures. It goes into JSON and back, so that runs resume."""
 
-    variants: list[Variant] = field(default_factory=list)
-    curves: list[CurvePoint] = field(default_factory=list)
-    demos: dict[str, Any] = field(default_factory=dict)
+    variants: list[Variant] = Field(default_factory=list)
+    curves: list[CurvePoint] = Field(default_factory=list)
+    failures: list[Failure] = Field(default_factory=list)
+    demos: dict[str, Any] = Field(default_factory=dict)
     images: int = 0
+
+    @contextmanager
+    def attempt(self, variant: str, stage: str, seed: int, say: Say) -> Iterator[None]:
+        """What follows may fail without taking the rest with it: the failure becomes a row that people see."""
+        try:
+            yield
+        except (GateError, TrainingError) as error:
+            say(f"{variant} failed: {error}")
+            self.failures.append(Failure(variant=variant, why=str(error), seed=seed, stage=stage))
+
+    def add(self, other: "ChapterResult") -> None:
+        """Take in another chapter's rows."""
+        self.variants += other.variants
+        self.curves += other.curves
+        self.failures += other.failures
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from petiole.errors import UserError, unknown_choice
 STAGES = ("scratch", "transfer", "pruning", "demos", "quantization", "lenet")
 """The chapters in the handout's order: 3.1, 3.2, 3.3, 3.4.2 (demos; static and QAT), 3.4.3."""
 
+MAX_SEED = 2**31
 NEEDS = {"pruning": "transfer", "quantization": "transfer"}
 
 
@@ -31,6 +32,8 @@ class Effort(BaseModel):
     latency_samples: int = 200
     latency_seconds: float = 1.0
     latency_rounds: int = 20
+    batch_samples: int = 8
+    batch_seconds: float = 0.3
     drawn_photos: int = 398
     refit_photos: int = 256
     curve_amounts: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -67,6 +70,9 @@ class LabConfig(BaseModel):
             raise UserError(f"--amount {self.amount:g} is not between 0 and 1: give a share such as 0.3")
         if self.seeds < 1:
             raise UserError(f"--seeds {self.seeds} is too few: give 1 or more")
+        for name, value in (("seed", self.seed), ("demo-seed", self.demo_seed)):
+            if not 0 <= value < MAX_SEED:
+                raise UserError(f"--{name} {value} is out of range: give a whole number from 0 to {MAX_SEED - 1}")
         if self.count is not None and self.count < 20:
             raise UserError(f"--count {self.count} is too few pictures to train on: give 20 or more")
         for stage in self.stages:

@@ -112,9 +112,11 @@ def versus_baseline(group: Group) -> str | None:
 def _versus(group: Group, flips: Flips | None) -> str:
     if flips is None:
         return "without a paired comparison in the records"
-    counts = f"{flips.lost:,} lost, {flips.gained:,} gained, {units.p_value(flips.p)}"
+    counts = f"{flips.lost:,} lost, {flips.gained:,} gained"
     if len(group.rows) > 1:
-        counts += f", pooled over {len(group.rows)} seeds"
+        counts += f" over {len(group.rows)} seeds, {units.p_value(flips.p)} of their means"
+    else:
+        counts += f", {units.p_value(flips.p)}"
     points = units.points(flips.difference, group.digits)
     if flips.change == "unclear":
         told = f"{_doubt(group, flips)} ({counts})"
@@ -124,9 +126,9 @@ def _versus(group: Group, flips: Flips | None) -> str:
 
 
 def _doubt(group: Group, flips: Flips) -> str:
-    """Why a difference is not claimed: the pooled test does not see it, or the seeds disagree about it."""
+    """Why a difference is not claimed: the paired test does not see it, or the seeds disagree about it."""
     if len(group.rows) > 1 and flips.p < SIGNIFICANT:
-        return "which the pooled test sees, but the t interval over the seeds includes no difference"
+        return "which the paired test sees, but the t interval over the seeds includes no difference"
     return "which the paired test cannot tell from no difference"
 
 

@@ -1,6 +1,7 @@
 """Handout section 3.3: random pruning of the first convolution and of the whole network, then retraining."""
 
 import copy
+import time
 from statistics import fmean
 
 import torch
@@ -37,28 +38,28 @@ REFIT_POSITIONS = 32
 """Places of each photo that the refit sees. The more photos the better it holds on others (docs/log.md)."""
 
 
-def run(bench: Bench, seed: int) -> ChapterResult:
+def run(bench: Bench, seed: int, result: ChapterResult) -> None:
     """Prune, judge, retrain with masks held, judge; then the curve of accuracy against amount."""
     effort = bench.config.effort
     optimized = bench.photo_network(BASELINE, seed)
-    result = ChapterResult()
     scopes: tuple[tuple[Scope, str, int], ...] = (
         ("first", "CNNPrunedF", effort.retrain_first_epochs),
         ("global", "CNNPrunedG", effort.retrain_global_epochs),
     )
     for scope, name, epochs in scopes:
-        network = copy.deepcopy(optimized)
-        amount = bench.config.amount
-        masks = prune_weights(network, amount=amount, method="random", scope=scope, seed=seed)
-        how = f"{amount:.0%} of the weights {WHERE[scope]}, chosen at random, set to zero; not retrained."
-        result.variants.append(_judge(bench, network, masks, seed, name, BASELINE, how))
-        train = _retrain(bench, network, optimized, masks, seed, f"{name}O", epochs)
-        photos = len(bench.photo_data().train.labels)
-        how = f"{name} retrained. {RETRAINED.format(photos=min(effort.refit_photos, photos))}"
-        result.variants.append(_judge(bench, network, masks, seed, f"{name}O", name, how, train))
-        result.images += train.epochs * photos
+        with result.attempt(name, "pruning", seed, bench.say):
+            network = copy.deepcopy(optimized)
+            amount = bench.config.amount
+            masks = prune_weights(network, amount=amount, method="random", scope=scope, seed=seed)
+            how = f"{amount:.0%} of the weights {WHERE[scope]}, chosen at random, set to zero; not retrained."
+            result.variants.append(_judge(bench, network, masks, seed, name, BASELINE, how))
+            with result.attempt(f"{name}O", "pruning", seed, bench.say):
+                train = _retrain(bench, network, optimized, masks, seed, f"{name}O", epochs)
+                photos = len(bench.photo_data().train.labels)
+                how = f"{name} retrained. {RETRAINED.format(photos=min(effort.refit_photos, photos))}"
+                result.variants.append(_judge(bench, network, masks, seed, f"{name}O", name, how, train))
+                result.images += train.epochs * photos
     result.curves = _curve(bench, optimized, seed)
-    return result
 
 
 def _retrain(
@@ -69,7 +70,7 @@ def _retrain(
     Raises:
         GateError: refitting brought no convolution nearer to what it answered before, or a pruned weight came back.
     """
-    amount, photos = bench.config.amount, bench.train_inputs()
+    amount, photos, began = bench.config.amount, bench.train_inputs(), time.perf_counter()
     chosen = torch.randperm(len(photos), generator=torch.Generator().manual_seed(seed))[
         : bench.config.effort.refit_photos
     ]
@@ -94,7 +95,8 @@ def _retrain(
     for each in (network, unpruned):
         each.to(memory_format=torch.channels_last)
     taught = Distillation(teacher=unpruned)
-    return retrain(network, bench, seed, name=name, epochs=epochs, lr=5e-5, objective=taught, hooks=hooks)
+    train = retrain(network, bench, seed, name=name, epochs=epochs, lr=5e-5, objective=taught, hooks=hooks)
+    return train.model_copy(update={"seconds": time.perf_counter() - began, "recipe": f"refit; {train.recipe}"})
 
 
 def _judge(bench: Bench, network: nn.Module, masks: Masks, seed: int, name: str, parent: str, how: str,

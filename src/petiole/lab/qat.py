@@ -1,6 +1,7 @@
 """Quantization-aware training as all chapters and both engines do it: what differs is how a network is prepared."""
 
 from collections.abc import Callable
+from typing import Any
 
 from torch import nn
 
@@ -40,3 +41,18 @@ def train_on_photos(
         epochs=bench.config.effort.photo_qat_epochs, lr=2e-5, weight_decay=0.0, chunk_images=chunk_images, seed=seed
     )
     return train_prepared(bench, prepared, training_views(bench), config, freeze=freeze, name=name)
+
+
+def scales(train: Train) -> str:
+    """Words for what was done with the scales."""
+    return ", scales fixed for the last epoch" if train.epochs > 1 else ""
+
+
+def plan(name: str, engine: str, calibration_images: int) -> dict[str, Any]:
+    """The quantization recipe as artifacts carry it."""
+    how = next(each for each in ("dynamic", "static", "qat") if f"-{each}-" in name)
+    recipe: dict[str, Any] = {"how": how, "engine": engine, "weights": "int8 per channel"}
+    if how == "dynamic":
+        return {"quantization": {**recipe, "weights": "int8 per tensor", "activations": "int8, scale at run time"}}
+    recipe |= {"activations": "uint8 per tensor", "calibration_images": calibration_images}
+    return {"quantization": recipe}

@@ -10,40 +10,43 @@ from petiole.quantization import pt2e
 from petiole.records import Train
 from petiole.variants import Subject
 
-STATIC = (
+FUSED, STATIC, QAT = "CNNOptimized-fused", "CNNOptimized-static-int8", "CNNOptimized-qat-int8"
+HOW_STATIC = (
     "Post-training static quantization of CNNOptimized: BatchNorm folded into the convolutions, observers calibrated "
     "with training photos only, weights int8 with a scale for each output channel, activations uint8."
 )
-QAT = (
+HOW_QAT = (
     "Quantization-aware training of CNNOptimized: BatchNorm folded, fake-quantize in the forward pass (gradients pass "
-    "straight through), scales fixed for the last epoch, then converted to int8."
+    "straight through){scales}, then converted to int8."
 )
-PLAN = {"quantization": {"weights": "int8 per channel", "activations": "uint8 per tensor"}}
-FUSED = "CNNOptimized with every BatchNorm folded into the convolution before it; still float32."
+HOW_FUSED = "CNNOptimized with every BatchNorm folded into the convolution before it; still float32."
 
 
-def run(bench: Bench, seed: int) -> ChapterResult:
+def run(bench: Bench, seed: int, result: ChapterResult) -> None:
     """Judge the fused float network, static int8 and QAT int8."""
     optimized = bench.photo_network("CNNOptimized", seed)
     task = bench.photo_task()
     graph = pt2e.export_graph(optimized, bench.backbone.preprocessing.input_shape)
-    fused = pt2e.fused_float(graph)
-    variants = [
-        bench.line.judge_float(
-            fused, task, _subject(bench, "CNNOptimized-fused", seed, FUSED, "torch"), counted=optimized
+    calibration = _calibration(bench, seed)
+    with result.attempt(FUSED, "quantization", seed, bench.say):
+        subject = _subject(bench, FUSED, seed, HOW_FUSED, "torch")
+        result.variants.append(bench.line.judge_float(pt2e.fused_float(graph), task, subject, counted=optimized))
+    with result.attempt(STATIC, "quantization", seed, bench.say):
+        prepared = pt2e.prepare_static(graph)
+        shown = pt2e.calibrate(prepared, calibration)
+        bench.say(f"calibrated with {shown} training photos")
+        subject = _subject(bench, STATIC, seed, HOW_STATIC, "pt2e")
+        result.variants.append(bench.line.judge_pt2e(pt2e.convert(prepared), optimized, task, subject))
+        result.images += shown
+    with result.attempt(QAT, "quantization", seed, bench.say):
+        trained, train = _qat(bench, graph, calibration, seed)
+        subject = _subject(bench, QAT, seed, HOW_QAT.format(scales=qat.scales(train)), "pt2e", train)
+        result.variants.append(
+            bench.line.judge_pt2e(pt2e.convert(trained), optimized, task, subject, trained=trained.state_dict())
         )
-    ]
-    prepared = pt2e.prepare_static(graph)
-    shown = pt2e.calibrate(prepared, _calibration(bench, seed))
-    bench.say(f"calibrated with {shown} training photos")
-    subject = _subject(bench, "CNNOptimized-static-int8", seed, STATIC, "pt2e")
-    variants.append(bench.line.judge_pt2e(pt2e.convert(prepared), optimized, task, subject))
-    trained, train = _qat(bench, graph, seed)
-    subject = _subject(bench, "CNNOptimized-qat-int8", seed, QAT, "pt2e", train)
-    variants.append(bench.line.judge_pt2e(pt2e.convert(trained), optimized, task, subject))
+        result.images += train.epochs * len(bench.photo_data().train.labels)
     if bench.backbone.name == "resnet18":
-        variants += quantization_eager.run(bench, optimized, _calibration(bench, seed), seed)
-    return ChapterResult(variants=variants, images=shown + train.epochs * len(bench.photo_data().train.labels))
+        quantization_eager.run(bench, optimized, calibration, seed, result)
 
 
 def _calibration(bench: Bench, seed: int) -> torch.Tensor:
@@ -53,11 +56,11 @@ def _calibration(bench: Bench, seed: int) -> torch.Tensor:
     return inputs[order[: bench.config.effort.calibration_images]]
 
 
-def _qat(bench: Bench, graph: GraphModule, seed: int) -> tuple[GraphModule, Train]:
+def _qat(bench: Bench, graph: GraphModule, calibration: torch.Tensor, seed: int) -> tuple[GraphModule, Train]:
     prepared = pt2e.prepare_qat(graph)
-    pt2e.calibrate(prepared, _calibration(bench, seed)[:32])
+    pt2e.calibrate(prepared, calibration[:32])
     return prepared, qat.train_on_photos(
-        bench, prepared, seed, freeze=pt2e.freeze_observers, name="CNNOptimized-qat-int8", chunk_images=CHUNK_IMAGES
+        bench, prepared, seed, freeze=pt2e.freeze_observers, name=QAT, chunk_images=CHUNK_IMAGES
     )
 
 
@@ -65,5 +68,5 @@ def _subject(bench: Bench, name: str, seed: int, how: str, engine: str, train: T
     return Subject(
         name=name, seed=seed, parent="CNNOptimized", backbone=bench.backbone.name, how=how, engine=engine,
         weights=bench.weights_word, train=train,
-        plan=PLAN if engine != "torch" else None,
+        plan=qat.plan(name, engine, bench.config.effort.calibration_images) if engine != "torch" else None,
     )  # fmt: skip

@@ -1,37 +1,36 @@
 """The whole lab: data and weights, then chapter after chapter, then timing, answers and records. Only wiring."""
 
-import os
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
-import torch
-
 import petiole
-from petiole.bench.machine import available_threads, describe, peak_memory_bytes
-from petiole.data.digits import DigitData, load_digits
-from petiole.data.folder import PhotoData, open_photos
-from petiole.data.sources import hymenoptera
-from petiole.errors import GateError
+from petiole.bench.machine import describe, peak_memory_bytes
 from petiole.lab import answers, demos, lenet, pruning, quantization, scratch, timing, transfer
 from petiole.lab.bench import Bench, ChapterResult
-from petiole.lab.config import LabConfig
-from petiole.models import backbones
-from petiole.models.weights import choose_backbone, find_weights
+from petiole.lab.config import NEEDS, LabConfig
+from petiole.lab.setup import basis, set_up, timing_basis
 from petiole.progress import Say
-from petiole.records import CurvePoint, Data, Failure, Latency, Results, Run, Stage, Variant, to_json
+from petiole.records import Data, Failure, Latency, Results, Run, Stage, Variant, to_json
 from petiole.rundir import RunDir, write_atomic
-from petiole.training.fit import TrainingError
 from petiole.training.memory import keep_freed_memory
-from petiole.variants import AssemblyLine
 
-CHAPTERS: dict[str, Callable[[Bench, int], ChapterResult]] = {
+CHAPTERS: dict[str, Callable[[Bench, int, ChapterResult], None]] = {
     "scratch": scratch.run,
     "transfer": transfer.run,
     "pruning": pruning.run,
     "quantization": quantization.run,
     "lenet": lenet.run,
 }
+
+
+@dataclass(kw_only=True)
+class _Progress:
+    """What the run has so far."""
+
+    gathered: ChapterResult = field(default_factory=ChapterResult)
+    stages: list[Stage] = field(default_factory=list)
 
 
 def run_lab(config: LabConfig, *, command: str, say: Say, progress: bool) -> Results:
@@ -43,131 +42,107 @@ def run_lab(config: LabConfig, *, command: str, say: Say, progress: bool) -> Res
     began = time.perf_counter()
     config = config.checked()
     rundir = RunDir(config.out)
-    threads = available_threads()
-    torch.set_num_threads(threads)
     keep_freed_memory()
-    bench = _set_up(config, rundir, threads, say, progress)
-    basis = _basis(config, bench)
-    gathered = ChapterResult()
-    failures: list[Failure] = []
-    stages: list[Stage] = []
-    for seed in range(config.seed, config.seed + config.seeds):
+    bench = set_up(config, rundir, say, progress=progress)
+    so_far = _Progress(stages=[Stage(name="set-up", seed=config.seed, seconds=time.perf_counter() - began)])
+    seeds = list(range(config.seed, config.seed + config.seeds))
+    for seed in seeds:
         for name in config.stages:
             if name != "demos":
-                _chapter(bench, name, seed, basis, gathered, failures, stages)
+                _chapter(bench, name, seed, so_far)
     if "demos" in config.stages:
-        gathered.demos = _demos(rundir, {**basis, "demo_seed": config.demo_seed}, config.demo_seed, say)
-    latency = _timing(bench, basis, gathered.variants)
-    variants = [v.model_copy(update={"latency": latency[v.key]}) for v in gathered.variants]
+        so_far.gathered.demos = _demos(bench)
+    variants = _timed(bench, so_far)
+    seconds, peak = _spent(rundir, time.perf_counter() - began)
     run = Run(
-        command=command, seconds=time.perf_counter() - began,
-        seeds=list(range(config.seed, config.seed + config.seeds)), machine=describe(threads),
+        command=command, seconds=seconds, seeds=seeds, machine=describe(bench.line.threads),
         authors=list(config.authors), profile=config.profile, backbone=bench.backbone.name,
-        weights=bench.weights.source, amount=config.amount, petiole=petiole.__version__, stages=stages,
-        peak_memory_bytes=peak_memory_bytes(),
+        weights=bench.weights.source, amount=config.amount, petiole=petiole.__version__, stages=so_far.stages,
+        peak_memory_bytes=peak,
     )  # fmt: skip
     data = Data(
         photos=bench.photos.record if bench.photos else None,
         digits=bench.digits.record if bench.digits else None,
     )
     results = Results(
-        run=run, data=data, variants=variants, demos=gathered.demos, curves=gathered.curves, failures=failures
-    )
+        run=run, data=data, variants=variants, demos=so_far.gathered.demos, curves=so_far.gathered.curves,
+        failures=so_far.gathered.failures,
+    )  # fmt: skip
     results = results.model_copy(update={"answers": answers.answer(results)})
     write_atomic(rundir.results, to_json(results))
     return results
 
 
-def _set_up(config: LabConfig, rundir: RunDir, threads: int, say: Say, progress: bool) -> Bench:
-    """Find data and weights, check the photos, and tell what was found."""
-    photos: PhotoData | None = None
-    digits: DigitData | None = None
-    backbone_name, why = config.backbone, "as asked for"
-    if backbone_name is None:
-        backbone_name, why = choose_backbone(weights=config.weights, offline=config.offline)
-    weights = find_weights(backbone_name, weights=config.weights, offline=config.offline)
-    backbone = backbones.find(backbone_name)
-    if weights.state is not None:
-        backbones.load_state(backbone.build(), weights.state, what=f"the weights ({weights.source})")
-    if set(config.stages) & {"scratch", "transfer", "pruning", "quantization"}:
-        source = hymenoptera(
-            data=config.data, offline=config.offline, synthetic_count=config.count or config.effort.drawn_photos,
-            seed=config.seed, fallback=config.out, progress=progress,
-        )  # fmt: skip
-        photos = open_photos(
-            source.root, source=source.source, synthetic=source.synthetic, note=source.note, seed=config.seed,
-            split_file=config.out / "split.json", progress=progress,
-        )  # fmt: skip
-        record = photos.record
-        say(f"photos: {record.source}, {record.train} to train, {record.test} to test, {len(record.skipped)} skipped")
-    if "lenet" in config.stages:
-        digits = load_digits(mnist=config.mnist, offline=config.offline)
-        say(f"digits: {digits.record.source}, {digits.record.train} for training, {digits.record.test} for testing")
-    say(f"backbone: {backbone.name} ({why}), weights: {weights.source}")
-    line = AssemblyLine(rundir, threads=threads)
-    return Bench(config=config, line=line, backbone=backbone, weights=weights, photos=photos, digits=digits, say=say,
-                 progress=progress)  # fmt: skip
-
-
-def _basis(config: LabConfig, bench: Bench) -> dict[str, Any]:
-    """All that a chapter's result depends on."""
-    return {
-        "petiole": petiole.__version__,
-        "effort": config.effort.model_dump(),
-        "amount": config.amount,
-        "backbone": bench.backbone.name,
-        "weights": bench.weights.source,
-        "photos": bench.photos.record.model_dump() if bench.photos else None,
-        "digits": bench.digits.record.model_dump() if bench.digits else None,
-        "threads": os.environ.get("OMP_NUM_THREADS", ""),
-    }
-
-
-def _chapter(bench: Bench, name: str, seed: int, basis: dict[str, Any], gathered: ChapterResult,
-             failures: list[Failure], stages: list[Stage]) -> None:  # fmt: skip
+def _chapter(bench: Bench, name: str, seed: int, so_far: _Progress) -> None:
     """Run one chapter, or take what an earlier, interrupted run has finished of it."""
-    rundir = bench.line.rundir
-    step = f"{name}-seed{seed}"
-    stored = rundir.load(step, basis)
+    rundir, step = bench.line.rundir, f"{name}-seed{seed}"
+    needed = NEEDS.get(name)
+    if needed is not None and any(row.seed == seed and row.stage == needed for row in so_far.gathered.failures):
+        why = f"not run, since chapter {needed} failed"
+        so_far.gathered.failures.append(Failure(variant=name, why=why, seed=seed, stage=name))
+        return
+    stored = rundir.load(step, basis(bench, name))
     if stored is None:
-        bench.say(f"chapter {name}, seed {seed}")
-        began = time.perf_counter()
-        try:
-            result = CHAPTERS[name](bench, seed)
-        except (GateError, TrainingError) as error:
-            bench.say(f"chapter {name} failed: {error}")
-            failures.append(Failure(variant=name, why=str(error), seed=seed))
-            return
-        seconds = time.perf_counter() - began
-        stage = Stage(name=name, seed=seed, seconds=seconds, images=result.images, images_per_s=result.images / seconds)
-        stored = {
-            "stage": stage.model_dump(mode="json"),
-            "variants": [v.model_dump(mode="json") for v in result.variants],
-            "curves": [c.model_dump(mode="json") for c in result.curves],
-        }
-        rundir.save(step, basis, stored)
+        stored = _run_chapter(bench, name, seed)
     else:
         bench.say(f"chapter {name}, seed {seed}: finished earlier, taken as it is")
-    stages.append(Stage.model_validate(stored["stage"]))
-    gathered.variants += [Variant.model_validate(row) for row in stored["variants"]]
-    gathered.curves += [CurvePoint.model_validate(row) for row in stored["curves"]]
+    so_far.stages.append(Stage.model_validate(stored["stage"]))
+    so_far.gathered.add(ChapterResult.model_validate(stored["result"]))
 
 
-def _demos(rundir: RunDir, basis: dict[str, Any], seed: int, say: Say) -> dict[str, Any]:
-    stored = rundir.load("demos", basis)
+def _run_chapter(bench: Bench, name: str, seed: int) -> dict[str, Any]:
+    """Run one chapter from its beginning; its done-marker is written if nothing failed."""
+    rundir, result = bench.line.rundir, ChapterResult()
+    for outdated in (name, *(each for each, needed in NEEDS.items() if needed == name)):
+        rundir.forget(f"{outdated}-seed{seed}")  # their artifacts are about to be overwritten
+    rundir.forget("timing")
+    bench.say(f"chapter {name}, seed {seed}")
+    began = time.perf_counter()
+    with result.attempt(name, name, seed, bench.say):
+        CHAPTERS[name](bench, seed, result)
+    seconds = time.perf_counter() - began
+    stage = Stage(name=name, seed=seed, seconds=seconds, images=result.images, images_per_s=result.images / seconds)
+    stored = {"stage": stage.model_dump(mode="json"), "result": result.model_dump(mode="json")}
+    if not result.failures:
+        rundir.save(step=f"{name}-seed{seed}", basis=basis(bench, name), result=stored)
+    return stored
+
+
+def _demos(bench: Bench) -> dict[str, Any]:
+    rundir, seed = bench.line.rundir, bench.config.demo_seed
+    depends_on = {**basis(bench, "demos"), "data": seed}
+    stored: dict[str, Any] | None = rundir.load("demos", depends_on)
     if stored is None:
-        say("chapter demos")
+        bench.say("chapter demos")
         stored = {"dtype": demos.dtype_demo(seed), "lstm": demos.lstm_demo()}
-        rundir.save("demos", basis, stored)
-    result: dict[str, Any] = stored
-    return result
+        rundir.save("demos", depends_on, stored)
+    return stored
 
 
-def _timing(bench: Bench, basis: dict[str, Any], variants: list[Variant]) -> dict[str, list[Latency]]:
-    basis = {**basis, "variants": [variant.key for variant in variants]}
-    stored = bench.line.rundir.load("timing", basis)
+def _timed(bench: Bench, so_far: _Progress) -> list[Variant]:
+    """All variants with their latencies."""
+    variants, rundir = so_far.gathered.variants, bench.line.rundir
+    depends_on = timing_basis(bench, variants)
+    stored = rundir.load("timing", depends_on)
     if stored is None:
+        began = time.perf_counter()
         measured = timing.run(bench, variants) if variants else {}
-        stored = {key: [row.model_dump(mode="json") for row in rows] for key, rows in measured.items()}
-        bench.line.rundir.save("timing", basis, stored)
-    return {key: [Latency.model_validate(row) for row in rows] for key, rows in stored.items()}
+        stored = {
+            "seconds": time.perf_counter() - began,
+            "rows": {key: [row.model_dump(mode="json") for row in rows] for key, rows in measured.items()},
+        }
+        rundir.save("timing", depends_on, stored)
+    so_far.stages.append(Stage(name="timing", seed=bench.config.seed, seconds=stored["seconds"]))
+    latency = {key: [Latency.model_validate(row) for row in rows] for key, rows in stored["rows"].items()}
+    return [variant.model_copy(update={"latency": latency[variant.key]}) for variant in variants]
+
+
+def _spent(rundir: RunDir, seconds: float) -> tuple[float, int]:
+    """Seconds and peak memory of all processes that have worked on this run."""
+    before = rundir.load("spent", None) or {"seconds": 0.0, "peak_memory_bytes": 0}
+    spent = {
+        "seconds": before["seconds"] + seconds,
+        "peak_memory_bytes": max(before["peak_memory_bytes"], peak_memory_bytes()),
+    }
+    rundir.save("spent", None, spent)
+    return spent["seconds"], spent["peak_memory_bytes"]

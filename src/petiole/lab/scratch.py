@@ -12,11 +12,11 @@ from petiole.variants import Subject
 HOW = (
     "Four stages of 3x3 convolutions with BatchNorm, global average pooling and one linear layer, on 128x128 views; "
     "each epoch shows every training photo once as a random crop, mirrored at random, with changed brightness, "
-    "contrast and saturation. The number of epochs was fixed beforehand."
+    "contrast and saturation."
 )
 
 
-def run(bench: Bench, seed: int) -> ChapterResult:
+def run(bench: Bench, seed: int, result: ChapterResult) -> None:
     """Train and judge ``CNNScratch``."""
     photos = bench.photo_data()
     with torch.random.fork_rng():
@@ -33,5 +33,5 @@ def run(bench: Bench, seed: int) -> ChapterResult:
         name="CNNScratch", seed=seed, parent=None, backbone="CNNScratch", how=HOW, weights="from scratch",
         train=train, architecture="CNNScratch",
     )  # fmt: skip
-    variant = bench.line.judge_float(network, bench.scratch_task(), subject)
-    return ChapterResult(variants=[variant], images=len(batches) * train.epochs)
+    result.variants.append(bench.line.judge_float(network, bench.scratch_task(), subject))
+    result.images = len(batches) * train.epochs

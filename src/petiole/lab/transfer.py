@@ -1,6 +1,7 @@
 """Handout section 3.2: transfer. First only a new output layer learns, then the whole network."""
 
 import copy
+import time
 from itertools import chain
 from typing import Any
 
@@ -34,7 +35,7 @@ CHUNK_IMAGES = 8
 """Photos that go through a backbone together while it learns: half the memory of a whole batch, and no slower."""
 
 
-def run(bench: Bench, seed: int) -> ChapterResult:
+def run(bench: Bench, seed: int, result: ChapterResult) -> None:
     """Train and judge ``CNNAdapted`` and ``CNNOptimized``."""
     photos, task = bench.photo_data(), bench.photo_task()
     network = backbones.adapt(bench.backbone, bench.weights.state, classes=len(photos.record.classes), seed=seed)
@@ -42,13 +43,12 @@ def run(bench: Bench, seed: int) -> ChapterResult:
     adapted_train, gates = train_output_layer(network, bench, seed)
     how = ADAPTED.format(views=bench.config.effort.probe_views)
     adapted = _subject(bench, "CNNAdapted", seed, None, how, adapted_train)
-    first = bench.line.judge_float(network, task, adapted, gates=gates)
+    result.variants.append(bench.line.judge_float(network, task, adapted, gates=gates))
     network.to(memory_format=torch.channels_last)
     train = retrain(network, bench, seed, name="CNNOptimized", epochs=bench.config.effort.transfer_epochs, lr=3e-5)
     optimized = _subject(bench, "CNNOptimized", seed, "CNNAdapted", OPTIMIZED, train)
-    second = bench.line.judge_float(network, task, optimized, profiled=True)
-    images = len(photos.train.labels) * (1 + train.epochs)
-    return ChapterResult(variants=[first, second], images=images)
+    result.variants.append(bench.line.judge_float(network, task, optimized, profiled=True))
+    result.images = len(photos.train.labels) * (bench.config.effort.probe_views + 2 + train.epochs)
 
 
 def train_output_layer(network: nn.Module, bench: Bench, seed: int) -> tuple[Train, dict[str, Any]]:
@@ -60,7 +60,11 @@ def train_output_layer(network: nn.Module, bench: Bench, seed: int) -> tuple[Tra
     before = copy.deepcopy(network.state_dict())
     name, layer = backbones.output_layer(network)
     config = FitConfig(epochs=bench.config.effort.probe_epochs, lr=1e-3, weight_decay=0.05, warmup=0.0, seed=seed)
-    train = fit(layer, _frozen_features(network, layer, bench, seed), config)
+    began = time.perf_counter()
+    seen = _frozen_features(network, layer, bench, seed)
+    train = fit(layer, seen, config)
+    seconds = time.perf_counter() - began  # features and all: photos pass through the network once for each view
+    train = train.model_copy(update={"seconds": seconds, "images_per_s": len(seen) / seconds})
     for key, tensor in network.state_dict().items():
         changed = not torch.equal(tensor, before[key])
         if key.startswith(f"{name}."):

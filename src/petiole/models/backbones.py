@@ -118,3 +118,20 @@ def load_state(network: nn.Module, state: Mapping[str, torch.Tensor], *, what: s
     if extra:
         raise UserError(f"{what} do not fit: {extra[0]} is not in this network; give a file made for this network")
     network.load_state_dict(dict(state), strict=False)
+
+
+@torch.no_grad()
+def require_trainable(backbone: Backbone, *, classes: int) -> None:
+    """Try the adapted network on two empty pictures, as training will use it.
+
+    Raises:
+        UserError: it has no linear output layer, or while training gives something else than one row of logits for
+            each picture (GoogLeNet and Inception have auxiliary outputs).
+    """
+    network = adapt(backbone, None, classes=classes, seed=0).train()
+    logits = network(torch.zeros(2, *backbone.preprocessing.input_shape))
+    if not isinstance(logits, torch.Tensor) or logits.shape != (2, classes):
+        raise UserError(
+            f"{backbone.name} does not give one row of logits for each picture while it is trained: choose another "
+            f"--backbone, such as {', '.join(SUGGESTED[:3])}"
+        )

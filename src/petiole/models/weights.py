@@ -1,5 +1,6 @@
 """Where pretrained weights come from: a file, torch's cache, a download, or the installed ones."""
 
+import hashlib
 import importlib.resources
 import pickle
 import re
@@ -37,6 +38,15 @@ class Weights:
     state: State | None
     source: str
     pretrained: bool
+
+    @property
+    def digest(self) -> str:
+        """One of every tensor's name and content."""
+        content = hashlib.sha256(self.source.encode() if self.state is None else b"")
+        for name, tensor in sorted((self.state or {}).items()):
+            content.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+            content.update(tensor.contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+        return content.hexdigest()
 
 
 def find_weights(backbone: str, *, weights: str | Path | None, offline: bool) -> Weights:

@@ -12,11 +12,14 @@ INT8 = ("CNNOptimized-fused", "CNNOptimized-static-int8", "CNNOptimized-qat-int8
 LENET = ("LeNet", "LeNet-dynamic-int8", "LeNet-static-int8", "LeNet-qat-int8")
 
 MEASURED = (
-    "Accuracy: every network is judged on the same test pictures, as it is deployed; nothing was chosen on them. "
-    "The interval of one seed is Wilson's, that of several seeds is Student's t of the mean. Lost and gained are "
-    "the test pictures that only the parent, and only the network itself, called rightly; p is the exact McNemar "
-    "test of these. Below 0.05 it tells the two apart; above, it proves neither that they differ nor that they are "
-    "equal.",
+    "Accuracy: every network is judged on the same test pictures, as it is deployed; this run chose nothing on them. "
+    "(The recipes came with Petiole. They were worked out on the hymenoptera photos and MNIST, mostly by "
+    "cross-validation of the training photos; the test accuracy of earlier recipes was known meanwhile, as the log of "
+    "what was tried tells.) The interval of one seed is Wilson's; that of several seeds covers Wilson's of their mean "
+    "and Student's t over them. Lost and gained are the test pictures that only the parent, and only the network "
+    "itself, called rightly; p is the exact McNemar test of these, for several seeds of their means, since the seeds "
+    "share their pictures. Below 0.05 it tells the two apart; above, it proves neither that they differ nor that they "
+    "are equal.",
     "Time: all networks of the run are timed together in interleaved rounds after a warm-up, so that a drift of "
     "the machine hits all alike. A difference counts only if the boxes from the 25th to the 75th percentile lie "
     "apart and the medians differ by more than the wider box; else there is no measurable difference.",
@@ -93,7 +96,7 @@ def _failed(results: Results, anchor: str, names: Iterable[str]) -> list[Block]:
     rows = [
         shown
         for row, shown in zip(results.failures, summary.failures(results), strict=True)
-        if section.get(row.variant, _section_of_name(row.variant)) == anchor
+        if section.get(row.stage or row.variant, _section_of_name(row.variant)) == anchor
     ]
     return [Failed(failures=tuple(rows))] if rows else []
 

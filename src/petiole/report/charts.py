@@ -71,7 +71,7 @@ def training(groups: Sequence[Group], name: str) -> Picture | None:
         return None
     base = alt.Chart(_data(rows)).encode(
         x=alt.X("epoch:Q", axis=alt.Axis(title="epoch", tickMinStep=1, format="d")),
-        y=alt.Y("loss:Q", axis=alt.Axis(title="mean training loss (cross-entropy, nats)")),
+        y=alt.Y("loss:Q", axis=alt.Axis(title="mean training loss (nats)")),
         color=_colour("network", [label for label, _ in trained]),
     )
     line = base.mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=18))

@@ -32,7 +32,10 @@ def how_intervals_are_made(groups: Iterable[Group]) -> str:
     seeds = max((len(group.rows) for group in groups), default=1)
     if seeds == 1:
         return "Wilson 95% interval"
-    return f"mean over {seeds} seeds with its 95% t interval; lost and gained are sums over the seeds"
+    return (
+        f"mean over {seeds} seeds; its interval covers the Wilson 95% interval (few pictures) and the t interval over "
+        "the seeds (few trainings); lost and gained are sums over the seeds, p is of their means"
+    )
 
 
 def variants(results: Results, groups: Sequence[Group], caption: str) -> Table:
@@ -60,7 +63,7 @@ def variants(results: Results, groups: Sequence[Group], caption: str) -> Table:
                 units.bytes(group.file_bytes),
                 *(_timing(group, setting) for setting in settings),
                 gates(group),
-                *([f"{len(group.rows)} of {len(results.run.seeds)}"] if seeds else []),
+                *([_seeds(group, len(results.run.seeds))] if seeds else []),
             )
         )
     made = how_intervals_are_made(groups)
@@ -68,6 +71,12 @@ def variants(results: Results, groups: Sequence[Group], caption: str) -> Table:
         made += f"; times of one call at batch {settings[0][1]}, {settings[0][2]} threads"
     gates_at = 8 + len(settings)
     return Table(caption=f"{caption}: {made}.", header=tuple(header), rows=tuple(rows), words=frozenset({2, gates_at}))
+
+
+def _seeds(group: Group, asked: int) -> str:
+    """How many seeds there are, and the t interval of the mean over them."""
+    count = f"{len(group.rows)} of {asked}"
+    return count if len(group.rows) == 1 else f"{count}, t {units.interval(*group.seeds_interval, group.digits)}"
 
 
 def gates(group: Group) -> str:

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from petiole import units
 from petiole.evidence import Group, groups
+from petiole.inference_records import Benchmark, Benchmarked, Prediction
 from petiole.records import Results
 from petiole.report import summary, tables
 
@@ -54,3 +55,53 @@ def _times(group: Group) -> str:
 
 def _caption(every: list[Group]) -> str:
     return f"Accuracy: {tables.how_intervals_are_made(every)}. p: exact McNemar test against the parent."
+
+
+def prediction_line(row: Prediction) -> str:
+    """One photo in one line: class, probability, the network's time, path; or why it could not be read.
+
+    >>> prediction_line(Prediction(path="a.jpg", label="ants", probability=0.993, ms=1.5))
+    'ants          99.3%    1.50 ms  a.jpg'
+    >>> prediction_line(Prediction(path="b.jpg", why="empty file"))
+    '-                               b.jpg: empty file'
+    """
+    if row.label is None or row.probability is None or row.ms is None:
+        return f"{'-':<12}  {'':>5}  {'':>9}  {row.path}: {row.why}"
+    return f"{row.label:<12}  {units.percent(row.probability):>5}  {units.ms(row.ms):>9}  {row.path}"
+
+
+def print_benchmark(result: Benchmark, console: Console) -> None:
+    """The table of ``petiole bench``, its machine above, its doubts below."""
+    machine = result.machine
+    title = f"{machine.cpu}, {machine.threads} threads, batch {result.batch}"
+    table = Table(title=title, title_justify="left", caption_justify="left", caption=_times_as_fast(result))
+    table.add_column("Artifact", overflow="fold")
+    for header in ("Runtime", "p50", "p90", "Images/s", "File", "Speed"):
+        table.add_column(header, justify="right")
+    for row in result.rows:
+        cells = (
+            row.artifact,
+            tables.RUNTIMES.get(row.latency.runtime, row.latency.runtime),
+            units.ms(row.latency.p50_ms),
+            units.ms(row.latency.p90_ms),
+            f"{row.images_per_s:,.0f}",
+            units.bytes(row.file_bytes),
+            _speed(row),
+        )
+        table.add_row(*(Text(cell) for cell in cells))
+    console.print(table)
+    for warning in result.warnings:
+        console.print(Text(f"warning: {warning}", style="bold"))
+
+
+def _speed(row: Benchmarked) -> str:
+    if row.speedup is None:
+        return "reference"
+    if not row.speedup.is_measurable:
+        return "no measurable difference"
+    speedup = row.speedup
+    return f"{units.times(speedup.ratio)} ({speedup.low:.2f}-{speedup.high:.2f})"
+
+
+def _times_as_fast(result: Benchmark) -> str:
+    return f"Speed: {result.reference} is 1; ratio of medians with its 95% bootstrap interval."

@@ -1,0 +1,117 @@
+"""How fast artifacts are on this machine: timed side by side in interleaved rounds, against one reference."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from petiole import stats
+from petiole.bench.latency import measure, summarize
+from petiole.bench.machine import describe
+from petiole.deploy import artifact
+from petiole.deploy.runtime import Runtime
+from petiole.deployed import AUTO, Deployed, fastest, read
+from petiole.errors import UserError
+from petiole.inference_records import Benchmark, Benchmarked, Speedup
+
+SAMPLES = 1024
+"""As many as MLPerf's Single-Stream scenario asks for (Reddi et al. 2020, "MLPerf Inference Benchmark", section 4)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Contestant:
+    label: str
+    deployed: Deployed
+    runtime: Runtime
+
+
+def bench(
+    directories: Sequence[Path],
+    *,
+    runtime: str = AUTO,
+    against: Sequence[str] = (),
+    batch: int = 1,
+    threads: int,
+    samples: int = SAMPLES,
+    seed: int = 0,
+    say: Callable[[str], None],
+    progress: Callable[[int, int], object] | None = None,
+) -> Benchmark:
+    """Time every artifact on ``runtime``, and on each runtime of ``against``.
+
+    The reference is the float network in eager torch: the first artifact's parent where that lies beside it, else
+    the first artifact itself; without either it is the first row. Speed-ups are ratios of medians with a bootstrap
+    interval (:func:`petiole.stats.median_ratio_interval`); one whose interval holds 1 is no measurable difference.
+
+    Raises:
+        UserError: an artifact is damaged, does not run on a runtime, or a number is out of range.
+    """
+    for name, value, least in (("batch", batch, 1), ("threads", threads, 1), ("samples", samples, 2)):
+        if value < least:
+            raise UserError(f"--{name} {value} is too small: give {least} or more")
+    contestants = _contestants([read(each) for each in directories], runtime, against, threads, say)
+    calls = {
+        each.label: partial(each.runtime.run, artifact.check_inputs(each.deployed.card.preprocessing, batch))
+        for each in contestants
+    }
+    raw_ms = measure(calls, min_samples=samples, min_seconds=1.0, rounds=32, progress=progress)
+    reference = contestants[0]
+    here = describe(threads)
+    rows = []
+    for each in contestants:
+        latency = summarize(raw_ms[each.label], runtime=each.runtime.name, batch=batch, threads=threads)
+        speedup = None
+        if each is not reference:
+            ratio, low, high = stats.median_ratio_interval(raw_ms[reference.label], raw_ms[each.label], seed=seed)
+            speedup = Speedup(ratio=ratio, low=low, high=high)
+        rows.append(
+            Benchmarked(
+                artifact=str(each.deployed.directory), name=each.deployed.card.name, latency=latency,
+                images_per_s=1000 * batch / latency.p50_ms, file_bytes=each.deployed.model.stat().st_size,
+                speedup=speedup,
+            )
+        )  # fmt: skip
+    warnings = tuple(dict.fromkeys(warning for each in contestants for warning in _doubts(each.deployed, here.cpu)))
+    return Benchmark(machine=here, batch=batch, reference=reference.label, rows=rows, warnings=warnings)
+
+
+def _contestants(
+    artifacts: Sequence[Deployed], runtime: str, against: Sequence[str], threads: int, say: Callable[[str], None]
+) -> list[_Contestant]:
+    """The reference first; each pair of artifact and runtime once."""
+    found: dict[tuple[Path, str], Runtime] = {}
+    reference = _float_parent(artifacts[0])
+    if reference is not None:
+        found[reference.directory, "torch"] = reference.open("torch", threads=threads)
+    by_path = {each.directory: each for each in (*artifacts, *([reference] if reference else []))}
+    for each in artifacts:
+        opened = fastest(each, threads=threads, say=say) if runtime == AUTO else each.open(runtime, threads=threads)
+        found.setdefault((each.directory, opened.name), opened)
+        for name in against:
+            if (each.directory, name) not in found:
+                found[each.directory, name] = each.open(name, threads=threads)
+    several = len({directory.parent for directory, _ in found}) > 1
+    return [
+        _Contestant(label=f"{directory if several else directory.name} {name}", deployed=by_path[directory],
+                    runtime=opened)
+        for (directory, name), opened in found.items()
+    ]  # fmt: skip
+
+
+def _float_parent(deployed: Deployed) -> Deployed | None:
+    """The float network that this one comes from: itself, or its parent where that lies beside it."""
+    if not deployed.card.is_int8:
+        return deployed
+    if deployed.card.parent is None:
+        return None
+    _, marked, seed = deployed.directory.name.rpartition("-seed")
+    beside = deployed.directory.parent / (deployed.card.parent + (f"-seed{seed}" if marked else ""))
+    return read(beside) if (beside / artifact.CARD).is_file() else None
+
+
+def _doubts(deployed: Deployed, cpu: str) -> list[str]:
+    doubts = list(deployed.warnings)
+    made_on = deployed.card.measured_on.cpu
+    if made_on != cpu:
+        doubts.append(f"{deployed.card.name} was made on another machine ({made_on}); the times here are of this one")
+    return doubts

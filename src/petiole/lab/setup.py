@@ -1,0 +1,115 @@
+"""Before anything is trained: data and weights found, photos checked, the backbone tried on one input."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+import petiole
+from petiole.bench.machine import available_threads, cpu_name, isa, library_versions
+from petiole.data.digits import DigitData, load_digits
+from petiole.data.folder import PhotoData, open_photos
+from petiole.data.sources import hymenoptera
+from petiole.errors import UserError
+from petiole.lab.bench import Bench
+from petiole.lab.config import LabConfig
+from petiole.models import backbones
+from petiole.models.weights import choose_backbone, find_weights
+from petiole.progress import Say
+from petiole.records import Variant
+from petiole.rundir import RunDir, digest
+from petiole.training.fit import has_bfloat16
+from petiole.variants import AssemblyLine
+
+PHOTO_STAGES = {"scratch", "transfer", "pruning", "quantization"}
+
+
+def set_up(config: LabConfig, rundir: RunDir, say: Say, *, progress: bool) -> Bench:
+    """Find data and weights, check the photos, and tell what was found.
+
+    Raises:
+        UserError: wrong input, or a run that goes on would go on with other data; nothing has been trained then.
+    """
+    threads = available_threads()
+    torch.set_num_threads(threads)
+    name, why = config.backbone, "as asked for"
+    if name is None:
+        name, why = choose_backbone(weights=config.weights, offline=config.offline)
+    weights = find_weights(name, weights=config.weights, offline=config.offline)
+    backbone = backbones.find(name)
+    if weights.state is not None:
+        backbones.load_state(backbone.build(), weights.state, what=f"the weights ({weights.source})")
+    photos = _photos(config, say, progress=progress) if set(config.stages) & PHOTO_STAGES else None
+    if photos:
+        backbones.require_trainable(backbone, classes=len(photos.record.classes))
+    digits: DigitData | None = None
+    if "lenet" in config.stages:
+        digits = load_digits(mnist=config.mnist, offline=config.offline)
+        say(f"digits: {digits.record.source}, {digits.record.train} for training, {digits.record.test} for testing")
+    say(f"backbone: {backbone.name} ({why}), weights: {weights.source}")
+    bench = Bench(
+        config=config, line=AssemblyLine(rundir, threads=threads), backbone=backbone, weights=weights, photos=photos,
+        digits=digits, say=say, progress=progress,
+    )  # fmt: skip
+    _require_same_sources(bench, rundir)
+    return bench
+
+
+def _photos(config: LabConfig, say: Say, *, progress: bool) -> PhotoData:
+    source = hymenoptera(
+        data=config.data, offline=config.offline, synthetic_count=config.count or config.effort.drawn_photos,
+        seed=config.seed, fallback=config.out, progress=progress,
+    )  # fmt: skip
+    photos = open_photos(
+        source.root, source=source.source, synthetic=source.synthetic, note=source.note, seed=config.seed,
+        split_file=config.out / "split.json", progress=progress,
+    )  # fmt: skip
+    record = photos.record
+    say(f"photos: {record.source}, {record.train} to train, {record.test} to test, {len(record.skipped)} skipped")
+    return photos
+
+
+def _require_same_sources(bench: Bench, rundir: RunDir) -> None:
+    """A run goes on with what it began with, also when the network has come back in the meantime."""
+    asked = bench.config.model_dump(mode="json", include={"data", "mnist", "backbone", "weights", "count"})
+    found = {
+        "backbone": bench.backbone.name,
+        "photos": bench.photos.record.source if bench.photos else None,
+        "digits": f"{bench.digits.record.source}, {bench.digits.record.train} to train" if bench.digits else None,
+    }
+    before = rundir.load("sources", asked) or {}
+    for what, now in found.items():
+        then = before.get(what)
+        if then is not None and now is not None and then != now:
+            raise UserError(
+                f"{bench.config.out} began with {what} {then}, and now {now} would be taken: choose another --out, or "
+                "name what you want (--data, --mnist, --backbone)"
+            )
+    rundir.save("sources", asked, {**before, **{what: now for what, now in found.items() if now is not None}})
+
+
+def basis(bench: Bench, chapter: str) -> dict[str, Any]:
+    """All that a chapter's result depends on, by content where it is data."""
+    on_digits = chapter == "lenet"
+    photos = {
+        "photos": bench.photos.digest if bench.photos else None,
+        "backbone": bench.backbone.name,
+        "weights": bench.weights.digest,
+        "amount": bench.config.amount if chapter == "pruning" else None,
+    }
+    return {
+        "petiole": petiole.__version__,
+        "effort": bench.config.effort.model_dump(),
+        "data": bench.digits.digest if on_digits and bench.digits else photos,
+        "threads": [bench.line.threads, os.environ.get("OMP_NUM_THREADS", "")],
+        "bfloat16": has_bfloat16(),
+        "versions": library_versions(),
+    }
+
+
+def timing_basis(bench: Bench, variants: Sequence[Variant]) -> dict[str, Any]:
+    """What times depend on: the networks, and the machine."""
+    networks = {variant.key: variant.model_dump(mode="json") for variant in variants}
+    return {"networks": digest(networks), "effort": bench.config.effort.model_dump(), "cpu": cpu_name(), "isa": isa(),
+            "threads": bench.line.threads, "versions": library_versions()}  # fmt: skip

@@ -1,0 +1,125 @@
+"""What a run does when it is killed, changed or failing, on chapters that only count how often they ran."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fabricated import variant
+from petiole import api
+from petiole.errors import GateError, UserError
+from petiole.lab import run as lab_run
+from petiole.lab.bench import Bench, ChapterResult
+from petiole.records import Results
+
+NAMES = {
+    "scratch": "CNNScratch",
+    "transfer": "CNNOptimized",
+    "pruning": "CNNPrunedF",
+    "quantization": "CNNOptimized-qat",
+    "lenet": "LeNet",
+}
+
+
+class Killed(BaseException):
+    """The process dies here."""
+
+
+class Fakes:
+    """Chapters that make one made-up row each; ``fate`` is what a chapter raises."""
+
+    def __init__(self) -> None:
+        self.ran: Counter[str] = Counter()
+        self.fate: dict[str, BaseException] = {}
+
+    def chapter(self, name: str) -> Any:
+        def run(bench: Bench, seed: int, result: ChapterResult) -> None:
+            self.ran[name] += 1
+            result.variants.append(variant(NAMES[name], 50 + self.ran[name], seed=seed, latency=[]))
+            if name in self.fate:
+                raise self.fate[name]
+
+        return run
+
+
+@pytest.fixture
+def fakes(monkeypatch: pytest.MonkeyPatch) -> Fakes:
+    made = Fakes()
+    monkeypatch.setattr(lab_run, "CHAPTERS", {name: made.chapter(name) for name in lab_run.CHAPTERS})
+    monkeypatch.setattr("petiole.lab.timing.run", lambda bench, variants: {each.key: [] for each in variants})
+    monkeypatch.setattr("petiole.lab.demos.dtype_demo", lambda seed: {})
+    monkeypatch.setattr("petiole.lab.demos.lstm_demo", dict)
+    return made
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return api.draw(tmp_path_factory.mktemp("photos") / "drawn", count=24)
+
+
+def lab(photos: Path | None, out: Path, **changes: Any) -> Results:
+    options = {"backbone": "efficientnet_lite0", "offline": True, "profile": "quick", "say": lambda _: None}
+    return api.lab(data=photos, out=out, **{**options, **changes})
+
+
+def test_a_killed_run_goes_on_with_the_chapter_that_was_not_done(fakes: Fakes, photos: Path, tmp_path: Path) -> None:
+    fakes.fate["pruning"] = Killed()
+    with pytest.raises(Killed):
+        lab(photos, tmp_path)
+    assert not (tmp_path / "results.json").exists()
+    fakes.fate.clear()
+    results = lab(photos, tmp_path)
+    assert fakes.ran == {"scratch": 1, "transfer": 1, "pruning": 2, "quantization": 1, "lenet": 1}
+    assert results.failures == []
+    assert [row.name for row in results.variants] == list(NAMES.values())
+    assert {stage.name for stage in results.run.stages} == {"set-up", *NAMES, "timing"}
+
+
+def test_seconds_are_those_of_all_processes(fakes: Fakes, photos: Path, tmp_path: Path) -> None:
+    first, second = lab(photos, tmp_path), lab(photos, tmp_path)
+    assert second.run.seconds > first.run.seconds
+    assert set(fakes.ran.values()) == {1}
+
+
+def test_another_amount_prunes_again_and_the_old_amount_too(fakes: Fakes, photos: Path, tmp_path: Path) -> None:
+    """Artifacts are overwritten: what was done with 30% must not be taken for done when 50% has been there since."""
+    for amount in (0.3, 0.5, 0.3):
+        lab(photos, tmp_path, amount=amount)
+    assert fakes.ran == {"scratch": 1, "transfer": 1, "pruning": 3, "quantization": 1, "lenet": 1}
+
+
+def test_other_photos_are_noticed_by_content(fakes: Fakes, tmp_path: Path) -> None:
+    drawn = [api.draw(tmp_path / str(seed) / "drawn", count=24, seed=seed) for seed in (0, 1)]
+    for each in drawn:
+        results = lab(each, tmp_path / "out")
+    assert fakes.ran == {"scratch": 2, "transfer": 2, "pruning": 2, "quantization": 2, "lenet": 1}
+    assert results.data.photos is not None
+
+
+def test_a_failed_chapter_keeps_its_rows_and_is_not_built_upon(fakes: Fakes, photos: Path, tmp_path: Path) -> None:
+    fakes.fate["transfer"] = GateError("it did nothing")
+    results = lab(photos, tmp_path)
+    told = {(row.variant, row.why) for row in results.failures}
+    assert told == {
+        ("transfer", "it did nothing"),
+        ("pruning", "not run, since chapter transfer failed"),
+        ("quantization", "not run, since chapter transfer failed"),
+    }
+    assert [row.name for row in results.variants] == ["CNNScratch", "CNNOptimized", "LeNet"]
+    assert "it did nothing" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    fakes.fate.clear()
+    assert lab(photos, tmp_path).failures == []
+    assert fakes.ran == {"scratch": 1, "transfer": 2, "pruning": 1, "quantization": 1, "lenet": 1}
+
+
+def test_a_run_does_not_go_on_with_another_source(fakes: Fakes, tmp_path: Path) -> None:
+    """It began with drawn photos, since there was no network; then the real ones have come into the cache."""
+    options: dict[str, Any] = {"count": 24, "stages": ("scratch",)}
+    lab(None, tmp_path / "out", **options)
+    cache = tmp_path / "cache" / "hymenoptera" / "hymenoptera_data"
+    api.draw(cache, count=24, seed=3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PETIOLE_CACHE", str(tmp_path / "cache"))
+        with pytest.raises(UserError, match="began with photos synthetic, and now hymenoptera would be taken"):
+            lab(None, tmp_path / "out", **options)
