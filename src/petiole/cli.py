@@ -55,6 +55,9 @@ def lab(
     weights: Annotated[str | None, typer.Option(help="File of pretrained weights, or the word random.")] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Never touch the network.")] = False,
     amount: Annotated[float, typer.Option(help="Share of weights to prune, between 0 and 1.")] = 0.3,
+    max_drop: Annotated[
+        float, typer.Option(help="Points of accuracy that static int8 may lose before layers go back to float.")
+    ] = 1.0,
     seed: Seed = 0,
     seeds: Annotated[int, typer.Option(help="Repeat everything with so many seeds; report mean and interval.")] = 1,
     author: Annotated[list[str] | None, typer.Option(help="Name on the report's first page; repeatable.")] = None,
@@ -75,6 +78,7 @@ def lab(
     results = api.lab(
         data=data, mnist=mnist, out=out, backbone=backbone, weights=weights, offline=offline, amount=amount,
         seed=seed, seeds=seeds, author=author or [], stages=chosen, profile=profile, count=count, demo_seed=demo_seed,
+        max_drop=max_drop,
         say=lambda text: typer.echo(text, err=True),
     )  # fmt: skip
     if as_json:

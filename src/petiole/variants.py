@@ -127,19 +127,21 @@ class AssemblyLine:
 
     def judge_pt2e(
         self, graph: GraphModule, float_network: nn.Module, task: Task, subject: Subject, *,
-        trained: Mapping[str, torch.Tensor] | None = None,
+        float_layers: int = 0, trained: Mapping[str, torch.Tensor] | None = None,
     ) -> Variant:  # fmt: skip
-        """Judge a converted PT2E graph: accuracy and coverage as the runtimes run it.
+        """Judge a converted PT2E graph: accuracy and coverage as the runtimes run it; all layers but ``float_layers``
+        must be int8.
 
         ``trained`` is the state of the prepared network, where quantization-aware training went on.
 
         Raises:
             GateError: a layer is not quantized, or the exported file calls pictures differently.
         """
-        planned = require_all(*converted_layers(graph), where=subject.name)
+        done, total = converted_layers(graph)
+        require_all(done, total - float_layers, where=subject.name)
         return self._judge(
-            graph, graph, task, subject, lambda _: {}, measured=float_network, gates={"quantized_layers": planned},
-            trained=trained,
+            graph, graph, task, subject, lambda _: {}, measured=float_network,
+            gates={"quantized_layers": f"{done}/{total}"}, trained=trained, float_layers=float_layers,
         )  # fmt: skip
 
     def judge_eager(

@@ -37,6 +37,19 @@ def test_learning_rate_warms_up_then_decays_to_zero() -> None:
     assert learning_rate(config, 10, 10) == pytest.approx(0.0)
 
 
+def test_chunks_make_the_same_step_as_the_whole_batch() -> None:
+    """Two steps on eight points, with and without chunks of 3: gradients are means over the batch either way."""
+    trained = []
+    for chunk_images in (0, 3):
+        torch.manual_seed(0)
+        network = nn.Linear(1, 2)
+        fit(network, Points(), FitConfig(epochs=1, lr=0.1, optimizer="sgd", chunk_images=chunk_images))
+        trained.append(network.weight.detach())
+    assert torch.allclose(trained[0], trained[1], atol=1e-6)
+    torch.manual_seed(0)
+    assert not torch.allclose(trained[0], nn.Linear(1, 2).weight.detach(), atol=1e-3)
+
+
 def test_converged_epoch_is_the_first_that_stays_near_the_end() -> None:
     assert converged_epoch([1.0, 0.4, 0.22, 0.2, 0.21, 0.2]) == 3
     assert converged_epoch([1.0, 0.2, 0.5, 0.2]) == 4  # epoch 2 was near, but training left it again

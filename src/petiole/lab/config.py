@@ -51,6 +51,7 @@ class LabConfig(BaseModel):
     weights: str | None = None
     offline: bool = False
     amount: float = 0.3
+    max_drop: float = 1.0
     seed: int = 0
     seeds: int = 1
     authors: tuple[str, ...] = ()
@@ -68,6 +69,8 @@ class LabConfig(BaseModel):
         """
         if not 0 < self.amount < 1:
             raise UserError(f"--amount {self.amount:g} is not between 0 and 1: give a share such as 0.3")
+        if not 0 <= self.max_drop <= 100:
+            raise UserError(f"--max-drop {self.max_drop:g} is out of range: give points of accuracy from 0 to 100")
         if self.seeds < 1:
             raise UserError(f"--seeds {self.seeds} is too few: give 1 or more")
         for name, value in (("seed", self.seed), ("demo-seed", self.demo_seed)):

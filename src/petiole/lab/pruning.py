@@ -17,6 +17,7 @@ from petiole.records import CurvePoint, Train, Variant
 from petiole.training.distillation import Distillation
 from petiole.training.evaluate import predict
 from petiole.training.fit import Hooks, has_bfloat16
+from petiole.training.memory import release_freed_memory
 from petiole.variants import Subject
 
 BASELINE = "CNNOptimized"
@@ -74,6 +75,7 @@ def _retrain(
     chosen = torch.randperm(len(photos), generator=torch.Generator().manual_seed(seed))[
         : bench.config.effort.refit_photos
     ]
+    release_freed_memory()
     fitted = refit(
         network,
         unpruned,
@@ -83,6 +85,7 @@ def _retrain(
         bfloat16=has_bfloat16(),
         seed=seed,
     )
+    release_freed_memory()
     before, after = (fmean(getattr(one, key) for one in fitted) for key in ("error_before", "error_after"))
     if after >= before:
         raise GateError(f"refitting {name} changed nothing: mean error {before:.3g} before, {after:.3g} after")

@@ -7,9 +7,11 @@ from petiole.lab import qat, quantization_eager
 from petiole.lab.bench import Bench, ChapterResult
 from petiole.lab.transfer import CHUNK_IMAGES
 from petiole.quantization import pt2e
+from petiole.quantization.mixed import Mixed, quantize_within
 from petiole.records import Train
 from petiole.variants import Subject
 
+HELD_OUT_IMAGES = 256
 FUSED, STATIC, QAT = "CNNOptimized-fused", "CNNOptimized-static-int8", "CNNOptimized-qat-int8"
 HOW_STATIC = (
     "Post-training static quantization of CNNOptimized: BatchNorm folded into the convolutions, observers calibrated "
@@ -27,17 +29,19 @@ def run(bench: Bench, seed: int, result: ChapterResult) -> None:
     optimized = bench.photo_network("CNNOptimized", seed)
     task = bench.photo_task()
     graph = pt2e.export_graph(optimized, bench.backbone.preprocessing.input_shape)
-    calibration = _calibration(bench, seed)
+    calibration, held_out = _calibration(bench, seed)
     with result.attempt(FUSED, "quantization", seed, bench.say):
         subject = _subject(bench, FUSED, seed, HOW_FUSED, "torch")
         result.variants.append(bench.line.judge_float(pt2e.fused_float(graph), task, subject, counted=optimized))
     with result.attempt(STATIC, "quantization", seed, bench.say):
-        prepared = pt2e.prepare_static(graph)
-        shown = pt2e.calibrate(prepared, calibration)
-        bench.say(f"calibrated with {shown} training photos")
-        subject = _subject(bench, STATIC, seed, HOW_STATIC, "pt2e")
-        result.variants.append(bench.line.judge_pt2e(pt2e.convert(prepared), optimized, task, subject))
-        result.images += shown
+        mixed = quantize_within(graph, calibration, held_out, max_drop=bench.config.max_drop / 100, say=bench.say)
+        subject = _subject(bench, STATIC, seed, HOW_STATIC + _back_to_float(mixed), "pt2e")
+        if subject.plan is not None and mixed.floating:
+            subject.plan["quantization"]["mixed"] = mixed.plan()
+        result.variants.append(
+            bench.line.judge_pt2e(mixed.graph, optimized, task, subject, float_layers=len(mixed.floating))
+        )
+        result.images += len(calibration)
     with result.attempt(QAT, "quantization", seed, bench.say):
         trained, train = _qat(bench, graph, calibration, seed)
         subject = _subject(bench, QAT, seed, HOW_QAT.format(scales=qat.scales(train)), "pt2e", train)
@@ -49,11 +53,23 @@ def run(bench: Bench, seed: int, result: ChapterResult) -> None:
         quantization_eager.run(bench, optimized, calibration, seed, result)
 
 
-def _calibration(bench: Bench, seed: int) -> torch.Tensor:
-    """A seeded choice of training photos, ``(n, C, H, W)``."""
-    inputs = bench.train_inputs()
+def _calibration(bench: Bench, seed: int) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
+    """A seeded choice of training photos ``(n, C, H, W)``, and the others with their labels: what calibration did not
+    see, for deciding whether int8 costs too much. Where there are no others, the same ones."""
+    inputs, labels = bench.train_inputs(), bench.photo_data().train.labels
     order = torch.randperm(len(inputs), generator=torch.Generator().manual_seed(seed))
-    return inputs[order[: bench.config.effort.calibration_images]]
+    count = min(bench.config.effort.calibration_images, max(1, len(inputs) // 2))
+    rest = order[count : count + HELD_OUT_IMAGES]
+    return inputs[order[:count]], (inputs[rest], labels[rest])
+
+
+def _back_to_float(mixed: Mixed) -> str:
+    if not mixed.floating:
+        return ""
+    return (
+        f" All of it in int8 lost {mixed.lost[0]} of {mixed.judged} held-out training photos, more than --max-drop "
+        f"allows: {', '.join(mixed.floating)} went back to float."
+    )
 
 
 def _qat(bench: Bench, graph: GraphModule, calibration: torch.Tensor, seed: int) -> tuple[GraphModule, Train]:

@@ -14,7 +14,7 @@ from petiole.lab.setup import basis, set_up, timing_basis
 from petiole.progress import Say
 from petiole.records import Data, Failure, Latency, Results, Run, Stage, Variant, to_json
 from petiole.rundir import RunDir, write_atomic
-from petiole.training.memory import keep_freed_memory
+from petiole.training.memory import keep_freed_memory, release_freed_memory
 
 CHAPTERS: dict[str, Callable[[Bench, int, ChapterResult], None]] = {
     "scratch": scratch.run,
@@ -100,6 +100,7 @@ def _run_chapter(bench: Bench, name: str, seed: int) -> dict[str, Any]:
     began = time.perf_counter()
     with result.attempt(name, name, seed, bench.say):
         CHAPTERS[name](bench, seed, result)
+    release_freed_memory()
     seconds = time.perf_counter() - began
     stage = Stage(name=name, seed=seed, seconds=seconds, images=result.images, images_per_s=result.images / seconds)
     stored = {"stage": stage.model_dump(mode="json"), "result": result.model_dump(mode="json")}

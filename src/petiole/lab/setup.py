@@ -97,6 +97,7 @@ def basis(bench: Bench, chapter: str) -> dict[str, Any]:
         "backbone": bench.backbone.name,
         "weights": bench.weights.digest,
         "amount": bench.config.amount if chapter == "pruning" else None,
+        "max_drop": bench.config.max_drop if chapter == "quantization" else None,
     }
     return {
         "petiole": petiole.__version__,

@@ -17,6 +17,7 @@ from petiole.training.averaging import average_with
 from petiole.training.distillation import Objective
 from petiole.training.features import FeatureBatches, features
 from petiole.training.fit import FitConfig, Hooks, fit, has_bfloat16
+from petiole.training.memory import release_freed_memory
 from petiole.training.statistics import train_with_fixed_statistics
 from petiole.variants import Subject
 
@@ -43,6 +44,7 @@ def run(bench: Bench, seed: int, result: ChapterResult) -> None:
     adapted_train, gates = train_output_layer(network, bench, seed)
     how = ADAPTED.format(views=bench.config.effort.probe_views)
     adapted = _subject(bench, "CNNAdapted", seed, None, how, adapted_train)
+    release_freed_memory()
     result.variants.append(bench.line.judge_float(network, task, adapted, gates=gates))
     network.to(memory_format=torch.channels_last)
     train = retrain(network, bench, seed, name="CNNOptimized", epochs=bench.config.effort.transfer_epochs, lr=3e-5)

@@ -103,8 +103,8 @@ class _Sampler:
             height, width = answer.shape[2:]
             places = torch.randperm(height * width, generator=self.generator)[: self.positions]
             self.places[name] = torch.stack([places // width, places % width])
-        sampled = _at(answer, self.places[name]).float()
-        self.answers.setdefault(name, []).append(sampled if bias is None else sampled - bias)
+        sampled = _at(answer, self.places[name])
+        self.answers.setdefault(name, []).append((sampled if bias is None else sampled - bias).to(answer.dtype))
 
 
 class _Chunks(list[Any]):
@@ -182,7 +182,7 @@ class _Refitting(Interpreter):
         for chunk, answer in zip(chunks, self.sampler.answers.pop(name), strict=True):
             patches = _patches(chunk, weight.shape[2:], self.sampler.places[name], stride, padding, dilation)
             patches = patches.view(len(patches), groups, -1)  # (rows, groups, inputs of a group)
-            target = answer.view(len(patches), groups, outputs // groups)
+            target = answer.float().view(len(patches), groups, outputs // groups)
             gram += torch.einsum("rgi,rgj->gij", patches, patches)
             towards += torch.einsum("rgi,rgo->gio", patches, target)
             inputs, answered = inputs + patches.sum(0), answered + target.sum(0)

@@ -6,6 +6,7 @@ quantize/dequantize around them, which the runtimes fuse into int8 kernels.
 """
 
 import copy
+from collections.abc import Collection
 
 import torch
 from torch import nn
@@ -42,9 +43,9 @@ def fused_float(graph: GraphModule) -> GraphModule:
     return fused
 
 
-def prepare_static(graph: GraphModule) -> GraphModule:
-    """The graph with observers, ready for calibration."""
-    prepared: GraphModule = prepare_pt2e(copy.deepcopy(graph), LabQuantizer(qat=False))
+def prepare_static(graph: GraphModule, *, floating: Collection[str] = ()) -> GraphModule:
+    """The graph with observers, ready for calibration; the layers ``floating`` stay float."""
+    prepared: GraphModule = prepare_pt2e(copy.deepcopy(graph), LabQuantizer(qat=False, floating=floating))
     return prepared
 
 

@@ -6,6 +6,8 @@ additions take two quantized inputs; pooling, padding and reshaping hand the sam
 islands between two int8 layers runs, but it converts back and forth at each of them.)
 """
 
+from collections.abc import Collection
+
 import torch
 from torch.fx import GraphModule, Node
 from torchao.quantization.pt2e import (
@@ -61,26 +63,30 @@ def weight_spec(*, qat: bool) -> QuantizationSpec:
 
 
 class LabQuantizer(Quantizer):  # type: ignore[misc]
-    """Annotates every convolution and linear layer, residual additions and what hands their scale on."""
+    """Annotates every convolution and linear layer, residual additions and what hands their scale on.
 
-    def __init__(self, *, qat: bool) -> None:
+    ``floating`` are the names of layers (as :func:`layer_name` gives them) that stay float.
+    """
+
+    def __init__(self, *, qat: bool, floating: Collection[str] = ()) -> None:
         super().__init__()
+        self.floating = floating
         self.activation = activation_spec(qat=qat)
         self.weight = weight_spec(qat=qat)
 
     def annotate(self, model: GraphModule) -> GraphModule:
         """Mark the nodes of ``model`` in graph order; the last layer's output (the logits) stays float."""
-        outputs = {arg for node in model.graph.nodes if node.op == "output" for arg in node.all_input_nodes}
         for node in model.graph.nodes:
             if node.target in WEIGHTED:
-                self._weighted(node, outputs)
+                if layer_name(node) not in self.floating:
+                    self._weighted(node)
             elif node.target in ADDITIONS and all(isinstance(arg, Node) for arg in node.args[:2]):
                 self._addition(node)
             elif node.target in SAME_SCALE:
                 _same_scale(node)
         return model
 
-    def _weighted(self, node: Node, outputs: set[Node]) -> None:
+    def _weighted(self, node: Node) -> None:
         inputs, weight = node.args[0], node.args[1]
         assert isinstance(inputs, Node)
         assert isinstance(weight, Node)
@@ -89,9 +95,7 @@ class LabQuantizer(Quantizer):  # type: ignore[misc]
             output_qspec=None,
             _annotated=True,
         )
-        last = _follow(node)
-        if last not in outputs:
-            self._output(last)
+        self._output(_follow(node))
 
     def _addition(self, node: Node) -> None:
         left, right = node.args[0], node.args[1]
@@ -102,13 +106,33 @@ class LabQuantizer(Quantizer):  # type: ignore[misc]
         )
         self._output(_follow(node))
 
+    def _wants_int8(self, node: Node) -> bool:
+        """Whether any user of a value takes it in as int8: if none does, rounding it would only cost accuracy."""
+        return any(
+            (user.target in WEIGHTED and layer_name(user) not in self.floating)
+            or user.target in ADDITIONS
+            or (user.target in SAME_SCALE and self._wants_int8(user))
+            for user in node.users
+        )
+
     def _output(self, node: Node) -> None:
+        if not self._wants_int8(node):
+            return
         annotation = node.meta.get("quantization_annotation") or QuantizationAnnotation(_annotated=True)
         annotation.output_qspec = self.activation
         node.meta["quantization_annotation"] = annotation
 
     def validate(self, model: GraphModule) -> None:
         """Nothing to refuse: coverage is checked on the converted graph."""
+
+
+def layer_name(node: Node) -> str:
+    """The name of the layer that a convolution or linear operation was: that of its weight, without the ending."""
+    weight = node.args[1]
+    while isinstance(weight, Node) and weight.op != "get_attr":
+        weight = weight.args[0]
+    assert isinstance(weight, Node)
+    return str(weight.target).removesuffix(".weight")
 
 
 def _follow(node: Node) -> Node:
