@@ -144,6 +144,11 @@ class Group:
             settings.update({(time.runtime, time.batch, time.threads): None for time in row.latency})
         return [self._timing(*setting) for setting in sorted(settings, key=lambda each: each[1])]
 
+    @property
+    def singles(self) -> list[Timing]:
+        """The timings of single pictures; of whatever else was timed, where there are none."""
+        return [time for time in self.timings if time.batch == 1] or self.timings
+
     def _timing(self, runtime: str, batch: int, threads: int) -> Timing:
         setting = (runtime, batch, threads)
         times = [

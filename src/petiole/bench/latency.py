@@ -9,20 +9,22 @@ the same stretch of time; :func:`petiole.stats.median_ratio_interval` builds on 
 import gc
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 
 import numpy as np
 
 from petiole.records import Latency
 
 Call = Callable[[], object]
+K = TypeVar("K", bound=Hashable)
 Clock = Callable[[], int]
 """A monotonic clock in nanoseconds."""
 
 
 def measure(
-    calls: Mapping[str, Call],
+    calls: Mapping[K, Call],
     *,
     min_samples: int = 200,
     min_seconds: float = 1.0,
@@ -31,7 +33,7 @@ def measure(
     settle_ms: float = 5.0,
     progress: Callable[[int, int], object] | None = None,
     clock: Clock = time.perf_counter_ns,
-) -> dict[str, list[float]]:
+) -> dict[K, list[float]]:
     """Raw timings of each call in ms, in order: at least ``min_samples``, adding up to ``min_seconds``.
 
     Every call is made ``warmup_calls`` times first, and for ``settle_ms``. Then come ``rounds`` rounds; in each, a
@@ -42,7 +44,7 @@ def measure(
     """
     if min(min_samples, rounds, warmup_calls) < 1:
         raise ValueError("min_samples, rounds and warmup_calls must be at least 1")
-    raw_ms: dict[str, list[float]] = {name: [] for name in calls}
+    raw_ms: dict[K, list[float]] = {name: [] for name in calls}
     spent_ms = dict.fromkeys(calls, 0.0)
     with _no_garbage_collection():
         for call in calls.values():

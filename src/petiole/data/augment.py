@@ -96,12 +96,17 @@ class PhotoBatches:
 
 @dataclass(frozen=True, kw_only=True)
 class TensorBatches:
-    """Training batches of pictures that lie in memory as one uint8 tensor ``(N, C, H, W)`` (the digits)."""
+    """Training batches of pictures that lie in memory as one uint8 tensor ``(N, C, H, W)`` (the digits).
+
+    Each eighth of a batch is moved by up to ``shift_px`` pixels down or up and left or right, at random; what leaves
+    on one side comes in on the other, which is black in digits.
+    """
 
     images: torch.Tensor
     labels: torch.Tensor
     preprocessing: Preprocessing
     batch_images: int = 256
+    shift_px: int = 0
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -110,7 +115,14 @@ class TensorBatches:
         """Batches of all pictures in a random order, normalized."""
         order = torch.randperm(len(self), generator=generator)
         for indices in _batches(order, self.batch_images):
-            yield normalize(self.images[indices], self.preprocessing), self.labels[indices]
+            yield normalize(self._shifted(self.images[indices], generator), self.preprocessing), self.labels[indices]
+
+    def _shifted(self, pixels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        if not self.shift_px:
+            return pixels
+        parts = pixels.chunk(8)
+        moves = torch.randint(-self.shift_px, self.shift_px + 1, (len(parts), 2), generator=generator).tolist()
+        return torch.cat([part.roll((down, right), (2, 3)) for part, (down, right) in zip(parts, moves, strict=True)])
 
 
 def _batches(order: torch.Tensor, batch_images: int) -> list[torch.Tensor]:

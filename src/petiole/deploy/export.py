@@ -10,6 +10,7 @@ from pathlib import Path
 
 import onnx
 import torch
+from onnxscript import optimizer
 from torch import nn
 from torch.export import Dim
 
@@ -63,7 +64,9 @@ class OnnxExporter:
             if initializer.name in state:
                 value = state[initializer.name].detach().contiguous().numpy()
                 initializer.CopyFrom(onnx.numpy_helper.from_array(value, initializer.name))
-        return _save(model, path)
+        with quiet_exporter():
+            optimized: onnx.ModelProto = optimizer.optimize(model)  # constants computed, BatchNorm folded
+        return _save(optimized, path)
 
 
 def _save(model: onnx.ModelProto, path: Path) -> int:

@@ -32,8 +32,8 @@ class Effort(BaseModel):
     latency_samples: int = 200
     latency_seconds: float = 1.0
     latency_rounds: int = 20
-    batch_samples: int = 8
-    batch_seconds: float = 0.3
+    batch_samples: int = 5
+    batch_seconds: float = 0.2
     drawn_photos: int = 398
     refit_photos: int = 256
     curve_amounts: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)

@@ -11,8 +11,10 @@ from petiole.deploy.runtime import Runtime
 from petiole.deploy.runtime_torch import TorchRuntime
 from petiole.lab.bench import Bench
 from petiole.progress import bar
+from petiole.quantization import pt2e
 from petiole.records import Latency, Variant
 from petiole.rundir import write_atomic
+from petiole.training.memory import release_freed_memory
 from petiole.variants import Task
 
 TORCH_EAGER = ("CNNOptimized", "CNNPrunedF", "CNNPrunedG")
@@ -22,24 +24,17 @@ BATCH_IMAGES = 32
 
 Key = tuple[str, str]
 """Variant key and runtime."""
+RawMs = dict[Key, list[float]]
 
 
 def run(bench: Bench, variants: Sequence[Variant]) -> dict[str, list[Latency]]:
-    """Latency of each variant on each runtime, by variant key. Raw samples go to ``latency/batch<N>.json``."""
-    effort = bench.config.effort
-    opened = {key: runtime for variant in variants for key, runtime in _runtimes(bench, variant).items()}
-    inputs = {variant.key: _task(bench, variant).inputs for variant in variants}
+    """Latency of each variant on each runtime, by variant key. Raw samples go to ``latency/batch<N>.json``.
+
+    Single pictures are timed in interleaved rounds of all networks. With ``BATCH_IMAGES`` pictures these would not fit
+    into memory together: one variant comes after the other, its runtimes interleaved.
+    """
     result: dict[str, list[Latency]] = {variant.key: [] for variant in variants}
-    for batch, samples, seconds in (
-        (1, effort.latency_samples, effort.latency_seconds),
-        (BATCH_IMAGES, effort.batch_samples, effort.batch_seconds),
-    ):
-        calls = {
-            key: _call(runtime, inputs[key[0]][:batch])
-            for key, runtime in opened.items()
-            if batch == 1 or runtime.name != "torch"
-        }
-        raw_ms = _measure(bench, calls, batch, samples, seconds)
+    for batch, raw_ms in ((1, _singles(bench, variants)), (BATCH_IMAGES, _batches(bench, variants))):
         raw_file = f"latency/batch{batch}.json"
         content = {f"{key} {runtime}": [round(ms, 5) for ms in row] for (key, runtime), row in raw_ms.items()}
         write_atomic(bench.line.rundir.path / raw_file, json.dumps(content))
@@ -49,21 +44,38 @@ def run(bench: Bench, variants: Sequence[Variant]) -> dict[str, list[Latency]]:
     return result
 
 
-def _measure(
-    bench: Bench, calls: dict[Key, Callable[[], object]], batch: int, samples: int, seconds: float
-) -> dict[Key, list[float]]:
-    rounds = min(bench.config.effort.latency_rounds, samples)
-    names = {f"{key} {runtime}": (key, runtime) for key, runtime in calls}
-    label = f"timing {len(calls)} networks, batch {batch}"
-    with bar(label, rounds, unit="round", say=bench.say, terminal=bench.progress) as tell:
-        raw_ms = measure(
-            {name: calls[pair] for name, pair in names.items()},
-            min_samples=samples,
-            min_seconds=seconds,
-            rounds=rounds,
+def _singles(bench: Bench, variants: Sequence[Variant]) -> RawMs:
+    effort = bench.config.effort
+    calls: dict[Key, Callable[[], object]] = {}
+    for variant in variants:
+        image = _task(bench, variant).inputs[:1]
+        opened = {**_of_file(bench, variant), **_in_torch(bench, variant)}
+        calls |= {(variant.key, name): _call(runtime, image) for name, runtime in opened.items()}
+    label = f"timing {len(calls)} networks"
+    with bar(label, effort.latency_rounds, unit="round", say=bench.say, terminal=bench.progress) as tell:
+        return measure(
+            calls,
+            min_samples=effort.latency_samples,
+            min_seconds=effort.latency_seconds,
+            rounds=effort.latency_rounds,
             progress=lambda done, _: tell(done, ""),
         )
-    return {names[name]: row for name, row in raw_ms.items()}
+
+
+def _batches(bench: Bench, variants: Sequence[Variant]) -> RawMs:
+    effort = bench.config.effort
+    raw_ms: RawMs = {}
+    label = f"timing batches of {BATCH_IMAGES}"
+    with bar(label, len(variants), unit="network", say=bench.say, terminal=bench.progress) as tell:
+        for index, variant in enumerate(variants, start=1):
+            release_freed_memory()
+            images = _task(bench, variant).inputs[:BATCH_IMAGES]
+            calls = {(variant.key, name): _call(each, images) for name, each in _of_file(bench, variant).items()}
+            raw_ms |= measure(
+                calls, min_samples=effort.batch_samples, min_seconds=effort.batch_seconds, rounds=1, warmup_calls=1
+            )
+            tell(index, variant.name)
+    return raw_ms
 
 
 def _call(runtime: Runtime, inputs: torch.Tensor) -> Callable[[], object]:
@@ -71,17 +83,18 @@ def _call(runtime: Runtime, inputs: torch.Tensor) -> Callable[[], object]:
     return lambda: runtime.run(array)
 
 
-def _runtimes(bench: Bench, variant: Variant) -> dict[Key, Runtime]:
-    """What to time for a variant: its file on each runtime, and eager torch where that is the point."""
-    threads = bench.line.threads
-    opened: dict[Key, Runtime] = {}
-    if variant.artifact:
-        path = bench.line.rundir.path / variant.artifact / "model.onnx"
-        opened = {(variant.key, name): runtimes.of_file(name, path, threads=threads) for name in runtimes.OF_FILES}
+def _of_file(bench: Bench, variant: Variant) -> dict[str, Runtime]:
+    """A variant's file on each runtime."""
+    if not variant.artifact:
+        return {}
+    path = bench.line.rundir.path / variant.artifact / "model.onnx"
+    return {name: runtimes.of_file(name, path, threads=bench.line.threads) for name in runtimes.OF_FILES}
+
+
+def _in_torch(bench: Bench, variant: Variant) -> dict[str, Runtime]:
+    """A variant in eager torch, where that is the point."""
     network = _eager_network(bench, variant)
-    if network is not None:
-        opened[variant.key, "torch"] = TorchRuntime(network, threads=threads)
-    return opened
+    return {} if network is None else {"torch": TorchRuntime(network, threads=bench.line.threads)}
 
 
 def _eager_network(bench: Bench, variant: Variant) -> torch.nn.Module | None:
@@ -93,6 +106,9 @@ def _eager_network(bench: Bench, variant: Variant) -> torch.nn.Module | None:
         return bench.lenet("LeNet", variant.seed)
     if variant.name in TORCH_EAGER:
         return bench.photo_network(variant.name, variant.seed)
+    if variant.name == "CNNOptimized-fused":
+        network = bench.photo_network("CNNOptimized", variant.seed)
+        return pt2e.fused_float(pt2e.export_graph(network, bench.backbone.preprocessing.input_shape))
     return None
 
 

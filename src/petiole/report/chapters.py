@@ -21,8 +21,9 @@ MEASURED = (
     "share their pictures. Below 0.05 it tells the two apart; above, it proves neither that they differ nor that they "
     "are equal.",
     "Time: all networks of the run are timed together in interleaved rounds after a warm-up, so that a drift of "
-    "the machine hits all alike. A difference counts only if the boxes from the 25th to the 75th percentile lie "
-    "apart and the medians differ by more than the wider box; else there is no measurable difference.",
+    "the machine hits all alike (batches of 32: network after network, for together they would not fit into memory). "
+    "A difference counts only if the boxes from the 25th to the 75th percentile lie apart and the medians differ by "
+    "more than the wider box; else there is no measurable difference.",
     "Size: bytes of the file that is deployed. MACs: multiply-accumulates of one input; zeroed weights count, for "
     "a dense network multiplies by them too. Gates: what was checked so that a step which did nothing cannot pass.",
 )

@@ -40,7 +40,10 @@ def how_intervals_are_made(groups: Iterable[Group]) -> str:
 
 def variants(results: Results, groups: Sequence[Group], caption: str) -> Table:
     """All that was measured of each variant: the report's main table."""
-    settings = list(dict.fromkeys(time.setting for group in groups for time in group.timings))
+    batch = min((time.batch for group in groups for time in group.timings), default=1)
+    settings = list(
+        dict.fromkeys(time.setting for group in groups for time in group.timings if time.batch == batch)
+    )  # larger batches: in the appendix
     seeds = len(results.run.seeds) > 1
     header = ["Variant", "Accuracy (95% interval)", "Parent", "Lost / gained"]
     header += ["Parameters", "Nonzero", "MACs", "File"]

@@ -1,0 +1,20 @@
+"""Training views, on pictures whose views can be told beforehand."""
+
+import torch
+
+from petiole.data.augment import TensorBatches
+from petiole.preprocessing import Preprocessing
+
+
+def test_digits_are_moved_by_at_most_one_pixel_and_each_stays_itself() -> None:
+    """One white pixel in the middle: after a move it is white still, and no further than one pixel away."""
+    images = torch.zeros(64, 1, 5, 5, dtype=torch.uint8)
+    images[:, 0, 2, 2] = 255
+    plain = Preprocessing(size_px=5, resize_px=5, mean=(0.0,), std=(1.0,))
+    batches = TensorBatches(images=images, labels=torch.arange(64), preprocessing=plain, batch_images=64, shift_px=1)
+    ((moved, labels),) = batches.epoch(torch.Generator().manual_seed(0))
+    assert sorted(labels.tolist()) == list(range(64))
+    assert moved.flatten(1).sum(1).tolist() == [1.0] * 64
+    places = {(int(at) // 5, int(at) % 5) for at in moved.flatten(1).argmax(1)}
+    assert places <= {(y, x) for y in (1, 2, 3) for x in (1, 2, 3)}
+    assert len(places) > 2
