@@ -10,6 +10,8 @@ from petiole.report import summary
 from petiole.rundir import write_atomic
 
 WIDTH = 100
+NO_CHAPTERS = ("set-up", "timing")
+"""Stages that are timed, but cannot be asked for."""
 
 FILES = (
     ("report.html", "the whole report; it opens in any browser, without a network"),
@@ -74,7 +76,11 @@ def _commands(results: Results) -> list[str]:
         "gives the same accuracies; times differ from run to run.",
         "The report from its records, in this directory: petiole report .",
     ]
-    stages = list(dict.fromkeys(stage.name for stage in results.run.stages))
+    deployed = next((row.artifact for row in reversed(results.variants) if row.artifact), None)
+    if deployed:
+        lines.append(f"What a network says of a photo: petiole predict {deployed} PHOTO")
+        lines.append(f"How fast a network is on this machine: petiole bench {deployed}")
+    stages = [name for name in dict.fromkeys(stage.name for stage in results.run.stages) if name not in NO_CHAPTERS]
     if stages:
         lines.append(f"One part only: the same command with --stages and one or more of {','.join(stages)}.")
     versions = ", ".join(f"{name} {version}" for name, version in results.run.machine.versions.items())
