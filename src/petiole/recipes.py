@@ -14,8 +14,8 @@ def quick() -> Effort:
     return Effort(
         scratch_epochs=10, probe_epochs=5, probe_views=1, transfer_epochs=1, retrain_first_epochs=1,
         retrain_global_epochs=1, refit_photos=32, photo_qat_epochs=1, lenet_epochs=2, lenet_qat_epochs=1,
-        calibration_images=32, latency_samples=50, latency_seconds=0.1, latency_rounds=5, batch_samples=3,
-        batch_seconds=0.05, curve_amounts=(0.3, 0.6), drawn_photos=160,
+        calibration_images=32, latency_samples=10, latency_seconds=0.02, latency_rounds=2, batch_samples=0,
+        curve_amounts=(0.3, 0.6), drawn_photos=100,
     )  # fmt: skip
 
 

@@ -99,12 +99,13 @@ class AssemblyLine:
         subject: Subject,
         *,
         gates: dict[str, Any] | None = None,
-        counted: nn.Module | None = None,
+        unfused: nn.Module | None = None,
         profiled: bool = False,
     ) -> Variant:
         """Judge a float network: accuracy of its OpenVINO deployment, which must agree with torch.
 
-        ``counted`` is the network whose parameters and MACs are counted, where ``network`` is an exported graph.
+        ``unfused`` is the network that ``network`` is the graph of, with its BatchNorm folded: it is what is counted
+        and exported (every float file has its BatchNorm folded), and the file must answer as the graph does.
         ``profiled`` adds the PyTorch profiler's table of one picture.
 
         Raises:
@@ -120,7 +121,7 @@ class AssemblyLine:
             return {}
 
         variant = self._judge(
-            network, network, task, subject, store, measured=counted or network, gates=gates or {},
+            network, unfused or network, task, subject, store, measured=unfused or network, gates=gates or {},
             architecture=subject.architecture,
         ).model_copy(update=sizes)  # fmt: skip
         return _profiled(variant, network, task) if profiled else variant

@@ -16,7 +16,8 @@ class TorchRuntime(Runtime):
 
     def __init__(self, network: nn.Module, *, threads: int, int8: tuple[str, ...] = ()) -> None:
         torch.set_num_threads(threads)
-        self.threads, self._network, self._int8 = threads, network.eval(), int8
+        network.eval()  # an exported graph's own eval() returns nothing
+        self.threads, self._network, self._int8 = threads, network, int8
 
     def run(self, inputs: Array) -> Array:
         """Logits."""

@@ -17,6 +17,8 @@ from petiole.variants import Subject
 
 PARENT = "LeNet"
 CALIBRATION_DIGITS = 1000
+MANY_DIGITS = 20_000
+"""From here on batches are large; the 4,000 embedded digits would make too few steps with them."""
 CONVOLUTIONS = 2
 """They stay float in dynamic quantization, which knows linear layers and LSTMs only."""
 HOW = {
@@ -35,10 +37,12 @@ def run(bench: Bench, seed: int, result: ChapterResult) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = LeNet()
+    many = len(digits.train_labels) >= MANY_DIGITS
     batches = TensorBatches(
-        images=digits.train_images[:, None], labels=digits.train_labels, preprocessing=DIGITS, shift_px=1
-    )
-    config = FitConfig(epochs=effort.lenet_epochs, lr=4e-3, weight_decay=0.01, seed=seed)
+        images=digits.train_images[:, None], labels=digits.train_labels, preprocessing=DIGITS, shift_px=1,
+        batch_images=256 if many else 32,
+    )  # fmt: skip
+    config = FitConfig(epochs=effort.lenet_epochs, lr=4e-3 if many else 2e-3, weight_decay=0.01, seed=seed)
     with bench.training("LeNet", config.epochs) as on_epoch:
         train = fit(network, batches, config, on_epoch=on_epoch)
     subject = _subject("LeNet", seed, "torch", train, None)

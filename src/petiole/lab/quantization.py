@@ -32,7 +32,7 @@ def run(bench: Bench, seed: int, result: ChapterResult) -> None:
     calibration, held_out = _calibration(bench, seed)
     with result.attempt(FUSED, "quantization", seed, bench.say):
         subject = _subject(bench, FUSED, seed, HOW_FUSED, "torch")
-        result.variants.append(bench.line.judge_float(pt2e.fused_float(graph), task, subject, counted=optimized))
+        result.variants.append(bench.line.judge_float(pt2e.fused_float(graph), task, subject, unfused=optimized))
     with result.attempt(STATIC, "quantization", seed, bench.say):
         mixed = quantize_within(graph, calibration, held_out, max_drop=bench.config.max_drop / 100, say=bench.say)
         subject = _subject(bench, STATIC, seed, HOW_STATIC + _back_to_float(mixed), "pt2e")
@@ -83,6 +83,6 @@ def _qat(bench: Bench, graph: GraphModule, calibration: torch.Tensor, seed: int)
 def _subject(bench: Bench, name: str, seed: int, how: str, engine: str, train: Train | None = None) -> Subject:
     return Subject(
         name=name, seed=seed, parent="CNNOptimized", backbone=bench.backbone.name, how=how, engine=engine,
-        weights=bench.weights_word, train=train,
+        weights=bench.weights_word, train=train, architecture=bench.backbone.name if engine == "torch" else "",
         plan=qat.plan(name, engine, bench.config.effort.calibration_images) if engine != "torch" else None,
     )  # fmt: skip

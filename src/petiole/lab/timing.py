@@ -34,7 +34,10 @@ def run(bench: Bench, variants: Sequence[Variant]) -> dict[str, list[Latency]]:
     into memory together: one variant comes after the other, its runtimes interleaved.
     """
     result: dict[str, list[Latency]] = {variant.key: [] for variant in variants}
-    for batch, raw_ms in ((1, _singles(bench, variants)), (BATCH_IMAGES, _batches(bench, variants))):
+    timed = {1: _singles(bench, variants)}
+    if bench.config.effort.batch_samples:
+        timed[BATCH_IMAGES] = _batches(bench, variants)
+    for batch, raw_ms in timed.items():
         raw_file = f"latency/batch{batch}.json"
         content = {f"{key} {runtime}": [round(ms, 5) for ms in row] for (key, runtime), row in raw_ms.items()}
         write_atomic(bench.line.rundir.path / raw_file, json.dumps(content))
