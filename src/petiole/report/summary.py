@@ -145,9 +145,7 @@ def _fastest(here: Sequence[Group], what: str) -> list[str]:
         f"{units.ms(first.p50_ms)} (median)"
     )
     equal = [
-        other.label
-        for time, other in timed
-        if (other, time) != (group, first) and timing_change(first, time) == "unclear"
+        other.label for time, other in timed if other.label != group.label and timing_change(first, time) == "unclear"
     ]
     if equal:
         text += f"; not measurably slower: {', '.join(dict.fromkeys(equal))}"
