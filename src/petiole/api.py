@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from petiole.errors import UserError
 from petiole.inference_records import Benchmark, Prediction
 from petiole.lab.config import STAGES, LabConfig
 from petiole.recipes import effort
@@ -13,6 +14,12 @@ from petiole.records import Photos, Results, read_results
 
 def _print(text: str) -> None:
     print(text, flush=True)
+
+
+def _threads(asked: int | None, available: int) -> int:
+    if asked is not None and asked < 1:
+        raise UserError(f"--threads {asked} is too small: give 1 or more")
+    return asked or available
 
 
 def lab(*, data: Path | None = None, mnist: Path | None = None, out: Path = Path("runs/lab"),
@@ -81,7 +88,7 @@ def predict(
     from petiole.deployed import AUTO, fastest, read
     from petiole.inference.predict import predict as rows
 
-    deployed, count = read(artifact), threads or available_threads()
+    deployed, count = read(artifact), _threads(threads, available_threads())
     for warning in deployed.warnings:
         say(f"warning: {warning}")
     opened = fastest(deployed, threads=count, say=say) if runtime == AUTO else deployed.open(runtime, threads=count)
@@ -104,7 +111,7 @@ def bench(
 
     with bar("timing", 32, unit="round", say=lambda _: None, terminal=sys.stderr.isatty()) as tell:
         return run(
-            artifacts, runtime=runtime, against=against, batch=batch, threads=threads or available_threads(),
+            artifacts, runtime=runtime, against=against, batch=batch, threads=_threads(threads, available_threads()),
             samples=samples, seed=seed, say=say, progress=lambda done, _: tell(done, ""),
         )  # fmt: skip
 

@@ -108,7 +108,11 @@ def check(
     if as_json:
         typer.echo(json.dumps(photos.model_dump(mode="json"), indent=1))
         return
+    if photos.synthetic:
+        typer.echo("SYNTHETIC: these photos are drawn, not taken")
     typer.echo(f"{photos.train} photos for training, {photos.test} for testing")
+    if photos.note:
+        typer.echo(f"  {photos.note}")
     for name in photos.classes:
         typer.echo(f"  {name}: {photos.train_by_class[name]} training, {photos.test_by_class[name]} test")
     for file in photos.skipped:

@@ -98,14 +98,19 @@ def read(directory: Path) -> Deployed:
 
 def _doubts(card: Card, here: list[str]) -> list[str]:
     """What differs between the machine where the accuracy was measured and one with the instruction sets ``here``."""
+    doubts = []
+    if card.synthetic:
+        doubts.append(f"{card.name} learned from drawn pictures, not from photographs: it is no judge of photographs")
+    if card.weights == "random":
+        doubts.append(f"{card.name} was made with --weights random: nothing was transferred to it")
     there = card.measured_on.isa
     if card.is_int8 and EXACT_INT8 & set(there) and not EXACT_INT8 & set(here):
         names = ", ".join(name for name in there if name in EXACT_INT8)
-        return [
+        doubts.append(
             f"{card.name} was measured with {names}, which this processor lacks: int8 accuracy may be lower here "
             "than was measured; check it on your own photos"
-        ]
-    return []
+        )
+    return doubts
 
 
 def float_network(card: Card) -> nn.Module:

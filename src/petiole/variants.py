@@ -49,6 +49,7 @@ class Task:
     preprocessing: Preprocessing
     inputs: torch.Tensor
     labels: torch.Tensor
+    synthetic: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,7 +214,8 @@ class AssemblyLine:
         artifact.write_card(
             directory,
             name=subject.name, architecture=subject.backbone, parent=subject.parent, engine=subject.engine,
-            weights=subject.weights, classes=task.classes, preprocessing=task.preprocessing, plan=subject.plan or {},
+            weights=subject.weights, classes=task.classes, synthetic=task.synthetic,
+            preprocessing=task.preprocessing, plan=subject.plan or {},
             layers={key: value for key, value in compiled.items() if value}, measured_on=describe(self.threads),
             check_logits=logits.tolist(), logits_digest=artifact.logits_digest(logits),
         )  # fmt: skip
@@ -256,7 +258,7 @@ def _runtime_gates(
     """
     suffix = GATE_SUFFIX[runtime.name]
     where = f"{subject.name} on {runtime.name}"
-    flips = require_parity(reference.logits, found.logits, int8=subject.is_int8, name=where)
+    flips = require_parity(reference.logits, found.logits, reference.labels, int8=subject.is_int8, name=where)
     gates: dict[str, Any] = {f"parity_flips{suffix}": flips}
     if subject.is_int8:
         layers = runtime.layers()

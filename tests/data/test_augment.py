@@ -2,8 +2,8 @@
 
 import torch
 
-from petiole.data.augment import TensorBatches
-from petiole.preprocessing import Preprocessing
+from petiole.data.augment import TensorBatches, centre_view, normalize
+from petiole.preprocessing import DIGITS, Preprocessing
 
 
 def test_digits_are_moved_by_at_most_one_pixel_and_each_stays_itself() -> None:
@@ -18,3 +18,10 @@ def test_digits_are_moved_by_at_most_one_pixel_and_each_stays_itself() -> None:
     places = {(int(at) // 5, int(at) % 5) for at in moved.flatten(1).argmax(1)}
     assert places <= {(y, x) for y in (1, 2, 3) for x in (1, 2, 3)}
     assert len(places) > 2
+
+
+def test_the_view_of_a_digit_is_padded_once() -> None:
+    """28x28 pixels as they are, then two more on each side: what LeNet takes in."""
+    digit = torch.arange(28 * 28).remainder(256).to(torch.uint8).view(1, 28, 28)
+    assert torch.equal(centre_view(digit, DIGITS), digit)
+    assert normalize(centre_view(digit, DIGITS)[None], DIGITS).shape == (1, 1, 32, 32)

@@ -73,7 +73,7 @@ def test_a_killed_run_goes_on_with_the_chapter_that_was_not_done(fakes: Fakes, p
     assert fakes.ran == {"scratch": 1, "transfer": 1, "pruning": 2, "quantization": 1, "lenet": 1}
     assert results.failures == []
     assert [row.name for row in results.variants] == list(NAMES.values())
-    assert {stage.name for stage in results.run.stages} == {"set-up", *NAMES, "timing"}
+    assert {stage.name for stage in results.run.stages} == {"set-up", *NAMES, "demos", "timing"}
 
 
 def test_seconds_are_those_of_all_processes(fakes: Fakes, photos: Path, tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import torch
 from torch import nn
 
 from petiole.deploy.export import OnnxExporter
-from petiole.deploy.parity import parity_flips, require_parity
 from petiole.deploy.runtime_openvino import OpenVinoRuntime
 from petiole.errors import GateError
 from petiole.quantization import pt2e
@@ -84,24 +83,3 @@ def test_a_float_graph_has_no_quantized_layer(network: nn.Module) -> None:
     assert converted_layers(pt2e.fused_float(pt2e.export_graph(network, (3, 8, 8)))) == (0, 3)
     with pytest.raises(GateError, match="only 0 of 3"):
         require_all(0, 3, where="Tiny")
-
-
-def test_parity_allows_one_picture_and_no_more() -> None:
-    there = torch.eye(2).repeat(100, 1) * 0.01
-    here = there.clone()
-    here[:1] = here[:1].flip(1)
-    assert parity_flips(there, here) == 1
-    assert require_parity(there, here, int8=True, name="x") == 1
-    here[:2] = there[:2].flip(1)
-    with pytest.raises(GateError, match="2 of 200"):
-        require_parity(there, here, int8=True, name="x")
-
-
-def test_parity_wants_logits_that_agree() -> None:
-    there = torch.eye(2).repeat(100, 1)
-    shifted = there + 0.05 * there.std()
-    assert require_parity(there, shifted, int8=True, name="x") == 0
-    with pytest.raises(GateError, match=r"differ from the network's by 0\.05 of their spread on average, and 0\.001"):
-        require_parity(there, shifted, int8=False, name="x")
-    with pytest.raises(GateError, match="differ"):
-        require_parity(there, there * torch.nan, int8=True, name="x")

@@ -32,9 +32,13 @@ def normalize(pixels: torch.Tensor, preprocessing: Preprocessing) -> torch.Tenso
 
 
 def centre_view(pixels: torch.Tensor, preprocessing: Preprocessing) -> torch.Tensor:
-    """The fixed view for judging: shorter side to ``resize_px``, centre crop; ``(C, H, W)`` -> ``(C, S, S)`` uint8."""
+    """The fixed view for judging: shorter side to ``resize_px``, centre crop; ``(C, H, W)`` -> ``(C, S, S)`` uint8.
+
+    ``S`` is what :func:`normalize` pads to ``size_px``.
+    """
     resized = V.resize(pixels, [preprocessing.resize_px], antialias=True)
-    view: torch.Tensor = V.center_crop(resized, [preprocessing.size_px, preprocessing.size_px])
+    side_px = preprocessing.size_px - 2 * preprocessing.pad_px
+    view: torch.Tensor = V.center_crop(resized, [side_px, side_px])
     return view
 
 

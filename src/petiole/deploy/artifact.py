@@ -32,9 +32,9 @@ AGAIN = "copy the whole artifact directory again"
 class Card(Record):
     """``artifact.json``: all that must be known about a network to run it, and to trust it.
 
-    ``plan`` holds the pruning plan and the quantization recipe. ``layers`` are the layers that each runtime computed
-    in int8 when it was made, as "50/50". ``check_logits`` (8, classes) is what the network gave there for
-    :func:`check_inputs`.
+    ``synthetic``: it learned from drawn pictures, not from photographs. ``plan`` holds the pruning plan and the
+    quantization recipe. ``layers`` are the layers that each runtime computed in int8 when it was made, as "50/50".
+    ``check_logits`` (8, classes) is what the network gave there for :func:`check_inputs`.
     """
 
     format: str
@@ -46,6 +46,7 @@ class Card(Record):
     engine: str
     parent: str | None
     weights: str
+    synthetic: bool = False
     plan: dict[str, Any] = Field(default_factory=dict)
     layers: dict[str, str] = Field(default_factory=dict)
     measured_on: Machine

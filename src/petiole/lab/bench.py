@@ -95,7 +95,7 @@ class Bench:
             inputs = normalize(centre_views(photos.test, preprocessing), preprocessing)
             self._tasks[key] = Task(
                 dataset="photos", classes=tuple(photos.record.classes), preprocessing=preprocessing,
-                inputs=inputs, labels=photos.test.labels,
+                inputs=inputs, labels=photos.test.labels, synthetic=photos.record.synthetic,
             )  # fmt: skip
         return self._tasks[key]
 

@@ -9,6 +9,7 @@ from petiole.lab.bench import Bench
 from petiole.lab.transfer import training_views
 from petiole.records import Train
 from petiole.training.fit import Batches, FitConfig, Hooks, fit
+from petiole.training.memory import release_freed_memory
 
 
 def train_prepared(
@@ -27,6 +28,7 @@ def train_prepared(
         if epoch == config.epochs > 1:
             freeze(prepared)
 
+    release_freed_memory()
     with bench.training(name, config.epochs) as on_epoch:
         return fit(prepared, batches, config, hooks=Hooks(before_epoch=before_epoch), on_epoch=on_epoch)
 

@@ -51,7 +51,7 @@ def run_lab(config: LabConfig, *, command: str, say: Say, progress: bool) -> Res
             if name != "demos":
                 _chapter(bench, name, seed, so_far)
     if "demos" in config.stages:
-        so_far.gathered.demos = _demos(bench)
+        so_far.gathered.demos = _demos(bench, so_far)
     variants = _timed(bench, so_far)
     seconds, peak = _spent(rundir, time.perf_counter() - began)
     run = Run(
@@ -109,15 +109,19 @@ def _run_chapter(bench: Bench, name: str, seed: int) -> dict[str, Any]:
     return stored
 
 
-def _demos(bench: Bench) -> dict[str, Any]:
+def _demos(bench: Bench, so_far: _Progress) -> dict[str, Any]:
     rundir, seed = bench.line.rundir, bench.config.demo_seed
     depends_on = {**basis(bench, "demos"), "data": seed}
     stored: dict[str, Any] | None = rundir.load("demos", depends_on)
     if stored is None:
         bench.say("chapter demos")
-        stored = {"dtype": demos.dtype_demo(seed), "lstm": demos.lstm_demo()}
+        began = time.perf_counter()
+        made = {"dtype": demos.dtype_demo(seed), "lstm": demos.lstm_demo()}
+        stored = {"seconds": time.perf_counter() - began, "demos": made}
         rundir.save("demos", depends_on, stored)
-    return stored
+    so_far.stages.append(Stage(name="demos", seed=bench.config.seed, seconds=stored["seconds"]))
+    found: dict[str, Any] = stored["demos"]
+    return found
 
 
 def _timed(bench: Bench, so_far: _Progress) -> list[Variant]:

@@ -76,7 +76,9 @@ def _commands(results: Results) -> list[str]:
         "gives the same accuracies; times differ from run to run.",
         "The report from its records, in this directory: petiole report .",
     ]
-    deployed = next((row.artifact for row in reversed(results.variants) if row.artifact), None)
+    stored = [row for row in results.variants if row.artifact]
+    stored.sort(key=lambda row: (row.dataset == "photos", row.engine == "pt2e"))  # what a person would try, last
+    deployed = stored[-1].artifact if stored else None
     if deployed:
         lines.append(f"What a network says of a photo: petiole predict {deployed} PHOTO")
         lines.append(f"How fast a network is on this machine: petiole bench {deployed}")

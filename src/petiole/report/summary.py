@@ -144,9 +144,10 @@ def _fastest(here: Sequence[Group], what: str) -> list[str]:
         f"{RUNTIMES.get(first.runtime, first.runtime)}, "
         f"{units.ms(first.p50_ms)} (median)"
     )
+    fastest = {other.label: min(other.singles, key=lambda time: time.p50_ms) for _, other in timed}
     equal = [
-        other.label for time, other in timed if other.label != group.label and timing_change(first, time) == "unclear"
+        label for label, time in fastest.items() if label != group.label and timing_change(first, time) == "unclear"
     ]
     if equal:
-        text += f"; not measurably slower: {', '.join(dict.fromkeys(equal))}"
+        text += f"; not measurably slower: {', '.join(equal)}"
     return [f"{text}."]

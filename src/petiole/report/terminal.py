@@ -75,12 +75,14 @@ def print_benchmark(result: Benchmark, console: Console) -> None:
     machine = result.machine
     title = f"{machine.cpu}, {machine.threads} threads, batch {result.batch}"
     table = Table(title=title, title_justify="left", caption_justify="left", caption=_times_as_fast(result))
-    table.add_column("Artifact", overflow="fold")
+    table.add_column("Network", overflow="fold")
     for header in ("Runtime", "p50", "p90", "Images/s", "File", "Speed"):
-        table.add_column(header, justify="right")
+        table.add_column(header, justify="right", overflow="fold")
+    names = {row.artifact: row.name for row in result.rows}
+    unique = len(set(names.values())) == len(names)
     for row in result.rows:
         cells = (
-            row.artifact,
+            row.name if unique else row.artifact,
             tables.RUNTIMES.get(row.latency.runtime, row.latency.runtime),
             units.ms(row.latency.p50_ms),
             units.ms(row.latency.p90_ms),
