@@ -54,5 +54,6 @@ class OnnxRuntime(Runtime):
 def _options(threads: int) -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.add_session_config_entry("session.force_spinning_stop", "1")  # else its threads disturb what runs next
     options.log_severity_level = ERRORS_ONLY  # an optimized file "should only be used on this machine", which it is
     return options
