@@ -94,8 +94,10 @@ def test_a_compressed_file_that_is_cut(tmp_path: Path) -> None:
 
 
 def test_no_files(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no MNIST files in"):
+    with pytest.raises(UserError, match=r"no such folder: .*none"):
         load_digits(mnist=tmp_path / "none", offline=True)
+    with pytest.raises(UserError, match="no MNIST files in"):
+        load_digits(mnist=tmp_path, offline=True)
 
 
 def _mirror(serve: Serve, monkeypatch: pytest.MonkeyPatch, files: dict[str, bytes], *, sound: bool = True) -> str:

@@ -72,6 +72,8 @@ def load_digits(*, mnist: Path | None, offline: bool, mirrors: list[str] | None 
 
 def _raw_folder(root: Path) -> Path:
     """The folder below ``root`` that holds the four files."""
+    if not root.is_dir():
+        raise UserError(f"no such folder: {root}; give the folder that holds MNIST/raw")
     for folder in (root / "MNIST" / "raw", root / "raw", root):
         if any(_file(folder, name) for name in FILES):
             return folder

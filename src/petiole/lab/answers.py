@@ -186,7 +186,11 @@ def _transfer(run: Run) -> list[str]:
 
 def _transfer_benefits(scratch: Group, transferred: list[Group]) -> str:
     better = [group.label for group in transferred if accuracy_change(scratch, group) == "up"]
-    quicker = [group.label for group in transferred if _training_time(scratch, group, transferred) == "shorter"]
+    quicker = [
+        group.label
+        for group in transferred
+        if len(scratch.rows) > 1 and _training_time(scratch, group, transferred) == "shorter"
+    ]  # one seed has no spread to judge a time by
     shown = []
     if better:
         who = phrases.named(better, transferred, "transferred networks")

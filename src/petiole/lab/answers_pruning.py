@@ -71,10 +71,13 @@ def _before_and_after(run: Run, name: str, where: str) -> list[str]:
     before, after = run.find(name), run.find(f"{name}O")
     parts = []
     if before is not None:
-        zeros = 1 - before.first.nonzero_parameters / max(1, before.first.parameters)
+        unpruned = run.find("CNNOptimized")
+        nonzero = unpruned.first.nonzero_parameters if unpruned else before.first.parameters
+        zeros = max(0, nonzero - before.first.nonzero_parameters)
         parts.append(
             f"Random pruning of {units.percent(run.results.run.amount, 0)} of the weights of {where} ({name}, "
-            f"{units.percent(zeros)} of all parameters zero) leaves {phrases.accuracy(before)}, "
+            f"{units.count(zeros)} more of {units.count(before.first.parameters)} parameters zero) leaves "
+            f"{phrases.accuracy(before)}, "
             f"{phrases.versus_parent(before)}"
         )
     if after is not None:

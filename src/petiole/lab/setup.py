@@ -40,13 +40,13 @@ def set_up(config: LabConfig, rundir: RunDir, say: Say, *, progress: bool) -> Be
     backbone = backbones.find(name)
     if weights.state is not None:
         backbones.load_state(backbone.build(), weights.state, what=f"the weights ({weights.source})")
+    digits: DigitData | None = None
+    if "lenet" in config.stages:  # before photos, which may have to be drawn
+        digits = load_digits(mnist=config.mnist, offline=config.offline)
+        say(f"digits: {digits.record.source}, {digits.record.train} for training, {digits.record.test} for testing")
     photos = _photos(config, say, progress=progress) if set(config.stages) & PHOTO_STAGES else None
     if photos:
         backbones.require_trainable(backbone, classes=len(photos.record.classes))
-    digits: DigitData | None = None
-    if "lenet" in config.stages:
-        digits = load_digits(mnist=config.mnist, offline=config.offline)
-        say(f"digits: {digits.record.source}, {digits.record.train} for training, {digits.record.test} for testing")
     say(f"backbone: {backbone.name} ({why}), weights: {weights.source}")
     bench = Bench(
         config=config, line=AssemblyLine(rundir, threads=threads), backbone=backbone, weights=weights, photos=photos,
