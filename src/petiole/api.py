@@ -33,16 +33,17 @@ def lab(*, data: Path | None = None, mnist: Path | None = None, out: Path = Path
     Raises:
         UserError: wrong input; one sentence says what, where, and what to do.
     """
-    from petiole.lab.run import run_lab
-    from petiole.report.html import write_report
-    from petiole.report.readme import write_readme
-
     config = LabConfig(
         data=data, mnist=mnist, out=out, backbone=backbone, weights=weights, offline=offline, amount=amount,
         seed=seed, seeds=seeds, authors=tuple(author), stages=tuple(stages), profile=profile, count=count,
         demo_seed=demo_seed, max_drop=max_drop,
         effort=effort(profile),
-    )  # fmt: skip
+    ).checked()  # fmt: skip
+    # Heavy libraries come after that: a wrong option is told at once.
+    from petiole.lab.run import run_lab
+    from petiole.report.html import write_report
+    from petiole.report.readme import write_readme
+
     results = run_lab(config, command=shlex.join(["petiole", *sys.argv[1:]]), say=say, progress=sys.stderr.isatty())
     write_report(out, results)
     write_readme(out, results)
