@@ -74,7 +74,7 @@ def test_where_the_loss_ended_is_told_and_nothing_concluded() -> None:
 
 
 def test_pretraining_is_the_cause_only_if_it_is_shown() -> None:
-    assert "was pretrained on a million others" in scratch(70)
+    assert "was pretrained on other photos" in scratch(70)
     assert "missing pretraining is not shown to be the cause" in scratch(93)
     assert "pretrain" not in told("3.1", run_weights="random")
 

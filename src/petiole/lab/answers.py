@@ -152,7 +152,7 @@ def _pretrained_instead(run: Run, scratch: Group) -> list[str]:
         return [
             "CNNOptimized, which starts from pretrained weights, reaches "
             f"{units.percent(optimized.accuracy)} with the same training photos: the photos can be told "
-            "apart by a network that is larger, sees larger photos, and was pretrained on a million others."
+            "apart by a network that is larger, sees larger photos, and was pretrained on other photos."
         ]
     return [
         f"CNNOptimized, which starts from pretrained weights, reaches {units.percent(optimized.accuracy)}, "
