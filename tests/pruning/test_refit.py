@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from petiole.errors import GateError
-from petiole.pruning.refit import least_squares, refit
+from petiole.pruning.least_squares import least_squares
+from petiole.pruning.refit import refit
 from petiole.pruning.unstructured import prune_weights
 
 
@@ -101,3 +102,20 @@ def test_a_convolution_that_is_never_used_is_an_error() -> None:
     masks = {"idle.weight": torch.tensor([1.0, 0.0]).view(2, 1, 1, 1)}
     with pytest.raises(GateError, match=r"idle\.weight is pruned"):
         refit(network, copy.deepcopy(network), masks, torch.randn(4, 1, 3, 3))
+
+
+@pytest.mark.parametrize("bfloat16", [False, True])
+def test_values_too_large_to_keep_are_computed_anew_with_the_same_end(
+    bfloat16: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(3, 8, 3, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 8, 3, groups=8), nn.ReLU()]
+    unpruned = nn.Sequential(*layers, nn.Conv2d(8, 4, 1)).eval()
+    pictures = torch.randn(40, 3, 8, 8)
+    kept, recomputed = copy.deepcopy(unpruned), copy.deepcopy(unpruned)
+    for network, limit in ((kept, 10**9), (recomputed, 0)):
+        masks = prune_weights(network, amount=0.4, method="random", scope="global", seed=0)
+        monkeypatch.setattr("petiole.pruning.refit.KEPT_BYTES", limit)
+        refit(network, unpruned, masks, pictures, positions=16, bfloat16=bfloat16)
+    for name, tensor in kept.state_dict().items():
+        assert torch.equal(tensor, recomputed.state_dict()[name]), name

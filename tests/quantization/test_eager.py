@@ -151,11 +151,11 @@ def test_qat_resnet18_keeps_its_trained_head_in_float(resnet: nn.Module) -> None
     assert relative_error(quantized, resnet, PHOTOS) < 0.15
 
 
-def test_training_freezes_batchnorm_with_the_observers(resnet: nn.Module) -> None:
+def test_held_statistics_stay_while_the_network_trains(resnet: nn.Module) -> None:
     prepared = eager.prepare_qat(resnet)
     eager.calibrate(prepared, PHOTOS[:2])
     before = state_of(prepared)
-    eager.freeze_observers(prepared)
+    eager.hold_statistics(prepared)
     prepared.train()
     prepared(PHOTOS * 3)
     means = [name for name in before if name.endswith("running_mean")]

@@ -16,7 +16,7 @@ CHATTER = re.compile(r"^(USDT:|INFO:|.*gpuGetDeviceCount failed)")
 
 
 def profile(
-    call: Callable[[], object], *, runs: int = 10, top: int = 8, warmup_runs: int = 3
+    call: Callable[[], object], *, runs: int = 5, top: int = 8, warmup_runs: int = 3
 ) -> tuple[list[Operator], float]:
     """The ``top`` most expensive operators over ``runs`` calls, and the CPU time of all per call, in ms.
 

@@ -13,10 +13,12 @@ import torch
 from onnxscript import optimizer
 from torch import nn
 from torch.export import Dim
+from torch.fx import GraphModule
 
 from petiole.deploy.biases import quantize_biases
 from petiole.deploy.graph import strip
 from petiole.deploy.padding import fold_padding
+from petiole.deploy.quantized_template import put_activation_scales, structure
 
 
 @contextlib.contextmanager
@@ -38,9 +40,10 @@ def quiet_exporter() -> Iterator[None]:
 
 
 class OnnxExporter:
-    """Exports networks; float networks of one architecture are traced once and get their weights put in.
+    """Exports networks; networks of one architecture are traced once and get their numbers put in.
 
-    Tracing takes seconds and the lab has many networks that differ in their weights only (pruned, retrained).
+    Tracing takes seconds, and the lab has many networks that differ in their numbers only (pruned, retrained,
+    quantized in another way).
     """
 
     def __init__(self) -> None:
@@ -49,13 +52,17 @@ class OnnxExporter:
     def export(self, network: nn.Module, input_shape: tuple[int, ...], path: Path, *, architecture: str = "") -> int:
         """Write ``network`` to ``path`` and return its size in bytes.
 
-        ``architecture`` names the template to share; empty: no sharing (graphs that are already quantized).
+        ``architecture`` names the template to share; quantized graphs share theirs by their structure, and other
+        networks without that name share none.
         """
-        if not architecture:
+        quantized = network if isinstance(network, GraphModule) and not architecture else None
+        if quantized is not None:
+            architecture = structure(quantized)
+        elif not architecture:
             return _save(_trace(network, input_shape, optimize=True), path)
         key = f"{architecture} {input_shape}"
         if key not in self._templates:
-            plain = copy.deepcopy(network).eval().to(memory_format=torch.contiguous_format)
+            plain = quantized or copy.deepcopy(network).eval().to(memory_format=torch.contiguous_format)
             self._templates[key] = _trace(plain, input_shape, optimize=False)
         model = onnx.ModelProto()
         model.CopyFrom(self._templates[key])
@@ -64,6 +71,8 @@ class OnnxExporter:
             if initializer.name in state:
                 value = state[initializer.name].detach().contiguous().numpy()
                 initializer.CopyFrom(onnx.numpy_helper.from_array(value, initializer.name))
+        if quantized is not None:
+            put_activation_scales(model, quantized)
         with quiet_exporter():
             optimized: onnx.ModelProto = optimizer.optimize(model)  # constants computed, BatchNorm folded
         return _save(optimized, path)

@@ -6,12 +6,13 @@ from statistics import fmean
 
 import torch
 from torch import nn
+from torch.fx import GraphModule
 
 from petiole.deploy.artifact import load_weights
 from petiole.errors import GateError
 from petiole.lab.bench import Bench, ChapterResult
 from petiole.lab.transfer import retrain
-from petiole.pruning.refit import refit
+from petiole.pruning.refit import refit, trace
 from petiole.pruning.unstructured import Masks, Method, Scope, hold, prune_weights, require_sparsity
 from petiole.records import CurvePoint, Train, Variant
 from petiole.training.distillation import Distillation
@@ -43,6 +44,7 @@ def run(bench: Bench, seed: int, result: ChapterResult) -> None:
     """Prune, judge, retrain with masks held, judge; then the curve of accuracy against amount."""
     effort = bench.config.effort
     optimized = bench.photo_network(BASELINE, seed)
+    traced = trace(optimized, bench.train_inputs()[:2])
     scopes: tuple[tuple[Scope, str, int], ...] = (
         ("first", "CNNPrunedF", effort.retrain_first_epochs),
         ("global", "CNNPrunedG", effort.retrain_global_epochs),
@@ -55,7 +57,7 @@ def run(bench: Bench, seed: int, result: ChapterResult) -> None:
             how = f"{amount:.0%} of the weights {WHERE[scope]}, chosen at random, set to zero; not retrained."
             result.variants.append(_judge(bench, network, masks, seed, name, BASELINE, how))
             with result.attempt(f"{name}O", "pruning", seed, bench.say):
-                train = _retrain(bench, network, optimized, masks, seed, f"{name}O", epochs)
+                train = _retrain(bench, network, optimized, traced, masks, seed, f"{name}O", epochs)
                 photos = len(bench.photo_data().train.labels)
                 how = f"{name} retrained. {RETRAINED.format(photos=min(effort.refit_photos, photos))}"
                 result.variants.append(_judge(bench, network, masks, seed, f"{name}O", name, how, train))
@@ -64,26 +66,28 @@ def run(bench: Bench, seed: int, result: ChapterResult) -> None:
 
 
 def _retrain(
-    bench: Bench, network: nn.Module, unpruned: nn.Module, masks: Masks, seed: int, name: str, epochs: int
-) -> Train:
+    bench: Bench, network: nn.Module, unpruned: nn.Module, traced: GraphModule, masks: Masks, seed: int, name: str,
+    epochs: int,
+) -> Train:  # fmt: skip
     """Refit, then retrain with the masks held; the gate looks after every epoch.
 
     Raises:
         GateError: refitting brought no convolution nearer to what it answered before, or a pruned weight came back.
     """
     amount, photos, began = bench.config.amount, bench.train_inputs(), time.perf_counter()
-    chosen = torch.randperm(len(photos), generator=torch.Generator().manual_seed(seed))[
-        : bench.config.effort.refit_photos
-    ]
+    if bench.config.effort.refit_photos < len(photos):
+        chosen = torch.randperm(len(photos), generator=torch.Generator().manual_seed(seed))
+        photos = photos[chosen[: bench.config.effort.refit_photos]]
     release_freed_memory()
     fitted = refit(
         network,
         unpruned,
         masks,
-        photos[chosen].contiguous(),
+        photos,
         positions=REFIT_POSITIONS,
         bfloat16=has_bfloat16(),
         seed=seed,
+        traced=traced,
     )
     release_freed_memory()
     before, after = (fmean(getattr(one, key) for one in fitted) for key in ("error_before", "error_after"))

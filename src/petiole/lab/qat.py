@@ -6,7 +6,7 @@ from typing import Any
 from torch import nn
 
 from petiole.lab.bench import Bench
-from petiole.lab.transfer import training_views
+from petiole.lab.transfer import CHUNK_IMAGES, training_views
 from petiole.records import Train
 from petiole.training.fit import Batches, FitConfig, Hooks, fit
 from petiole.training.memory import release_freed_memory
@@ -34,13 +34,11 @@ def train_prepared(
 
 
 def train_on_photos(
-    bench: Bench, prepared: nn.Module, seed: int, *, freeze: Callable[[nn.Module], None], name: str,
-    chunk_images: int = 0,
-) -> Train:  # fmt: skip
-    """:func:`train_prepared` on the training photos, with the one recipe of both engines; ``chunk_images`` as in
-    :class:`~petiole.training.fit.FitConfig`, for networks without BatchNorm in train mode."""
+    bench: Bench, prepared: nn.Module, seed: int, *, freeze: Callable[[nn.Module], None], name: str
+) -> Train:
+    """:func:`train_prepared` on the training photos, with the one recipe of both engines, BatchNorm folded or held."""
     config = FitConfig(
-        epochs=bench.config.effort.photo_qat_epochs, lr=2e-5, weight_decay=0.0, chunk_images=chunk_images, seed=seed
+        epochs=bench.config.effort.photo_qat_epochs, lr=2e-5, weight_decay=0.0, chunk_images=CHUNK_IMAGES, seed=seed
     )
     return train_prepared(bench, prepared, training_views(bench), config, freeze=freeze, name=name)
 

@@ -5,7 +5,6 @@ from torch.fx import GraphModule
 
 from petiole.lab import qat, quantization_eager
 from petiole.lab.bench import Bench, ChapterResult
-from petiole.lab.transfer import CHUNK_IMAGES
 from petiole.quantization import pt2e
 from petiole.quantization.mixed import Mixed, quantize_within
 from petiole.records import Train
@@ -75,9 +74,7 @@ def _back_to_float(mixed: Mixed) -> str:
 def _qat(bench: Bench, graph: GraphModule, calibration: torch.Tensor, seed: int) -> tuple[GraphModule, Train]:
     prepared = pt2e.prepare_qat(graph)
     pt2e.calibrate(prepared, calibration[:32])
-    return prepared, qat.train_on_photos(
-        bench, prepared, seed, freeze=pt2e.freeze_observers, name=QAT, chunk_images=CHUNK_IMAGES
-    )
+    return prepared, qat.train_on_photos(bench, prepared, seed, freeze=pt2e.freeze_observers, name=QAT)
 
 
 def _subject(bench: Bench, name: str, seed: int, how: str, engine: str, train: Train | None = None) -> Subject:

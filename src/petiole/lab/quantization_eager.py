@@ -14,7 +14,7 @@ STATIC, QAT = "CNNOptimized-static-int8", "CNNOptimized-qat-int8"
 HOW_STATIC = "CNNOptimized with fused modules, calibrated with training photos only, converted (eager mode, torch.ao)."
 HOW_QAT = (
     "The feature extractor of CNNOptimized, fused and prepared for quantization-aware training, with its float output "
-    "layer as head; fine-tuned, then converted in eager mode (torch.ao)."
+    "layer as head; fine-tuned with BatchNorm's statistics held, then converted in eager mode (torch.ao)."
 )
 
 
@@ -28,6 +28,8 @@ def run(bench: Bench, optimized: nn.Module, calibration: torch.Tensor, seed: int
         result.variants.append(bench.line.judge_eager(eager.convert(prepared), optimized, task, subject))
     with result.attempt(f"{QAT} (eager)", "quantization", seed, bench.say):
         combined = eager.prepare_qat(optimized)
+        eager.hold_statistics(combined)
+        eager.calibrate(combined, calibration[:32])
         train = qat.train_on_photos(bench, combined, seed, freeze=eager.freeze_observers, name=f"{QAT} (eager)")
         subject = _subject(bench, QAT, seed, HOW_QAT, train)
         int8 = eager.convert(combined)

@@ -10,10 +10,13 @@ either it is 0. Masks differ between output channels, so the system is solved by
 at once.
 
 All photos go through the exported graph together, node by node, but through each node in chunks: what lives is one
-layer's input for all photos, and a chunk's worth beside it.
+layer's input for all photos, and a chunk's worth beside it. A value too large for that is not kept: each of its chunks
+is computed when it is needed.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import copy
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -23,10 +26,11 @@ from torch.export import Dim
 from torch.fx import GraphModule, Interpreter, Node
 
 from petiole.errors import GateError
+from petiole.pruning.least_squares import least_squares, squared_error
 
-RIDGE = 0.01
-ITERATIONS = 40
-CHUNK = 32
+CHUNK = 16
+KEPT_BYTES = 200_000_000
+"""Values of the graph that are larger for all photos together are computed anew for each use."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,17 +52,19 @@ def refit(
     positions: int = 64,
     bfloat16: bool = False,
     seed: int = 0,
+    traced: GraphModule | None = None,
 ) -> list[Refitted]:
     """Refit, in place, every convolution of ``network`` whose weight is in ``masks``; zeros stay zero.
 
     ``inputs`` are training photos ``(N, C, H, W)``; ``positions`` output positions of each are used. BatchNorm's
     variances stay those of ``unpruned``, whose outputs are aimed at. Both networks are left in eval mode.
-    ``bfloat16``: what passes between layers is kept in it, in half the memory; the sums stay float32.
+    ``bfloat16``: what passes between layers is kept in it, in half the memory; the sums stay float32. ``traced`` is
+    what :func:`trace` made of ``unpruned``, where it has been called already.
 
     Raises:
         GateError: a pruned convolution was not met.
     """
-    graph = _graph(unpruned, inputs, masks)
+    graph = _as_far_as_pruned(traced or trace(unpruned, inputs), unpruned, masks)
     chunks = inputs.split(CHUNK)
     sampler = _Sampler(masks, positions, seed)
     with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
@@ -66,7 +72,7 @@ def refit(
             _Recording(graph, sampler).run(chunk)
         own, used = network.eval().state_dict(), graph.state_dict()
         graph.load_state_dict({name: own[name] for name in used}, assign=True)  # the pruned network's own tensors
-        refitting = _Refitting(graph, sampler, network)
+        refitting = _Refitting(graph, sampler, network, bfloat16=bfloat16)
         refitting.run(_Chunks(chunks))
     convolutions = {f"{name}.weight" for name, each in network.named_modules() if isinstance(each, nn.Conv2d)}
     if missed := convolutions & set(masks) - {f"{one.name}.weight" for one in refitting.done}:
@@ -74,12 +80,19 @@ def refit(
     return refitting.done
 
 
-def _graph(network: nn.Module, inputs: torch.Tensor, masks: Mapping[str, torch.Tensor]) -> GraphModule:
-    """The network in eval mode as a graph of tensor operations, as far as its last pruned convolution and what holds
-    the constant of that."""
+def trace(network: nn.Module, inputs: torch.Tensor) -> GraphModule:
+    """The network in eval mode as a graph of tensor operations, for any number of ``inputs`` ``(N, C, H, W)``."""
     batch = Dim("batch", min=1, max=4096)
     program = torch.export.export(network.eval(), (inputs[:2],), dynamic_shapes=({0: batch},), strict=False)
-    module = program.module(check_guards=False)
+    return program.module(check_guards=False)
+
+
+def _as_far_as_pruned(traced: GraphModule, network: nn.Module, masks: Mapping[str, torch.Tensor]) -> GraphModule:
+    """A copy of the graph with the network's tensors, as far as its last pruned convolution and what holds the
+    constant of that."""
+    module = copy.deepcopy(traced)
+    own = network.state_dict()
+    module.load_state_dict({name: own[name] for name in module.state_dict()}, assign=True)
     pruned = [node for node in module.graph.nodes if _convolution(node) in masks]
     if pruned:
         module.graph.output_node().args = ((_batch_norm(pruned[-1]) or pruned[-1],),)
@@ -109,6 +122,22 @@ class _Sampler:
 
 class _Chunks(list[Any]):
     """One value of the graph for all pictures: a list of its chunks."""
+
+
+class _Recomputed:
+    """One value of the graph for all pictures, none of it kept: each chunk is computed when it is asked for."""
+
+    def __init__(self, compute: Callable[[int], torch.Tensor], chunks: int) -> None:
+        self.compute, self.chunks = compute, chunks
+
+    def __len__(self) -> int:
+        return self.chunks
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        return self.compute(index)
+
+    def __iter__(self) -> Iterator[torch.Tensor]:
+        return map(self.compute, range(self.chunks))
 
 
 def _convolution(node: Node) -> str:
@@ -142,9 +171,9 @@ class _Recording(Interpreter):
 class _Refitting(Interpreter):
     """Runs the pruned network on all chunks, node by node, and refits each convolution before it runs."""
 
-    def __init__(self, graph: GraphModule, sampler: _Sampler, network: nn.Module) -> None:
+    def __init__(self, graph: GraphModule, sampler: _Sampler, network: nn.Module, *, bfloat16: bool) -> None:
         super().__init__(graph)
-        self.sampler, self.network = sampler, network
+        self.sampler, self.network, self.bfloat16 = sampler, network, bfloat16
         self.done: list[Refitted] = []
 
     def run_node(self, n: Node) -> Any:
@@ -155,21 +184,33 @@ class _Refitting(Interpreter):
         if (name := _convolution(n)) in self.sampler.masks:
             with torch.autocast("cpu", enabled=False):
                 self.improve(name, *arguments, offset=self._offset(n))
-        lists = [each for each in arguments if isinstance(each, _Chunks)]
+        lists = [each for each in arguments if isinstance(each, _Chunks | _Recomputed)]
         if not lists:
             return super().run_node(n)
+
+        def compute(index: int) -> torch.Tensor:
+            some = [each[index] if isinstance(each, _Chunks | _Recomputed) else each for each in arguments]
+            with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
+                answer: torch.Tensor = self.call_function(cast(Any, n.target), tuple(some), keywords)
+            return answer
+
+        chunks = len(lists[0])
+        if self._bytes(n, chunks * CHUNK) > KEPT_BYTES:
+            return _Recomputed(compute, chunks)
         last = [self.env[each] for each in self.user_to_last_uses.get(n, []) if isinstance(self.env[each], _Chunks)]
         answer = _Chunks()
-        for index in range(len(lists[0])):
-            some = [each[index] if isinstance(each, _Chunks) else each for each in arguments]
-            answer.append(self.call_function(cast(Any, n.target), tuple(some), keywords))
-            del some
+        for index in range(chunks):
+            answer.append(compute(index))
             for each in last:
                 each[index] = None
         return answer
 
+    def _bytes(self, node: Node, images: int) -> int:
+        """How large a value is for all pictures."""
+        return images * math.prod(map(int, node.meta["val"].shape[1:])) * (2 if self.bfloat16 else 4)
+
     def improve(
-        self, name: str, chunks: _Chunks, weight: torch.Tensor, bias: torch.Tensor | None = None,
+        self, name: str, chunks: _Chunks | _Recomputed, weight: torch.Tensor, bias: torch.Tensor | None = None,
         stride: Sequence[int] = (1, 1), padding: Sequence[int] = (0, 0), dilation: Sequence[int] = (1, 1),
         groups: int = 1, *, offset: Callable[[torch.Tensor], object] | None = None,
     ) -> None:  # fmt: skip
@@ -191,14 +232,14 @@ class _Refitting(Interpreter):
         power /= rows
         old = weight.reshape(groups, outputs // groups, -1).mT  # (groups, inputs, outputs)
         mask = self.sampler.masks[name].to(weight).reshape(groups, outputs // groups, -1).mT
-        before = _error(gram, towards, power, old) / max(power, 1e-30)
+        before = squared_error(gram, towards, power, old) / max(power, 1e-30)
         unexplained = power
         if offset is not None:  # the best constant leaves the covariances
             gram = gram - torch.einsum("gi,gj->gij", inputs, inputs)
             towards = towards - torch.einsum("gi,go->gio", inputs, answered)
             unexplained -= float(answered.square().sum())
         new = least_squares(gram, towards, old, mask)
-        after = _error(gram, towards, unexplained, new) / max(power, 1e-30)
+        after = squared_error(gram, towards, unexplained, new) / max(power, 1e-30)
         self.network.get_parameter(name).copy_(new.mT.reshape(weight.shape))
         if offset is not None:
             offset((answered - torch.einsum("gi,gio->go", inputs, new)).flatten())
@@ -210,38 +251,6 @@ class _Refitting(Interpreter):
             return self.network.get_parameter(str(node.args[2].target)).add_
         norm = _batch_norm(node)
         return None if norm is None else self.network.get_buffer(str(cast(Node, norm.args[3]).target)).sub_
-
-
-def least_squares(
-    gram: torch.Tensor, towards: torch.Tensor, start: torch.Tensor, mask: torch.Tensor, *, ridge: float = RIDGE
-) -> torch.Tensor:
-    """Minimize ``w'Gw / 2 - w'r + lambda / 2 * |w - start|^2`` over the unmasked entries of each column.
-
-    ``gram (g, i, i)``, ``towards``, ``start`` and ``mask (g, i, o)``; ``lambda = ridge * mean(diag(gram))``.
-    Conjugate gradients with the diagonal as preconditioner (Shewchuk 1994, section B3).
-    """
-    diagonal = gram.diagonal(dim1=1, dim2=2)
-    strength = (ridge * diagonal.mean(1) + 1e-12).view(-1, 1, 1)
-    scale = mask / (diagonal.unsqueeze(-1) + strength)
-    solution = start * mask
-    residual = (towards + strength * start - gram @ solution - strength * solution) * mask
-    direction = scale * residual
-    rho = (residual * direction).sum(1, keepdim=True)
-    for _ in range(min(ITERATIONS, gram.shape[-1])):
-        image = (gram @ direction + strength * direction) * mask
-        step = rho / (direction * image).sum(1, keepdim=True).clamp_min(1e-30)
-        solution = solution + step * direction
-        residual = residual - step * image
-        scaled = scale * residual
-        following = (residual * scaled).sum(1, keepdim=True)
-        direction = scaled + following / rho.clamp_min(1e-30) * direction
-        rho = following
-    return solution
-
-
-def _error(gram: torch.Tensor, towards: torch.Tensor, power: float, weight: torch.Tensor) -> float:
-    """``|Xw - y|^2`` from the sums alone."""
-    return max(0.0, float((weight * (gram @ weight)).sum() - 2 * (weight * towards).sum()) + power)
 
 
 def _at(pixels: torch.Tensor, places: torch.Tensor) -> torch.Tensor:

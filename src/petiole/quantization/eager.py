@@ -18,14 +18,12 @@ from typing import Any, Literal
 import torch
 import torchvision
 from torch import nn
-from torchvision.models.resnet import BasicBlock
 
 from petiole.errors import GateError, UserError
+from petiole.quantization.eager_resnet18 import is_resnet18, with_float_head
 
 LENET_PAIRS = [["conv1", "relu1"], ["conv2", "relu2"], ["fc1", "relu3"], ["fc2", "relu4"]]
 Recipe = Literal["dynamic", "static", "qat"]
-HEAD_DROPOUT = 0.5
-"""Dropout before the combined model's float head, as in PyTorch's quantized transfer learning tutorial."""
 
 _DEPRECATIONS = [
     ("torch.ao.quantization is deprecated", DeprecationWarning),
@@ -96,7 +94,7 @@ def fuse(network: nn.Module, *, qat: bool) -> nn.Module:
         UserError: neither LeNet nor torchvision's resnet18.
     """
     ao = _ao()
-    if _is_resnet18(network):
+    if is_resnet18(network):
         resnet = quantizable_resnet18(network).train(qat)
         resnet.fuse_model(is_qat=qat)  # type: ignore[operator]  # a method, not a tensor
         return resnet
@@ -118,7 +116,7 @@ def quantizable_resnet18(network: nn.Module) -> nn.Module:
         UserError: the network is no resnet18 with one linear output layer.
     """
     _ao()
-    if not _is_resnet18(network):
+    if not is_resnet18(network):
         raise UserError(f"{type(network).__name__} is not torchvision's resnet18: give one with a linear layer fc")
     assert isinstance(network.fc, nn.Linear)
     classes = network.fc.out_features
@@ -154,8 +152,8 @@ def prepare_qat(network: nn.Module) -> nn.Module:
     ao = _ao()
     fused = fuse(network, qat=True)
     quantized_part = fused
-    if _is_resnet18(network):
-        fused = _with_float_head(fused)
+    if is_resnet18(network):
+        fused = with_float_head(fused)
         quantized_part = fused.get_submodule("0")
     quantized_part.qconfig = ao.get_default_qat_qconfig(torch.backends.quantized.engine)
     prepared: nn.Module = ao.prepare_qat(fused, inplace=True)
@@ -176,10 +174,15 @@ def calibrate(prepared: nn.Module, inputs: torch.Tensor, batch_images: int = 32)
     return len(inputs)
 
 
-def freeze_observers(prepared: nn.Module) -> None:
-    """Fix scales and BatchNorm statistics for the last part of quantization-aware training."""
-    prepared.apply(_ao().disable_observer)
+def hold_statistics(prepared: nn.Module) -> None:
+    """Let BatchNorm normalize with the statistics it has while training: some hundred photos estimate them worse."""
+    _ao()
     prepared.apply(torch.ao.nn.intrinsic.qat.freeze_bn_stats)
+
+
+def freeze_observers(prepared: nn.Module) -> None:
+    """Fix the scales for the last part of quantization-aware training."""
+    prepared.apply(_ao().disable_observer)
 
 
 @_quiet()
@@ -281,18 +284,3 @@ def _require_some(network: nn.Module) -> nn.Module:
     if done == 0:
         raise GateError(f"nothing was quantized: 0 of {total} layers of {type(network).__name__} are int8")
     return network
-
-
-def _is_resnet18(network: nn.Module) -> bool:
-    if not isinstance(network, torchvision.models.ResNet) or not isinstance(network.fc, nn.Linear):
-        return False
-    stages = [network.layer1, network.layer2, network.layer3, network.layer4]
-    return all(len(stage) == 2 and isinstance(stage[0], BasicBlock) for stage in stages)
-
-
-def _with_float_head(resnet: nn.Module) -> nn.Module:
-    """The combined model: quantized feature extractor, flatten, float head with the trained output layer."""
-    layers = ["conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4", "avgpool"]
-    features = nn.Sequential(*(resnet.get_submodule(name) for name in ["quant", *layers, "dequant"]))
-    head = nn.Sequential(nn.Dropout(HEAD_DROPOUT), resnet.get_submodule("fc"))
-    return nn.Sequential(features, nn.Flatten(1), head).train()
