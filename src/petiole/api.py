@@ -87,8 +87,10 @@ def predict(
     """
     from petiole.bench.machine import available_threads
     from petiole.deployed import AUTO, fastest, read
+    from petiole.inference.predict import named_files
     from petiole.inference.predict import predict as rows
 
+    next(named_files(images))  # nothing is measured for nothing
     deployed, count = read(artifact), _threads(threads, available_threads())
     for warning in deployed.warnings:
         say(f"warning: {warning}")

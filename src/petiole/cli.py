@@ -119,6 +119,8 @@ def check(
         typer.echo(f"  skipped {file.path}: {file.why}")
     for group in photos.duplicates:
         typer.echo(f"  the same photo in both splits: {', '.join(group)}")
+    for group in photos.contradictions:
+        typer.echo(f"  the same photo under different labels: {', '.join(group)}")
 
 
 @app.command(epilog="Example: petiole draw drawn/ --count 1000 --seed 7")

@@ -132,7 +132,8 @@ class Skipped(Record):
 
 
 class Photos(Record):
-    """The photos of a run: where they came from, how many, what was skipped or found twice."""
+    """The photos of a run: where they came from, how many, what was skipped. ``duplicates`` are groups of files with
+    the same bytes in both splits, ``contradictions`` such groups under several labels."""
 
     source: str
     synthetic: bool
@@ -143,6 +144,7 @@ class Photos(Record):
     train_by_class: dict[str, int] = {}
     test_by_class: dict[str, int] = {}
     duplicates: list[list[str]] = []
+    contradictions: list[list[str]] = []
     note: str = ""
 
 

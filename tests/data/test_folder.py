@@ -152,11 +152,13 @@ def test_copies_of_one_picture_cannot_be_split(tmp_path: Path) -> None:
         _open(tmp_path)
 
 
-def test_copies_across_splits_are_reported(tmp_path: Path) -> None:
+def test_copies_across_splits_or_labels_are_reported(tmp_path: Path) -> None:
     _photos(tmp_path, SPLIT)
-    _photo(tmp_path / "val/bees/copy.png", 0)  # train/ants/00.png
-    _photo(tmp_path / "train/ants/twice.png", 1)  # a copy within one split is none of ours
-    assert _open(tmp_path).record.duplicates == [["train/ants/00.png", "val/bees/copy.png"]]
+    _photo(tmp_path / "val/ants/copy.png", 0)  # train/ants/00.png
+    _photo(tmp_path / "train/bees/copy.png", 1)  # train/ants/01.png
+    _photo(tmp_path / "train/ants/twice.png", 2)  # a copy within one class of one split is none of ours
+    assert (record := _open(tmp_path).record).duplicates == [["train/ants/00.png", "val/ants/copy.png"]]
+    assert record.contradictions == [["train/ants/01.png", "train/bees/copy.png"]]
 
 
 # --- what is skipped

@@ -6,7 +6,7 @@ The second split is the one whose accuracy is reported. A flat folder of classes
 import hashlib
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,7 +116,8 @@ def open_photos(
         skipped=sorted(skipped, key=lambda skip: skip.path),
         train_by_class=_count(train, classes),
         test_by_class=_count(test, classes),
-        duplicates=_duplicates(train, test),
+        duplicates=_copies(photos, lambda photo: sides[photo.file.name]),
+        contradictions=_copies(photos, lambda photo: photo.file.label),
         note="; ".join(part for part in (note, unused) if part),
     )
     content = sorted((photo.file.name, sides[photo.file.name], photo.sha256) for photo in photos)
@@ -174,13 +175,14 @@ def _check_counts(
                 raise UserError(f"{where} in {root} has {found} pictures{skips}: at least {least} are needed")
 
 
-def _duplicates(train: Sequence[_Photo], test: Sequence[_Photo]) -> list[list[str]]:
-    """Groups of files with the same bytes that lie in both splits."""
-    copies: dict[str, list[str]] = defaultdict(list)
-    for photo in (*train, *test):
-        copies[photo.sha256].append(photo.file.name)
-    both = {photo.sha256 for photo in train} & {photo.sha256 for photo in test}
-    return sorted(sorted(copies[sha256]) for sha256 in both)
+def _copies(photos: Sequence[_Photo], differ: Callable[[_Photo], str]) -> list[list[str]]:
+    """Groups of files with the same bytes that are not all of one kind: of one split, or of one label."""
+    groups: dict[str, list[_Photo]] = defaultdict(list)
+    for photo in photos:
+        groups[photo.sha256].append(photo)
+    return sorted(
+        sorted(photo.file.name for photo in group) for group in groups.values() if len(set(map(differ, group))) > 1
+    )
 
 
 def _count(photos: Iterable[_Photo], classes: Sequence[str]) -> dict[str, int]:

@@ -44,7 +44,7 @@ def predict(deployed: Deployed, runtime: Runtime, images: Sequence[str], *, thre
         return _load(path, preprocessing)
 
     with harmless_warnings(), ThreadPoolExecutor(max_workers=threads) as pool:
-        for path, loaded in _ahead(pool, load, _files(images)):
+        for path, loaded in _ahead(pool, load, named_files(images)):
             yield _row(deployed, runtime, path, loaded)
 
 
@@ -60,8 +60,12 @@ def _row(deployed: Deployed, runtime: Runtime, path: Path, loaded: Array | str) 
     return Prediction(path=str(path), label=classes[best], probability=float(probabilities[best]), ms=ms)
 
 
-def _files(images: Sequence[str]) -> Iterator[Path]:
-    """What ``images`` names; a name without a file stays, so that it becomes a row."""
+def named_files(images: Sequence[str]) -> Iterator[Path]:
+    """What ``images`` names; a name without a file stays, so that it becomes a row.
+
+    Raises:
+        UserError: it names nothing at all.
+    """
     found = False
     for name in images:
         path = Path(name)

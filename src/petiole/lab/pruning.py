@@ -13,7 +13,7 @@ from petiole.errors import GateError
 from petiole.lab.bench import Bench, ChapterResult
 from petiole.lab.transfer import retrain
 from petiole.pruning.refit import refit, trace
-from petiole.pruning.unstructured import Masks, Method, Scope, hold, prune_weights, require_sparsity
+from petiole.pruning.unstructured import Masks, Method, Scope, hold, masked_share, prune_weights, require_sparsity
 from petiole.records import CurvePoint, Train, Variant
 from petiole.training.distillation import Distillation
 from petiole.training.evaluate import predict
@@ -118,7 +118,8 @@ def _judge(bench: Bench, network: nn.Module, masks: Masks, seed: int, name: str,
         plan={"pruning": {"method": "random", "amount": amount, "parameters": sorted(masks)}},
     )  # fmt: skip
     reached = require_sparsity(network, masks, amount)
-    gates = {"sparsity": round(reached, 6)}
+    # Pretrained weights may hold zeros of their own: what was pruned is told beside all that are zero.
+    gates = {"pruned": round(masked_share(masks), 6), "sparsity": round(reached, 6)}
     variant = bench.line.judge_float(network, bench.photo_task(), subject, gates=gates, profiled=True)
     stored = copy.deepcopy(network)
     stored.load_state_dict(load_weights(bench.line.rundir.artifact(subject.folder)))

@@ -71,6 +71,11 @@ def sparsity(network: nn.Module, masks: Masks) -> float:
     return 1 - sum(int(w.count_nonzero()) for w in weights) / sum(w.numel() for w in weights)
 
 
+def masked_share(masks: Masks) -> float:
+    """Share of the weights that the masks took away."""
+    return 1 - sum(int(mask.sum()) for mask in masks.values()) / sum(mask.numel() for mask in masks.values())
+
+
 @torch.no_grad()
 def hold(network: nn.Module, masks: Masks) -> None:
     """Set masked weights back to zero: call it after every optimizer step."""
@@ -87,7 +92,7 @@ def require_sparsity(network: nn.Module, masks: Masks, amount: float) -> float:
     for name, mask in masks.items():
         if bool(network.get_parameter(name)[~mask].any()):
             raise GateError(f"pruned weights of {name} are no longer zero")
-    kept, total = sum(int(m.sum()) for m in masks.values()), sum(m.numel() for m in masks.values())
-    if abs((1 - kept / total) - amount) > len(masks) / total + 1e-6 or kept == total:
-        raise GateError(f"asked to prune {amount:.1%} of {total} weights, pruned {1 - kept / total:.1%}")
+    share, total = masked_share(masks), sum(m.numel() for m in masks.values())
+    if abs(share - amount) > len(masks) / total + 1e-6 or share == 0:
+        raise GateError(f"asked to prune {amount:.1%} of {total} weights, pruned {share:.1%}")
     return sparsity(network, masks)

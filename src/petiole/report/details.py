@@ -42,7 +42,7 @@ def lstm(demo: dict[str, Any]) -> Table:
 
 
 def photos(record: Photos) -> list[Table]:
-    """Class counts, files that were skipped, photos found in both splits."""
+    """Class counts, files that were skipped, photos found in both splits or under several labels."""
     counts = Table(
         caption="Photos by class.",
         header=("Class", "Training", "Test"),
@@ -58,7 +58,10 @@ def photos(record: Photos) -> list[Table]:
         )
     if record.duplicates:
         doubles = tuple((", ".join(paths),) for paths in record.duplicates)
-        tables.append(Table(caption="The same photo more than once.", header=("Files",), rows=doubles))
+        tables.append(Table(caption="The same photo in both splits.", header=("Files",), rows=doubles))
+    if record.contradictions:
+        doubles = tuple((", ".join(paths),) for paths in record.contradictions)
+        tables.append(Table(caption="The same photo under different labels.", header=("Files",), rows=doubles))
     return tables
 
 

@@ -52,7 +52,8 @@ def facts(results: Results) -> list[tuple[str, str]]:
     if photos is not None:
         kind = "drawn by a program" if photos.synthetic else "real"
         skipped = f", files skipped: {len(photos.skipped)}" if photos.skipped else ""
-        doubles = f", found more than once: {len(photos.duplicates)}" if photos.duplicates else ""
+        doubles = f", found in both splits: {len(photos.duplicates)}" if photos.duplicates else ""
+        doubles += f", under several labels: {len(photos.contradictions)}" if photos.contradictions else ""
         note = f"; {photos.note}" if photos.note else ""
         lines.append(
             (
