@@ -34,7 +34,16 @@ def nonzero_parameters(module: nn.Module) -> int:
 
 
 def macs(module: nn.Module, input_shape: tuple[int, ...]) -> int:
-    """Multiply-accumulates of one input; ``input_shape`` is without the batch dimension: (3, 224, 224).
+    """Multiply-accumulates of one input, all layers of :func:`layer_macs` together.
+
+    Raises:
+        ValueError: as :func:`layer_macs`.
+    """
+    return sum(layer_macs(module, input_shape).values())
+
+
+def layer_macs(module: nn.Module, input_shape: tuple[int, ...]) -> dict[str, int]:
+    """Multiply-accumulates of one input by layer; ``input_shape`` is without the batch dimension: (3, 224, 224).
 
     Counted are convolutions, linear layers and LSTMs, each as often as it runs; biases, normalization,
     activations and pooling are not, as is usual (one multiply-accumulate is two FLOPs). Zeroed weights count:
@@ -47,12 +56,13 @@ def macs(module: nn.Module, input_shape: tuple[int, ...]) -> int:
     quantized = [name for name, layer in module.named_modules() if ".quantized" in type(layer).__module__]
     if quantized:
         raise ValueError(f"cannot count quantized layers ({quantized[0]} ...): count the float parent")
-    counted: list[int] = []
+    names = {layer: name for name, layer in module.named_modules()}
+    counted: dict[str, int] = {}
 
     def count(layer: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
-        counted.append(_layer_macs(layer, inputs[0], output))
+        counted[names[layer]] = counted.get(names[layer], 0) + _layer_macs(layer, inputs[0], output)
 
-    hooks = [layer.register_forward_hook(count) for layer in module.modules() if isinstance(layer, COUNTED)]
+    hooks = [layer.register_forward_hook(count) for layer in names if isinstance(layer, COUNTED)]
     try:
         with torch.inference_mode(), _evaluating(module):
             first = next(module.parameters(), torch.empty(0))
@@ -62,7 +72,7 @@ def macs(module: nn.Module, input_shape: tuple[int, ...]) -> int:
             hook.remove()
     if not counted:
         raise ValueError("no convolution, linear or LSTM layer ran: count the float parent")
-    return sum(counted)
+    return counted
 
 
 def stored_bytes(path: Path) -> int:

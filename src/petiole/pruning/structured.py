@@ -1,0 +1,177 @@
+"""Structured pruning: whole channels leave, so that what is left is a smaller network, dense and faster everywhere.
+
+Layers that share channels lose them together: they are a *dependency group* (Fang et al. 2023, "DepGraph: Towards Any
+Structural Pruning", section 3). In ``conv1 (3 -> 4), BatchNorm, conv2 (4 -> 2)`` the four channels in the middle are
+one group: removing channel 3 takes row 3 of ``conv1``, entry 3 of the BatchNorm and column 3 of ``conv2``.
+
+torch-pruning finds the groups and cuts; which channels go is decided in :mod:`petiole.pruning.channels`.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+import torch_pruning as tp
+from torch import nn
+
+from petiole.errors import GateError, UserError, unknown_choice
+
+Importance = Literal["random", "l1", "l2", "taylor", "bn_scale"]
+Removed = Mapping[str, Sequence[int]]
+"""Group name -> the channels that leave."""
+Plan = list[tuple[str, list[int]]]
+"""What left, in order, as artifacts carry it: a layer and the output channels that it lost, counted at that time."""
+
+WEIGHTED = (nn.Conv2d, nn.Linear)
+_IMPORTANCE: dict[Importance, Any] = {
+    "random": tp.importance.RandomImportance,
+    "l1": lambda: tp.importance.GroupMagnitudeImportance(p=1),
+    "l2": lambda: tp.importance.GroupMagnitudeImportance(p=2),
+    "taylor": tp.importance.GroupTaylorImportance,
+    "bn_scale": tp.importance.BNScaleImportance,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelGroup:
+    """Channels that stand or fall together: ``makers`` are the layers that put them out, ``users`` those that take
+    them in (a depthwise convolution is a maker only: it hands channels on). ``name`` is the first maker."""
+
+    name: str
+    channels: int
+    makers: tuple[str, ...]
+    users: tuple[str, ...]
+
+
+class Dependencies:
+    """The dependency groups of a network, as it is now: after :meth:`remove` they are found anew.
+
+    ``example`` is an input ``(1, C, H, W)``; groups that hold an output of a layer in ``protected`` are left out.
+
+    Raises:
+        GateError: a parameter does not require grad; its channels would be invisible, and stay without a word.
+    """
+
+    def __init__(self, network: nn.Module, example: torch.Tensor, *, protected: Collection[str] = ()) -> None:
+        frozen = [name for name, parameter in network.named_parameters() if not parameter.requires_grad]
+        if frozen:
+            raise GateError(f"{frozen[0]} is frozen: channels of frozen layers cannot be followed; let it require grad")
+        self.network, self.example = network.eval().to(memory_format=torch.contiguous_format), example
+        self._names = {module: name for name, module in network.named_modules()}
+        ignored = [network.get_submodule(name) for name in protected]
+        self._graph = tp.DependencyGraph().build_dependency(network, example_inputs=example, verbose=False)
+        self._found = list(self._graph.get_all_groups(ignored_layers=ignored, root_module_types=list(WEIGHTED)))
+        self.groups = tuple(self._group(found) for found in self._found)
+
+    def _takes_in(self, dependency: Any) -> bool:
+        """Whether the target mixes what it takes in; a depthwise convolution hands its channels on."""
+        layer = dependency.target.module
+        if not isinstance(layer, WEIGHTED) or (isinstance(layer, nn.Conv2d) and layer.groups > 1):
+            return False
+        return bool(self._graph.is_in_channel_pruning_fn(dependency.handler))
+
+    def _group(self, found: Any) -> ChannelGroup:
+        sides: tuple[dict[str, None], dict[str, None]] = ({}, {})
+        for dependency, _ in found:
+            layer = dependency.target.module
+            if isinstance(layer, WEIGHTED):
+                sides[1 if self._takes_in(dependency) else 0][self._names[layer]] = None
+        makers, users = (tuple(side) for side in sides)
+        return ChannelGroup(name=makers[0], channels=len(found[0][1]), makers=makers, users=users)
+
+    def scores(self, importance: Importance, *, seed: int = 0) -> dict[str, torch.Tensor]:
+        """How much each channel matters, ``(channels,)`` for each group; the mean of each group is about 1.
+
+        ``random``; ``l1`` and ``l2``, norms of its weights (Li et al. 2017, "Pruning Filters for Efficient ConvNets");
+        ``bn_scale``, the BatchNorm's factor (Liu et al. 2017, "Network Slimming"); ``taylor``, weight times gradient
+        (Molchanov et al. 2019), for which a loss on training photos has been differentiated before.
+
+        Raises:
+            UserError: no such importance, or the network has no BatchNorm to read it from.
+            GateError: ``taylor`` without gradients.
+        """
+        if importance not in _IMPORTANCE:
+            raise unknown_choice("importance", importance, list(_IMPORTANCE))
+        if importance == "taylor" and all(parameter.grad is None for parameter in self.network.parameters()):
+            raise GateError("importance taylor needs gradients: differentiate a loss on training photos first")
+        estimate = _IMPORTANCE[importance]()
+        scores = {}
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            for group, found in zip(self.groups, self._found, strict=True):
+                score = estimate(found)
+                if score is None:
+                    raise UserError(f"importance {importance} says nothing about {group.name}: choose another")
+                scores[group.name] = score.detach().float()
+        return scores
+
+    def _part(self, name: str, channels: Sequence[int]) -> Any:
+        layer = self.network.get_submodule(name)
+        cut = self._graph.get_pruner_of_module(layer).prune_out_channels
+        return self._graph.get_pruning_group(layer, cut, sorted(channels))
+
+    def user_masks(self, removed: Removed) -> dict[str, torch.Tensor]:
+        """Masks (True: kept) of the layers that take in what will leave: weight name -> the weight's shape.
+
+        With these weights at zero the removed channels reach nothing any more, so that what is refitted under the
+        masks is exactly what is left after :meth:`remove`.
+        """
+        masks: dict[str, torch.Tensor] = {}
+        for name, channels in removed.items():
+            for dependency, indices in self._part(name, channels):
+                layer = dependency.target.module
+                if self._takes_in(dependency):
+                    key = f"{self._names[layer]}.weight"
+                    masks.setdefault(key, torch.ones_like(layer.weight, dtype=torch.bool))[:, indices] = False
+        return masks
+
+    def remove(self, removed: Removed) -> Plan:
+        """Cut the channels out of the network, in place; returns the plan with which :func:`rebuild` does the same.
+
+        Raises:
+            GateError: nothing left, a group would lose all, or the network gives outputs of another shape.
+        """
+        with torch.no_grad():
+            shape = self.network(self.example).shape
+        before = _count(self.network)
+        plan: Plan = [(name, sorted(map(int, channels))) for name, channels in removed.items() if len(channels)]
+        sizes = {group.name: group.channels for group in self.groups}
+        for name, channels in plan:
+            if len(channels) >= sizes[name]:
+                raise GateError(f"all {sizes[name]} channels of {name} would leave: keep one at least")
+            self._part(name, channels).prune()
+        _require_whole(self.network, self.example, shape, before)
+        return plan
+
+
+def rebuild(network: nn.Module, example: torch.Tensor, plan: Sequence[tuple[str, Sequence[int]]]) -> nn.Module:
+    """Cut a network as ``plan`` says, in place: the architecture of a pruned network, ready for its weights.
+
+    Raises:
+        UserError: the plan is of another network.
+    """
+    graph = tp.DependencyGraph().build_dependency(network.eval(), example_inputs=example, verbose=False)
+    for name, channels in plan:
+        layer = dict(network.named_modules()).get(name)
+        if not isinstance(layer, WEIGHTED) or max(channels, default=0) >= layer.weight.shape[0]:
+            raise UserError(f"the pruning plan does not fit: {name} has no such channels in this network")
+        cut = graph.get_pruner_of_module(layer).prune_out_channels
+        graph.get_pruning_group(layer, cut, list(channels)).prune()
+    return network
+
+
+def _count(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+@torch.no_grad()
+def _require_whole(network: nn.Module, example: torch.Tensor, shape: torch.Size, before: int) -> None:
+    if _count(network) >= before:
+        raise GateError("no channel left the network: nothing was pruned")
+    try:
+        found = network(example).shape
+    except RuntimeError as error:
+        raise GateError(f"layers no longer fit together after channels were removed: {error}") from error
+    if found != shape:
+        raise GateError(f"the network gave outputs {tuple(shape)} and now gives {tuple(found)}")

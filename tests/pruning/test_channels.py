@@ -1,0 +1,57 @@
+"""Channel counts and MACs against sums done by hand."""
+
+import pytest
+import torch
+
+from petiole.errors import GateError, UserError
+from petiole.pruning.channels import keep_counts, least_important, remaining_macs, within_macs
+from petiole.pruning.structured import ChannelGroup
+
+A = ChannelGroup(name="a", channels=32, makers=("a",), users=("b",))
+B = ChannelGroup(name="b", channels=16, makers=("b",), users=("c",))
+SCORES = {"a": torch.arange(32.0), "b": torch.arange(16.0) + 16}
+MACS = {"a": 32_000, "b": 64_000, "c": 4_000}
+
+
+@pytest.mark.parametrize(
+    ("level", "expected"), [(0.0, (32, 16)), (0.5, (16, 8)), (0.6, (16, 8)), (0.7, (8, 8)), (1.0, (8, 8))]
+)
+def test_uniform_counts_are_rounded_to_the_nearest_multiple(level: float, expected: tuple[int, int]) -> None:
+    assert tuple(keep_counts([A, B], SCORES, level).values()) == expected
+
+
+def test_global_counts_take_from_where_the_scores_are_low() -> None:
+    """Half of 48 scores are below 20: 20 of a's (0..19) and 4 of b's (16..19)."""
+    assert keep_counts([A, B], SCORES, 0.5, spread="global", multiple=1) == {"a": 12, "b": 12}
+
+
+def test_small_groups_stay_whole() -> None:
+    small = ChannelGroup(name="s", channels=6, makers=("s",), users=("t",))
+    assert keep_counts([small], {}, 1.0) == {"s": 6}
+    assert keep_counts([small], {}, 0.5, multiple=1) == {"s": 3}
+
+
+def test_macs_fall_with_outputs_and_inputs() -> None:
+    """a: 1/2; b: 1/2 of its inputs and 1/2 of its outputs; c: 1/2."""
+    assert remaining_macs([A, B], {"a": 16, "b": 8}, MACS) == 16_000 + 16_000 + 2_000
+
+
+def test_the_largest_counts_within_the_target() -> None:
+    """With 24 of a's and 8 of b's: 24,000 + 64,000 * 3/8 + 2,000 = 50,000 of 100,000."""
+    assert within_macs([A, B], SCORES, MACS, 0.5, multiple=8) == {"a": 24, "b": 8}
+    assert within_macs([A, B], SCORES, MACS, 0.999, multiple=1) == {"a": 32, "b": 15}
+
+
+def test_targets_that_cannot_be_met_are_told() -> None:
+    with pytest.raises(UserError, match=r"0\.1 cannot be reached: with the fewest channels 0\.18"):
+        within_macs([A, B], SCORES, MACS, 0.1)
+    with pytest.raises(UserError, match="not between 0 and 1"):
+        within_macs([A, B], SCORES, MACS, 1.5)
+    with pytest.raises(UserError, match="spread"):
+        keep_counts([A], SCORES, 0.5, spread="even")  # type: ignore[arg-type]
+
+
+def test_the_least_important_leave() -> None:
+    assert least_important([A, B], SCORES, {"a": 30, "b": 16}) == {"a": [0, 1]}
+    with pytest.raises(GateError, match="no channel would leave"):
+        least_important([A, B], SCORES, {"a": 32, "b": 16})

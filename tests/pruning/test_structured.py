@@ -1,0 +1,126 @@
+"""Channels that leave: what is cut is what was worked out by hand, and what was masked before is what is left after."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from petiole.errors import GateError, UserError
+from petiole.models import backbones
+from petiole.models.lenet import LeNet
+from petiole.models.scratch import CNNScratch
+from petiole.pruning.structured import Dependencies, Importance, rebuild
+
+EXAMPLE = torch.zeros(1, 3, 8, 8)
+
+
+def chain() -> nn.Sequential:
+    """conv (3 -> 4), BatchNorm, conv (4 -> 2), pooling, linear (2 -> 2)."""
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 2, 1), nn.AdaptiveAvgPool2d(1)]
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(2, 2)).eval()
+
+
+def test_a_channel_takes_its_row_its_entries_and_its_column() -> None:
+    network = chain()
+    first, norm, second = (network.get_submodule(name) for name in "013")
+    expected = (first.weight[[0, 1, 3]], norm.weight[[0, 1, 3]], second.weight[:, [0, 1, 3]])  # type: ignore[index]
+    plan = Dependencies(network, EXAMPLE, protected=["6"]).remove({"0": [2]})
+    assert plan == [("0", [2])]
+    for layer, weight in zip((first, norm, second), expected, strict=True):
+        assert torch.equal(layer.weight, weight)  # type: ignore[arg-type]
+
+
+def test_groups_name_who_makes_and_who_uses_channels() -> None:
+    groups = {group.name: group for group in Dependencies(chain(), EXAMPLE, protected=["6"]).groups}
+    assert groups["0"].makers == ("0",)
+    assert groups["0"].users == ("3",)
+    assert groups["0"].channels == 4
+    assert groups["3"].users == ("6",)
+    assert set(groups) == {"0", "3"}, "the outputs of the protected layer are no group"
+
+
+def networks() -> dict[str, tuple[nn.Module, tuple[int, ...]]]:
+    """Every network that the lab prunes, and one of timm's with its own blocks."""
+    torch.manual_seed(0)
+    found: dict[str, tuple[nn.Module, tuple[int, ...]]] = {"LeNet": (LeNet(), (1, 32, 32))}
+    found["CNNScratch"] = (CNNScratch(2), (3, 128, 128))
+    for name in ("resnet18", "alexnet", "efficientnet_lite0", "mobilenet_v2"):
+        backbone = backbones.find(name)
+        found[name] = (backbones.adapt(backbone, None, classes=2, seed=0), backbone.preprocessing.input_shape)
+    return found
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", ["LeNet", "CNNScratch", "resnet18", "alexnet", "efficientnet_lite0", "mobilenet_v2"])
+def test_masked_before_is_removed_after_and_can_be_rebuilt(name: str) -> None:
+    network, shape = networks()[name]
+    inputs = torch.randn(2, *shape)
+    output, _ = backbones.output_layer(network)
+    original, masked = copy.deepcopy(network), copy.deepcopy(network).eval()
+    with torch.enable_grad():
+        dependencies = Dependencies(network, inputs[:1], protected=[output])
+        scores = dependencies.scores("l1")
+    quarter = {
+        group.name: scores[group.name].argsort()[: group.channels // 4].tolist() for group in dependencies.groups
+    }
+    for key, mask in dependencies.user_masks(quarter).items():
+        masked.get_parameter(key).masked_fill_(~mask, 0.0)
+    plan = dependencies.remove(quarter)
+    assert torch.allclose(network(inputs), masked(inputs), atol=1e-5)
+    before, after = (sum(p.numel() for p in each.parameters()) for each in (original, network))
+    assert after < 0.65 * before
+    with torch.enable_grad():
+        again = rebuild(original, inputs[:1], plan)
+    again.load_state_dict(network.state_dict())
+    assert torch.equal(again(inputs), network(inputs))
+
+
+def test_a_frozen_layer_is_an_error_and_not_an_invisible_group() -> None:
+    network = chain()
+    network.get_parameter("0.weight").requires_grad_(False)
+    with pytest.raises(GateError, match=r"^0\.weight is frozen"):
+        Dependencies(network, EXAMPLE)
+
+
+def test_nothing_or_everything_is_refused() -> None:
+    with pytest.raises(GateError, match="nothing was pruned"):
+        Dependencies(chain(), EXAMPLE, protected=["6"]).remove({})
+    with pytest.raises(GateError, match="all 4 channels of 0 would leave"):
+        Dependencies(chain(), EXAMPLE, protected=["6"]).remove({"0": [0, 1, 2, 3]})
+
+
+@pytest.mark.parametrize("importance", ["l1", "l2", "bn_scale", "taylor"])
+def test_an_unimportant_channel_scores_least(importance: Importance) -> None:
+    network = chain()
+    with torch.no_grad():
+        network.get_parameter("0.weight")[2] = 1e-6
+        network.get_parameter("1.weight")[2] = 1e-6
+        network.get_parameter("3.weight")[:, 2] = 1e-6
+    network(torch.randn(4, 3, 8, 8)).square().sum().backward()
+    scores = Dependencies(network, EXAMPLE, protected=["3", "6"]).scores(importance)["0"]  # 3 has no BatchNorm
+    assert scores.argmin().item() == 2
+    assert scores.mean().item() == pytest.approx(1.0, abs=0.01)
+
+
+def test_random_scores_follow_the_seed() -> None:
+    dependencies = Dependencies(chain(), EXAMPLE, protected=["6"])
+    first, again, other = (dependencies.scores("random", seed=seed)["0"] for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_what_cannot_be_scored_is_refused() -> None:
+    dependencies = Dependencies(chain(), EXAMPLE, protected=["6"])
+    with pytest.raises(GateError, match="taylor needs gradients"):
+        dependencies.scores("taylor")
+    with pytest.raises(UserError, match="importance"):
+        dependencies.scores("fame")  # type: ignore[arg-type]
+
+
+def test_a_plan_of_another_network_is_refused() -> None:
+    with pytest.raises(UserError, match="0 has no such channels"):
+        rebuild(chain(), EXAMPLE, [("0", [4])])
+    with pytest.raises(UserError, match="nine has no such channels"):
+        rebuild(chain(), EXAMPLE, [("nine", [0])])
