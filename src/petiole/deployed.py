@@ -48,7 +48,8 @@ class Deployed:
         """Why this artifact cannot run there, or None if it can."""
         if runtime == "torch" and self.card.engine == "pt2e":
             return "torch has no int8 kernels for graphs of the pt2e engine: use openvino or onnxruntime"
-        return None
+        refused = self.card.refused.get(runtime)
+        return f"{runtime} was refused where it was made ({refused}): use another runtime" if refused else None
 
     def open(self, runtime: str, *, threads: int) -> Runtime:
         """The network on a runtime, its check passed.

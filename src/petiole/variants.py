@@ -19,7 +19,7 @@ from petiole.bench.machine import describe
 from petiole.bench.profile import profile
 from petiole.deploy import artifact, runtimes
 from petiole.deploy.export import OnnxExporter
-from petiole.deploy.parity import require_parity
+from petiole.deploy.parity import AccuracyError, require_parity
 from petiole.deploy.runtime import Runtime
 from petiole.errors import GateError
 from petiole.preprocessing import Preprocessing
@@ -35,6 +35,8 @@ PHOTOS_BATCH = 8
 """Small, since a quantized graph makes and drops a dozen copies of each layer's values: memory that stays warm."""
 JUDGED_ON = "openvino"
 """The runtime whose accuracy is reported; the others must agree with it."""
+REFUSED = "refused_"
+"""Gate of a runtime on which a variant may not be used, with the reason."""
 GATE_SUFFIX = {name: "" if name == JUDGED_ON else f"_{name}" for name in runtimes.OF_FILES}
 DIGITS_BATCH = 250
 """Dynamic quantization takes its scale from the whole batch, so it is judged at 1, as it is used."""
@@ -192,7 +194,12 @@ class AssemblyLine:
             for name in runtimes.OF_FILES:
                 runtime = runtimes.of_file(name, path, threads=self.threads)
                 found = predict(runtime, task.inputs, task.labels, batch_images=batch_images)
-                more |= _runtime_gates(runtime, reference, found, subject, float_layers)
+                try:
+                    more |= _runtime_gates(runtime, reference, found, subject, float_layers)
+                except AccuracyError as error:  # the other runtimes are no worse for it: only this one is ruled out
+                    if name == JUDGED_ON:
+                        raise
+                    more[f"{REFUSED}{name}"] = str(error)
                 if name == JUDGED_ON:
                     deployed, judged_by = found, runtime
             self._card(directory, task, subject, judged_by, more)
@@ -216,7 +223,9 @@ class AssemblyLine:
             name=subject.name, architecture=subject.backbone, parent=subject.parent, engine=subject.engine,
             weights=subject.weights, classes=task.classes, synthetic=task.synthetic,
             preprocessing=task.preprocessing, plan=subject.plan or {},
-            layers={key: value for key, value in compiled.items() if value}, measured_on=describe(self.threads),
+            layers={key: value for key, value in compiled.items() if value},
+            refused={key.removeprefix(REFUSED): why for key, why in gates.items() if key.startswith(REFUSED)},
+            measured_on=describe(self.threads),
             check_logits=logits.tolist(), logits_digest=artifact.logits_digest(logits),
         )  # fmt: skip
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from petiole.deploy.parity import parity_flips, require_parity
+from petiole.deploy.parity import AccuracyError, parity_flips, require_parity
 from petiole.errors import GateError
 
 THERE = torch.eye(2).repeat(100, 1)
@@ -38,7 +38,7 @@ def test_pictures_on_the_fence_may_fall_either_way_but_not_all_the_same_way() ->
     right = LABELS.clone()
     right[[0, 2]] = 1  # the network is wrong about two of them: falling over, they become right
     assert require_parity(unsure, changed(0, 1, 2, 3, logits=unsure), right, int8=True, name="x") == 4
-    with pytest.raises(GateError, match="is right about 197 of 200 pictures, the network about 200"):
+    with pytest.raises(AccuracyError, match="is right about 197 of 200 pictures, the network about 200"):
         require_parity(unsure, changed(1, 3, 5, logits=unsure), LABELS, int8=True, name="x")
 
 

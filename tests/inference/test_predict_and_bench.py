@@ -14,11 +14,13 @@ from PIL import Image
 from petiole import api
 from petiole.data.augment import centre_views, normalize
 from petiole.data.folder import open_photos
+from petiole.deploy.parity import AccuracyError, require_parity
 from petiole.deployed import EXACT_INT8, read
 from petiole.errors import GateError, UserError
 from petiole.models.scratch import CNNScratch
 from petiole.preprocessing import SMALL
 from petiole.quantization import pt2e
+from petiole.records import Variant
 from petiole.rundir import RunDir
 from petiole.variants import AssemblyLine, Subject, Task
 
@@ -35,10 +37,8 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return api.draw(tmp_path_factory.mktemp("photos") / "drawn", count=24)
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory, photos: Path) -> Path:
-    """A run directory with a CNNScratch (random weights) and its static quantization, judged as in the lab."""
-    out = tmp_path_factory.mktemp("run")
+def scratch(photos: Path) -> tuple[CNNScratch, Task]:
+    """A CNNScratch with random weights, and the drawn test photos."""
     data = open_photos(photos, source="synthetic", synthetic=True, seed=0)
     task = Task(
         dataset="photos", classes=("ants", "bees"), preprocessing=SMALL,
@@ -48,15 +48,28 @@ def run(tmp_path_factory: pytest.TempPathFactory, photos: Path) -> Path:
         torch.manual_seed(0)
         network = CNNScratch(2)
     network(task.inputs)  # BatchNorm sees something
-    network.eval()
-    line = AssemblyLine(RunDir(out), threads=1)
-    line.judge_float(network, task, Subject(name="CNNScratch", seed=0, parent=None, backbone="CNNScratch", how=""))
+    return network.eval(), task
+
+
+def judged(photos: Path, out: Path) -> Variant:
+    """A CNNScratch with random weights as the lab judges it."""
+    network, task = scratch(photos)
+    subject = Subject(name="CNNScratch", seed=0, parent=None, backbone="CNNScratch", how="")
+    return AssemblyLine(RunDir(out), threads=1).judge_float(network, task, subject)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, photos: Path) -> Path:
+    """A run directory with a CNNScratch (random weights) and its static quantization, judged as in the lab."""
+    out = tmp_path_factory.mktemp("run")
+    judged(photos, out)
+    network, task = scratch(photos)
     prepared = pt2e.prepare_static(pt2e.export_graph(network, SMALL.input_shape))
     pt2e.calibrate(prepared, task.inputs)
     subject = Subject(
         name=INT8, seed=0, parent="CNNScratch", backbone="CNNScratch", how="", engine="pt2e", plan={"quantization": {}}
     )
-    line.judge_pt2e(pt2e.convert(prepared), network, task, subject)
+    AssemblyLine(RunDir(out), threads=1).judge_pt2e(pt2e.convert(prepared), network, task, subject)
     return out
 
 
@@ -116,6 +129,26 @@ def test_int8_graphs_do_not_run_in_torch(run: Path) -> None:
         api.predict(run / "artifacts" / INT8, ["x.jpg"], runtime="torch", say=quiet)
     with pytest.raises(UserError, match="unknown runtime 'tpu': choose from auto, openvino"):
         api.predict(run / "artifacts" / INT8, ["x.jpg"], runtime="tpu", say=quiet)
+
+
+def test_a_runtime_that_costs_pictures_is_refused_and_the_other_stays(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lossy(*logits: torch.Tensor, int8: bool, name: str) -> int:
+        if "onnxruntime" in name:
+            raise AccuracyError(f"the exported {name} is right about 3 of 10 pictures, the network about 5")
+        return require_parity(*logits, int8=int8, name=name)
+
+    monkeypatch.setattr("petiole.variants.require_parity", lossy)
+    variant = judged(photos, tmp_path)
+    assert "right about 3 of 10" in variant.gates["refused_onnxruntime"]
+    assert variant.gates["parity_flips"] == 0
+    directory = tmp_path / "artifacts/CNNScratch"
+    with pytest.raises(UserError, match="onnxruntime was refused where it was made"):
+        api.predict(directory, ["x.jpg"], runtime="onnxruntime", say=quiet)
+    told: list[str] = []
+    list(api.predict(directory, ["x.jpg"], threads=1, say=told.append))
+    assert "onnxruntime" not in told[0]
 
 
 def test_a_processor_without_exact_int8_is_warned_about(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

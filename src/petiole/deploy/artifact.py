@@ -33,7 +33,8 @@ class Card(Record):
     """``artifact.json``: all that must be known about a network to run it, and to trust it.
 
     ``synthetic``: it learned from drawn pictures, not from photographs. ``plan`` holds the pruning plan and the
-    quantization recipe. ``layers`` are the layers that each runtime computed in int8 when it was made, as "50/50".
+    quantization recipe. ``layers`` are the layers that each runtime computed in int8 when it was made, as "50/50";
+    ``refused`` are runtimes on which it may not be used, with the reason.
     ``check_logits`` (8, classes) is what the network gave there for :func:`check_inputs`.
     """
 
@@ -49,6 +50,7 @@ class Card(Record):
     synthetic: bool = False
     plan: dict[str, Any] = Field(default_factory=dict)
     layers: dict[str, str] = Field(default_factory=dict)
+    refused: dict[str, str] = Field(default_factory=dict)
     measured_on: Machine
     check_logits: tuple[tuple[float, ...], ...] = Field(min_length=CHECK_IMAGES, max_length=CHECK_IMAGES)
     logits_digest: str

@@ -10,6 +10,10 @@ INT8_TOLERANCE = 0.1
 ones also in how a value half-way between two codes is rounded, which the layers after it carry on."""
 
 
+class AccuracyError(GateError):
+    """A runtime computes what the network does, but rounding on the fence costs it more pictures than allowed."""
+
+
 def parity_flips(torch_logits: torch.Tensor, runtime_logits: torch.Tensor) -> int:
     """Number of pictures ``(N, classes)`` whose predicted class differs."""
     return int((torch_logits.argmax(1) != runtime_logits.argmax(1)).sum())
@@ -38,7 +42,8 @@ def require_parity(
     Returns the number of pictures that are called differently.
 
     Raises:
-        GateError: one of the three does not hold; the message says which, and by how much.
+        AccuracyError: the first of the three does not hold, and only that.
+        GateError: another one does not hold; the message says which, and by how much.
     """
     tolerance, total = INT8_TOLERANCE if int8 else FLOAT_TOLERANCE, len(labels)
     allowed = max(1, total // 1000)
@@ -56,7 +61,7 @@ def require_parity(
         raise GateError(f"the exported {name} calls {plain} of {total} pictures differently from the network")
     right = [int((predicted == labels).sum()) for predicted in (there, here)]
     if abs(right[0] - right[1]) > allowed:
-        raise GateError(
+        raise AccuracyError(
             f"the exported {name} is right about {right[1]} of {total} pictures, the network about {right[0]}"
         )
     return parity_flips(torch_logits, runtime_logits)

@@ -15,7 +15,7 @@ from petiole.quantization import pt2e
 from petiole.records import Latency, Variant
 from petiole.rundir import write_atomic
 from petiole.training.memory import release_freed_memory
-from petiole.variants import Task
+from petiole.variants import REFUSED, Task
 
 TORCH_EAGER = ("CNNOptimized", "CNNPrunedF", "CNNPrunedG")
 """Photo networks whose eager float time is measured beside the runtimes': the reference, and what masks do to it."""
@@ -87,11 +87,12 @@ def _call(runtime: Runtime, inputs: torch.Tensor) -> Callable[[], object]:
 
 
 def _of_file(bench: Bench, variant: Variant) -> dict[str, Runtime]:
-    """A variant's file on each runtime."""
+    """A variant's file on each runtime that agrees with the network."""
     if not variant.artifact:
         return {}
     path = bench.line.rundir.path / variant.artifact / "model.onnx"
-    return {name: runtimes.of_file(name, path, threads=bench.line.threads) for name in runtimes.OF_FILES}
+    agreeing = [name for name in runtimes.OF_FILES if f"{REFUSED}{name}" not in variant.gates]
+    return {name: runtimes.of_file(name, path, threads=bench.line.threads) for name in agreeing}
 
 
 def _in_torch(bench: Bench, variant: Variant) -> dict[str, Runtime]:
