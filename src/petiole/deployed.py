@@ -17,7 +17,7 @@ from petiole.deploy.artifact import Card
 from petiole.deploy.parity import logits_distance
 from petiole.deploy.runtime import Runtime
 from petiole.deploy.runtime_torch import TorchRuntime
-from petiole.errors import GateError, UserError, unknown_choice
+from petiole.errors import GateError, PetioleError, UserError, unknown_choice
 from petiole.models import backbones
 from petiole.models.lenet import LeNet
 from petiole.models.scratch import CNNScratch
@@ -68,10 +68,13 @@ class Deployed:
 
     def _torch(self, threads: int) -> Runtime:
         network = float_network(self.card)
-        backbones.load_state(network, artifact.load_weights(self.directory), what=f"the weights in {self.directory}")
         if self.card.engine != "eager":
+            weights = artifact.load_weights(self.directory)
+            backbones.load_state(network, weights, what=f"the weights in {self.directory}")
             return TorchRuntime(network, threads=threads)
-        recipe = next(how for how in get_args(eager.Recipe) if f"-{how}-" in self.card.name)
+        recipe = self.card.plan.get("quantization", {}).get("how")
+        if recipe not in get_args(eager.Recipe):
+            raise UserError(f"{self.directory}: its plan names no eager quantization; copy the whole directory again")
         int8 = eager.restore(network, recipe, eager.load_state(self.directory / "state.pth"))
         return TorchRuntime(int8, threads=threads, int8=tuple(eager.quantized_layer_names(int8)))
 
@@ -128,10 +131,18 @@ def fastest(deployed: Deployed, *, threads: int, say: Callable[[str], None]) -> 
     """Time one input on every runtime that this artifact has, and take the one with the smallest median.
 
     Raises:
-        UserError: it runs on none of them.
-        GateError: as :meth:`Deployed.open`.
+        PetioleError: it runs on none of them; the first one's reason.
     """
-    opened = {name: deployed.open(name, threads=threads) for name in runtimes.NAMES if deployed.why_not(name) is None}
+    opened: dict[str, Runtime] = {}
+    errors: list[PetioleError] = []
+    for name in (each for each in runtimes.NAMES if deployed.why_not(each) is None):
+        try:
+            opened[name] = deployed.open(name, threads=threads)
+        except PetioleError as error:
+            say(f"not on {name}: {error}")
+            errors.append(error)
+    if not opened:
+        raise errors[0]
     image = artifact.check_inputs(deployed.card.preprocessing, 1)
     raw_ms = measure(
         {name: functools.partial(each.run, image) for name, each in opened.items()},

@@ -145,7 +145,7 @@ class AssemblyLine:
         require_all(done, total - float_layers, where=subject.name)
         return self._judge(
             graph, graph, task, subject, lambda _: {}, measured=float_network,
-            gates={"quantized_layers": f"{done}/{total}"}, trained=trained, float_layers=float_layers,
+            gates={"quantized_layers": f"{done}/{total}"}, trained=trained, int8_layers=done,
         )  # fmt: skip
 
     def judge_eager(
@@ -168,13 +168,13 @@ class AssemblyLine:
 
         return self._judge(
             network, eager_twin.twin(network), task, subject, store, measured=float_network,
-            gates={"quantized_layers": f"{done}/{total}"}, trained=trained, float_layers=float_layers,
+            gates={"quantized_layers": f"{done}/{total}"}, trained=trained, int8_layers=done,
         )  # fmt: skip
 
     def _judge(
         self, network: nn.Module, exported: nn.Module, task: Task, subject: Subject,
         complete: Callable[[Path], dict[str, Any]], *, measured: nn.Module, gates: dict[str, Any],
-        architecture: str = "", trained: Mapping[str, torch.Tensor] | None = None, float_layers: int = 0,
+        architecture: str = "", trained: Mapping[str, torch.Tensor] | None = None, int8_layers: int = 0,
     ) -> Variant:  # fmt: skip
         """What all share: ``exported`` becomes the file, is judged, and must call pictures as ``network`` does.
 
@@ -195,7 +195,7 @@ class AssemblyLine:
                 runtime = runtimes.of_file(name, path, threads=self.threads)
                 found = predict(runtime, task.inputs, task.labels, batch_images=batch_images)
                 try:
-                    more |= _runtime_gates(runtime, reference, found, subject, float_layers)
+                    more |= _runtime_gates(runtime, reference, found, subject, int8_layers)
                 except AccuracyError as error:  # the other runtimes are no worse for it: only this one is ruled out
                     if name == JUDGED_ON:
                         raise
@@ -258,7 +258,7 @@ class AssemblyLine:
 
 
 def _runtime_gates(
-    runtime: Runtime, reference: Predictions, found: Predictions, subject: Subject, float_layers: int
+    runtime: Runtime, reference: Predictions, found: Predictions, subject: Subject, int8_layers: int
 ) -> dict[str, Any]:
     """What one runtime must show: the network's predictions, and int8 layers where they are promised.
 
@@ -272,7 +272,7 @@ def _runtime_gates(
     if subject.is_int8:
         layers = runtime.layers()
         if not subject.is_dynamic:
-            require_all(len(layers.int8), layers.total - float_layers, where=where, floating=layers.floating)
+            require_all(len(layers.int8), int8_layers, where=where, floating=layers.floating)
         gates[f"int8_compiled{suffix}"] = f"{len(layers.int8)}/{layers.total}"
     return gates
 

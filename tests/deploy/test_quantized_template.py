@@ -12,6 +12,7 @@ from torch.fx import GraphModule
 
 from petiole.deploy import export
 from petiole.deploy.quantized_template import put_activation_scales, structure
+from petiole.errors import GateError
 from petiole.quantization import pt2e
 
 SHAPE = (3, 8, 8)
@@ -63,3 +64,17 @@ def test_a_graph_that_quantizes_elsewhere_is_refused() -> None:
     traced = export._trace(nn.Sequential(nn.Flatten(), nn.Linear(192, 2)).eval(), SHAPE, optimize=False)
     with pytest.raises(ValueError, match="does not quantize where the network does"):
         put_activation_scales(traced, quantized(0))
+
+
+class Undecided(nn.Module):
+    """What it computes depends on what it sees."""
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return inputs.flatten(1)[:, :2] if bool(inputs.sum() > 0) else inputs.flatten(1)[:, 2:4]
+
+
+def test_a_network_without_a_graph_is_told_by_name(tmp_path: Path) -> None:
+    with pytest.raises(GateError, match=r"^Undecided has no graph that could be quantized \("):
+        pt2e.export_graph(Undecided(), SHAPE)
+    with pytest.raises(GateError, match=r"^Undecided cannot be written as ONNX \("):
+        export.OnnxExporter().export(Undecided(), SHAPE, tmp_path / "model.onnx")

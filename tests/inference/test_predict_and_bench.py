@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -14,12 +15,15 @@ from PIL import Image
 from petiole import api
 from petiole.data.augment import centre_views, normalize
 from petiole.data.folder import open_photos
+from petiole.deploy import runtimes
+from petiole.deploy.artifact import logits_digest
 from petiole.deploy.parity import AccuracyError, require_parity
-from petiole.deployed import EXACT_INT8, read
+from petiole.deployed import EXACT_INT8, fastest, read
 from petiole.errors import GateError, UserError
+from petiole.models.lenet import LeNet
 from petiole.models.scratch import CNNScratch
-from petiole.preprocessing import SMALL
-from petiole.quantization import pt2e
+from petiole.preprocessing import DIGITS, SMALL
+from petiole.quantization import eager, pt2e
 from petiole.records import Variant
 from petiole.rundir import RunDir
 from petiole.variants import AssemblyLine, Subject, Task
@@ -124,6 +128,34 @@ def test_nothing_named_is_an_error(run: Path, tmp_path: Path) -> None:
         list(api.predict(run / "artifacts/CNNScratch", [str(tmp_path / "*.jpg")], threads=1, say=quiet))
 
 
+@pytest.mark.parametrize("how", get_args(eager.Recipe))
+def test_eager_artifacts_are_opened_again(how: eager.Recipe, tmp_path: Path) -> None:
+    """Each of LeNet's recipes: what is stored beside the file is of the prepared network, and is not needed."""
+    torch.manual_seed(0)
+    network, inputs = LeNet().eval(), torch.randn(24, 1, 32, 32)
+    task = Task(
+        dataset="digits", classes=tuple("0123456789"), preprocessing=DIGITS, inputs=inputs,
+        labels=network(inputs).argmax(1),
+    )  # fmt: skip
+    line = AssemblyLine(RunDir(tmp_path), threads=1)
+    line.judge_float(network, task, Subject(name="LeNet", seed=0, parent=None, backbone="LeNet", how=""))
+    trained = None
+    if how == "dynamic":
+        int8 = eager.dynamic(network)
+    else:
+        prepared = eager.prepare_static(network) if how == "static" else eager.prepare_qat(network)
+        eager.calibrate(prepared, inputs)
+        int8, trained = eager.convert(prepared), prepared.state_dict() if how == "qat" else None
+    subject = Subject(
+        name=f"LeNet-{how}-int8", seed=0, parent="LeNet", backbone="LeNet", how="", engine="eager",
+        plan={"quantization": {"how": how}},
+    )  # fmt: skip
+    line.judge_eager(int8, network, task, subject, float_layers=2 if how == "dynamic" else 0, trained=trained)
+    deployed = read(tmp_path / f"artifacts/LeNet-{how}-int8-eager")
+    assert torch.allclose(deployed.open("torch", threads=1)(inputs), int8(inputs), atol=1e-6)
+    assert fastest(deployed, threads=1, say=quiet).name in runtimes.NAMES
+
+
 def test_int8_graphs_do_not_run_in_torch(run: Path) -> None:
     with pytest.raises(UserError, match="no int8 kernels"):
         api.predict(run / "artifacts" / INT8, ["x.jpg"], runtime="torch", say=quiet)
@@ -164,10 +196,15 @@ def test_a_processor_without_exact_int8_is_warned_about(run: Path, monkeypatch: 
 def test_a_network_that_answers_otherwise_here_is_refused(run: Path, tmp_path: Path) -> None:
     copied = Path(shutil.copytree(run / "artifacts/CNNScratch", tmp_path / "other"))
     card = json.loads((copied / "artifact.json").read_text())
+    (copied / "artifact.json").write_text(json.dumps({**card, "logits_digest": "0" * 64}))
+    with pytest.raises(UserError, match="are not those that were written"):
+        read(copied)
     card["check_logits"] = [[a + 1, b - 1] for a, b in card["check_logits"]]
+    card["logits_digest"] = logits_digest(torch.tensor(card["check_logits"]))
     (copied / "artifact.json").write_text(json.dumps(card))
-    with pytest.raises(GateError, match="does not give what it gave where it was made"):
-        api.predict(copied, ["x.jpg"], runtime="openvino", say=quiet)
+    for runtime in ("openvino", "auto"):  # auto tries the others, tells, and gives up
+        with pytest.raises(GateError, match="does not give what it gave where it was made"):
+            api.predict(copied, ["x.jpg"], runtime=runtime, say=quiet)
 
 
 def test_bench_compares_with_the_float_parent_in_eager_torch(run: Path) -> None:

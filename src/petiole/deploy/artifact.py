@@ -69,7 +69,7 @@ def sha256(path: Path) -> str:
 
 
 def logits_digest(logits: torch.Tensor) -> str:
-    """A digest of logits ``(8, classes)`` rounded to 2 decimals: equal on another machine if the network is."""
+    """A digest of logits ``(8, classes)`` rounded to 2 decimals: it tells whether stored ones have been changed."""
     rounded = [[f"{value + 0.0:.2f}" for value in row] for row in logits.tolist()]
     return hashlib.sha256(json.dumps(rounded).encode()).hexdigest()
 
@@ -170,6 +170,15 @@ def _verify(directory: Path, card: Card) -> None:
         if sha256(path) != expected:
             raise UserError(f"{path} is not the file that was made (its checksum differs): {AGAIN}")
     model = onnx.load(str(directory / MODEL), load_external_data=False)
+    for tensor in model.graph.initializer:
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+            raise UserError(
+                f"{directory / MODEL} keeps {tensor.name} in another file, which nothing vouches for: {AGAIN}"
+            )
+    if card.parent is not None and Path(card.parent).name != card.parent:
+        raise UserError(f"{directory / CARD} names the parent {card.parent}, which is no name of a variant: {AGAIN}")
+    if logits_digest(torch.tensor(card.check_logits)) != card.logits_digest:
+        raise UserError(f"the check logits of {directory / CARD} are not those that were written: {AGAIN}")
     found = {each.key: each.value for each in model.metadata_props}
     for key, value in _label(card.classes, card.preprocessing).items():
         if found.get(key) != value:

@@ -19,6 +19,7 @@ from petiole.deploy.biases import quantize_biases
 from petiole.deploy.graph import strip
 from petiole.deploy.padding import fold_padding
 from petiole.deploy.quantized_template import put_activation_scales, structure
+from petiole.errors import GateError
 
 
 @contextlib.contextmanager
@@ -90,17 +91,21 @@ def _save(model: onnx.ModelProto, path: Path) -> int:
 def _trace(network: nn.Module, input_shape: tuple[int, ...], *, optimize: bool) -> onnx.ModelProto:
     """The network's ONNX graph for inputs ``(N, *input_shape)`` with any N."""
     with quiet_exporter():
-        program = torch.onnx.export(
-            network,
-            (torch.zeros(2, *input_shape),),
-            dynamo=True,
-            external_data=False,
-            optimize=optimize,
-            verbose=False,
-            dynamic_shapes=({0: Dim("batch", min=1, max=4096)},),
-            input_names=["images"],
-            output_names=["logits"],
-        )
+        try:
+            program = torch.onnx.export(
+                network,
+                (torch.zeros(2, *input_shape),),
+                dynamo=True,
+                external_data=False,
+                optimize=optimize,
+                verbose=False,
+                dynamic_shapes=({0: Dim("batch", min=1, max=4096)},),
+                input_names=["images"],
+                output_names=["logits"],
+            )
+        except (RuntimeError, ValueError, TypeError) as error:  # OnnxExporterError is a RuntimeError
+            why = str(error).strip().splitlines()[0]
+            raise GateError(f"{type(network).__name__} cannot be written as ONNX ({why})") from error
     assert program is not None
     model: onnx.ModelProto = program.model_proto
     return model

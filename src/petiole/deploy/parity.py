@@ -30,11 +30,20 @@ def logits_distance(torch_logits: torch.Tensor, runtime_logits: torch.Tensor) ->
     return float((torch_logits - runtime_logits).abs().mean()) / spread
 
 
+def allowed_pictures(total: int) -> int:
+    """How many pictures of a test split rounding may cost: 1 of some hundred, 10 of some thousand, 1 in 1,000 of more.
+
+    >>> [allowed_pictures(total) for total in (20, 153, 1530, 10_000, 50_000)]
+    [1, 1, 10, 10, 50]
+    """
+    return max(1, min(total // 153, 10), total // 1000)
+
+
 def require_parity(
     torch_logits: torch.Tensor, runtime_logits: torch.Tensor, labels: torch.Tensor, *, int8: bool, name: str
 ) -> int:
-    """The gate: the same accuracy within one picture, or 1 in 1,000 of large splits; no more pictures than that called
-    differently for any other reason than that they lay on the fence; and logits within the tolerance.
+    """The gate: the same accuracy within :func:`allowed_pictures`; no more than one picture, or 1 in 1,000 of large
+    splits, called differently for any other reason than that it lay on the fence; and logits within the tolerance.
 
     A picture lies on the fence if the network's own two highest logits are nearer to each other than twice the
     tolerance: rounding may push it either way, and does, in networks that are unsure of many pictures.
@@ -60,7 +69,7 @@ def require_parity(
     if plain > allowed:
         raise GateError(f"the exported {name} calls {plain} of {total} pictures differently from the network")
     right = [int((predicted == labels).sum()) for predicted in (there, here)]
-    if abs(right[0] - right[1]) > allowed:
+    if abs(right[0] - right[1]) > allowed_pictures(total):
         raise AccuracyError(
             f"the exported {name} is right about {right[1]} of {total} pictures, the network about {right[0]}"
         )

@@ -13,6 +13,9 @@ INT8 = {"QLinearConv", "QGemm", "QLinearMatMul", "ConvInteger", "MatMulInteger",
         "DynamicQuantizeMatMul"}  # fmt: skip
 FLOAT = {"Conv", "FusedConv", "NhwcFusedConv", "Gemm", "FusedGemm", "MatMul", "FusedMatMul"}
 ERRORS_ONLY = 3
+_state = onnxruntime.capi.onnxruntime_pybind11_state
+REFUSALS = (_state.Fail, _state.InvalidArgument, _state.InvalidGraph, _state.InvalidProtobuf, _state.NotImplemented,
+            _state.NoSuchFile, _state.RuntimeException)  # fmt: skip
 
 
 class OnnxRuntime(Runtime):
@@ -28,10 +31,11 @@ class OnnxRuntime(Runtime):
     def _open(self, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
         try:
             return onnxruntime.InferenceSession(str(self.path), options, providers=["CPUExecutionProvider"])
-        except onnxruntime.capi.onnxruntime_pybind11_state.Fail as error:
-            raise UserError(f"ONNX Runtime cannot read {self.path}: copy the artifact directory again") from error
-        except onnxruntime.capi.onnxruntime_pybind11_state.InvalidProtobuf as error:
-            raise UserError(f"ONNX Runtime cannot read {self.path}: copy the artifact directory again") from error
+        except REFUSALS as error:
+            why = str(error).splitlines()[0]
+            raise UserError(
+                f"ONNX Runtime cannot run {self.path} ({why}): copy the artifact directory again"
+            ) from error
 
     def run(self, inputs: Array) -> Array:
         """Logits."""

@@ -32,7 +32,8 @@ class OpenVinoRuntime(Runtime):
         try:
             self._compiled = openvino.Core().compile_model(str(path), "CPU", options)
         except RuntimeError as error:
-            raise UserError(f"OpenVINO cannot read {path}: copy the artifact directory again") from error
+            why = next((line for line in reversed(str(error).splitlines()) if line.strip()), "no reason given")
+            raise UserError(f"OpenVINO cannot run {path} ({why.strip()}): copy the artifact directory again") from error
         self._request = self._compiled.create_infer_request()
 
     def run(self, inputs: Array) -> Array:

@@ -8,10 +8,10 @@ from pathlib import Path
 from petiole import stats
 from petiole.bench.latency import measure, summarize
 from petiole.bench.machine import describe
-from petiole.deploy import artifact
+from petiole.deploy import artifact, runtimes
 from petiole.deploy.runtime import Runtime
 from petiole.deployed import AUTO, Deployed, fastest, read
-from petiole.errors import UserError
+from petiole.errors import UserError, unknown_choice
 from petiole.inference_records import Benchmark, Benchmarked, Speedup
 
 SAMPLES = 1024
@@ -49,6 +49,9 @@ def bench(
     for name, value, least in (("batch", batch, 1), ("threads", threads, 1), ("samples", samples, 2)):
         if value < least:
             raise UserError(f"--{name} {value} is too small: give {least} or more")
+    for name in against:
+        if name not in runtimes.NAMES:
+            raise unknown_choice("runtime to compare with", name, list(runtimes.NAMES))
     contestants = _contestants([read(each) for each in directories], runtime, against, threads, say)
     calls = {
         each.label: partial(each.runtime.run, artifact.check_inputs(each.deployed.card.preprocessing, batch))

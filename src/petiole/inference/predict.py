@@ -1,6 +1,7 @@
 """Photos in, classes out: an artifact at work, one photo after another, in flat memory however many there are."""
 
 import glob
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -50,14 +51,19 @@ def predict(deployed: Deployed, runtime: Runtime, images: Sequence[str], *, thre
 
 def _row(deployed: Deployed, runtime: Runtime, path: Path, loaded: Array | str) -> Prediction:
     if isinstance(loaded, str):
-        return Prediction(path=str(path), why=loaded)
+        return Prediction(path=_shown(path), why=loaded)
     began = time.perf_counter()
     logits = runtime.run(loaded)
     ms = (time.perf_counter() - began) * 1000
     probabilities = softmax(logits[0].astype(np.float64))
     best = int(probabilities.argmax())
     classes = deployed.card.classes
-    return Prediction(path=str(path), label=classes[best], probability=float(probabilities[best]), ms=ms)
+    return Prediction(path=_shown(path), label=classes[best], probability=float(probabilities[best]), ms=ms)
+
+
+def _shown(path: Path) -> str:
+    """The path as text that a terminal and JSON can hold, also where a name is not UTF-8."""
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def named_files(images: Sequence[str]) -> Iterator[Path]:
@@ -69,15 +75,17 @@ def named_files(images: Sequence[str]) -> Iterator[Path]:
     found = False
     for name in images:
         path = Path(name)
-        if path.is_dir():
-            inside = sorted(each for each in path.rglob("*") if is_picture_name(each) and not _is_hidden(each, path))
-        else:
-            matches = [] if path.exists() else sorted(Path(each) for each in glob.glob(name, recursive=True))
-            inside = matches or ([] if glob.has_magic(name) and not path.exists() else [path])
-        found = found or bool(inside)
-        yield from inside
+        matches = [] if path.exists() else sorted(Path(each) for each in glob.glob(name, recursive=True))
+        for each in matches or ([] if glob.has_magic(name) and not path.exists() else [path]):
+            for file in _pictures_below(each) if each.is_dir() else [each]:
+                found = True
+                yield file
     if not found:
         raise UserError(f"no pictures in {', '.join(images)}: name photos, folders of photos, or a pattern in quotes")
+
+
+def _pictures_below(folder: Path) -> list[Path]:
+    return sorted(each for each in folder.rglob("*") if is_picture_name(each) and not _is_hidden(each, folder))
 
 
 def _is_hidden(path: Path, below: Path) -> bool:

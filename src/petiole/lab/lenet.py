@@ -11,12 +11,13 @@ from petiole.lab.bench import Bench, ChapterResult
 from petiole.models.lenet import LeNet
 from petiole.preprocessing import DIGITS
 from petiole.quantization import eager, pt2e
+from petiole.quantization.mixed import Mixed, quantize_within
 from petiole.records import Train
 from petiole.training.fit import FitConfig, fit
 from petiole.variants import Subject
 
 PARENT = "LeNet"
-CALIBRATION_DIGITS = 1000
+CALIBRATION_DIGITS, HELD_OUT_DIGITS = 1000, 1000
 MANY_DIGITS = 20_000
 """From here on batches are large; the 4,000 embedded digits would make too few steps with them."""
 CONVOLUTIONS = 2
@@ -58,6 +59,13 @@ def calibration(batches: TensorBatches, seed: int) -> torch.Tensor:
     return normalize(batches.images[order[:CALIBRATION_DIGITS]], DIGITS)
 
 
+def _held_out(batches: TensorBatches, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Other training digits than :func:`calibration` shows, with their labels: what int8 costs is judged on them."""
+    order = torch.randperm(len(batches), generator=torch.Generator().manual_seed(seed))
+    chosen = order[CALIBRATION_DIGITS : CALIBRATION_DIGITS + HELD_OUT_DIGITS]
+    return normalize(batches.images[chosen], DIGITS), batches.labels[chosen]
+
+
 def _qat_config(bench: Bench, seed: int) -> FitConfig:
     return FitConfig(epochs=bench.config.effort.lenet_qat_epochs, lr=2e-4, weight_decay=0.0, seed=seed)
 
@@ -94,10 +102,15 @@ def _pt2e(bench: Bench, network: LeNet, batches: TensorBatches, seed: int, resul
     static, trained = "LeNet-static-int8", "LeNet-qat-int8"
     graph = pt2e.export_graph(network, DIGITS.input_shape)
     with result.attempt(f"{static} (pt2e)", "lenet", seed, bench.say):
-        prepared = pt2e.prepare_static(graph)
-        pt2e.calibrate(prepared, calibration(batches, seed))
-        subject = _subject(static, seed, "pt2e", None, PARENT)
-        result.variants.append(bench.line.judge_pt2e(pt2e.convert(prepared), network, bench.digit_task(), subject))
+        mixed = quantize_within(
+            graph, calibration(batches, seed), _held_out(batches, seed), max_drop=bench.config.max_drop / 100,
+            say=bench.say,
+        )  # fmt: skip
+        subject = _subject(static, seed, "pt2e", None, PARENT, mixed)
+        floating = len(mixed.floating)
+        result.variants.append(
+            bench.line.judge_pt2e(mixed.graph, network, bench.digit_task(), subject, float_layers=floating)
+        )
     with result.attempt(f"{trained} (pt2e)", "lenet", seed, bench.say):
         prepared = pt2e.prepare_qat(graph)
         pt2e.calibrate(prepared, calibration(batches, seed))
@@ -111,9 +124,11 @@ def _pt2e(bench: Bench, network: LeNet, batches: TensorBatches, seed: int, resul
         )
 
 
-def _subject(name: str, seed: int, engine: str, train: Train | None, parent: str | None) -> Subject:
+def _subject(
+    name: str, seed: int, engine: str, train: Train | None, parent: str | None, mixed: Mixed | None = None
+) -> Subject:
     return Subject(
-        name=name, seed=seed, parent=parent, backbone="LeNet", how=HOW[name], engine=engine, weights="from scratch",
-        train=train, architecture="LeNet" if engine == "torch" else "",
-        plan=qat.plan(name, engine, CALIBRATION_DIGITS) if engine != "torch" else None,
+        name=name, seed=seed, parent=parent, backbone="LeNet", how=HOW[name] + (mixed.describe() if mixed else ""),
+        engine=engine, weights="from scratch", train=train, architecture="LeNet" if engine == "torch" else "",
+        plan=qat.plan(name, engine, CALIBRATION_DIGITS, mixed) if engine != "torch" else None,
     )  # fmt: skip

@@ -7,9 +7,13 @@ from torch import nn
 
 from petiole.lab.bench import Bench
 from petiole.lab.transfer import CHUNK_IMAGES, training_views
+from petiole.quantization.mixed import Mixed
 from petiole.records import Train
 from petiole.training.fit import Batches, FitConfig, Hooks, fit
 from petiole.training.memory import release_freed_memory
+
+CALIBRATION_IMAGES = 32
+"""Photos that set the scales before quantization-aware training, which moves them."""
 
 
 def train_prepared(
@@ -48,11 +52,13 @@ def scales(train: Train) -> str:
     return ", scales fixed for the last epoch" if train.epochs > 1 else ""
 
 
-def plan(name: str, engine: str, calibration_images: int) -> dict[str, Any]:
-    """The quantization recipe as artifacts carry it."""
+def plan(name: str, engine: str, calibration_images: int, mixed: Mixed | None = None) -> dict[str, Any]:
+    """The quantization recipe as artifacts carry it; ``mixed`` where layers may have gone back to float."""
     how = next(each for each in ("dynamic", "static", "qat") if f"-{each}-" in name)
     recipe: dict[str, Any] = {"how": how, "engine": engine, "weights": "int8 per channel"}
     if how == "dynamic":
         return {"quantization": {**recipe, "weights": "int8 per tensor", "activations": "int8, scale at run time"}}
     recipe |= {"activations": "uint8 per tensor", "calibration_images": calibration_images}
+    if mixed is not None and mixed.floating:
+        recipe["mixed"] = mixed.plan()
     return {"quantization": recipe}

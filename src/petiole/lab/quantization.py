@@ -34,16 +34,16 @@ def run(bench: Bench, seed: int, result: ChapterResult) -> None:
         result.variants.append(bench.line.judge_float(pt2e.fused_float(graph), task, subject, unfused=optimized))
     with result.attempt(STATIC, "quantization", seed, bench.say):
         mixed = quantize_within(graph, calibration, held_out, max_drop=bench.config.max_drop / 100, say=bench.say)
-        subject = _subject(bench, STATIC, seed, HOW_STATIC + _back_to_float(mixed), "pt2e")
-        if subject.plan is not None and mixed.floating:
-            subject.plan["quantization"]["mixed"] = mixed.plan()
+        shown = len(calibration)
+        subject = _subject(bench, STATIC, seed, HOW_STATIC + mixed.describe(), "pt2e", shown=shown, mixed=mixed)
         result.variants.append(
             bench.line.judge_pt2e(mixed.graph, optimized, task, subject, float_layers=len(mixed.floating))
         )
         result.images += len(calibration)
     with result.attempt(QAT, "quantization", seed, bench.say):
         trained, train = _qat(bench, graph, calibration, seed)
-        subject = _subject(bench, QAT, seed, HOW_QAT.format(scales=qat.scales(train)), "pt2e", train)
+        how = HOW_QAT.format(scales=qat.scales(train))
+        subject = _subject(bench, QAT, seed, how, "pt2e", train, shown=min(qat.CALIBRATION_IMAGES, len(calibration)))
         result.variants.append(
             bench.line.judge_pt2e(pt2e.convert(trained), optimized, task, subject, trained=trained.state_dict())
         )
@@ -62,24 +62,18 @@ def _calibration(bench: Bench, seed: int) -> tuple[torch.Tensor, tuple[torch.Ten
     return inputs[order[:count]], (inputs[rest], labels[rest])
 
 
-def _back_to_float(mixed: Mixed) -> str:
-    if not mixed.floating:
-        return ""
-    return (
-        f" All of it in int8 lost {mixed.lost[0]} of {mixed.judged} held-out training photos, more than --max-drop "
-        f"allows: {', '.join(mixed.floating)} went back to float."
-    )
-
-
 def _qat(bench: Bench, graph: GraphModule, calibration: torch.Tensor, seed: int) -> tuple[GraphModule, Train]:
     prepared = pt2e.prepare_qat(graph)
-    pt2e.calibrate(prepared, calibration[:32])
+    pt2e.calibrate(prepared, calibration[: qat.CALIBRATION_IMAGES])
     return prepared, qat.train_on_photos(bench, prepared, seed, freeze=pt2e.freeze_observers, name=QAT)
 
 
-def _subject(bench: Bench, name: str, seed: int, how: str, engine: str, train: Train | None = None) -> Subject:
+def _subject(
+    bench: Bench, name: str, seed: int, how: str, engine: str, train: Train | None = None, *, shown: int = 0,
+    mixed: Mixed | None = None,
+) -> Subject:  # fmt: skip
     return Subject(
         name=name, seed=seed, parent="CNNOptimized", backbone=bench.backbone.name, how=how, engine=engine,
         weights=bench.weights_word, train=train, architecture=bench.backbone.name if engine == "torch" else "",
-        plan=qat.plan(name, engine, bench.config.effort.calibration_images) if engine != "torch" else None,
+        plan=qat.plan(name, engine, shown, mixed) if engine != "torch" else None,
     )  # fmt: skip

@@ -24,23 +24,24 @@ def run(bench: Bench, optimized: nn.Module, calibration: torch.Tensor, seed: int
     with result.attempt(f"{STATIC} (eager)", "quantization", seed, bench.say):
         prepared = eager.prepare_static(optimized)
         eager.calibrate(prepared, calibration)
-        subject = _subject(bench, STATIC, seed, HOW_STATIC, None)
+        subject = _subject(bench, STATIC, seed, HOW_STATIC, None, len(calibration))
         result.variants.append(bench.line.judge_eager(eager.convert(prepared), optimized, task, subject))
     with result.attempt(f"{QAT} (eager)", "quantization", seed, bench.say):
         combined = eager.prepare_qat(optimized)
         eager.hold_statistics(combined)
-        eager.calibrate(combined, calibration[:32])
+        first = calibration[: qat.CALIBRATION_IMAGES]
+        eager.calibrate(combined, first)
         train = qat.train_on_photos(bench, combined, seed, freeze=eager.freeze_observers, name=f"{QAT} (eager)")
-        subject = _subject(bench, QAT, seed, HOW_QAT, train)
+        subject = _subject(bench, QAT, seed, HOW_QAT, train, len(first))
         int8 = eager.convert(combined)
         result.variants.append(
             bench.line.judge_eager(int8, optimized, task, subject, float_layers=1, trained=combined.state_dict())
         )
 
 
-def _subject(bench: Bench, name: str, seed: int, how: str, train: Train | None) -> Subject:
+def _subject(bench: Bench, name: str, seed: int, how: str, train: Train | None, shown: int) -> Subject:
     return Subject(
         name=name, seed=seed, parent="CNNOptimized", backbone=bench.backbone.name, how=how, engine="eager",
         weights=bench.weights_word, train=train,
-        plan=qat.plan(name, "eager", bench.config.effort.calibration_images),
+        plan=qat.plan(name, "eager", shown),
     )  # fmt: skip

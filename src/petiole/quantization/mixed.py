@@ -29,6 +29,15 @@ class Mixed:
     lost: tuple[int, ...]
     judged: int
 
+    def describe(self) -> str:
+        """Words for what went back to float, or none."""
+        if not self.floating:
+            return ""
+        return (
+            f" All of it in int8 lost {self.lost[0]} of {self.judged} held-out training pictures, more than "
+            f"--max-drop allows: {', '.join(self.floating)} went back to float."
+        )
+
     def plan(self) -> dict[str, Any]:
         """For the artifact."""
         worst = sorted(self.damage.items(), key=lambda each: -each[1])
@@ -54,7 +63,7 @@ def quantize_within(
     (inputs and labels) are different pictures of the training split.
 
     Raises:
-        GateError: it still loses more when every layer but the last tried is float.
+        GateError: it still loses more when every layer but one is float.
     """
     inputs, labels = held_out
     layers = [(node.name, layer_name(node)) for node in graph.graph.nodes if node.target in WEIGHTED]
@@ -71,8 +80,8 @@ def quantize_within(
             return Mixed(graph=converted, floating=floating, damage=damage, lost=tuple(lost), judged=len(labels))
         if not damage:
             damage = layer_damage(graph, converted, calibration[:16], dict(layers))
-        count = max(1, 2 * len(floating))
-        if count >= len(layers):
+        count = min(max(1, 2 * len(floating)), len(damage) - 1)
+        if count <= len(floating):
             raise GateError(
                 f"static int8 loses {lost[-1]} of {len(labels)} held-out training pictures, more than allowed, also "
                 f"with {len(floating)} of {len(layers)} layers in float"

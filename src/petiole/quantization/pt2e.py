@@ -26,10 +26,19 @@ from petiole.quantization.pt2e_quantizer import LabQuantizer
 
 
 def export_graph(network: nn.Module, input_shape: tuple[int, ...]) -> GraphModule:
-    """The network's graph in eval mode for any number of inputs of ``input_shape`` (C, H, W), BatchNorm folded."""
+    """The network's graph in eval mode for any number of inputs of ``input_shape`` (C, H, W), BatchNorm folded.
+
+    Raises:
+        GateError: it has no such graph, since what it computes depends on what it sees.
+    """
     network = copy.deepcopy(network).eval().to(memory_format=torch.contiguous_format)
     example = (torch.zeros(2, *input_shape),)
-    program = torch.export.export(network, example, dynamic_shapes=({0: Dim("batch", min=1, max=4096)},), strict=False)
+    batch = Dim("batch", min=1, max=4096)
+    try:
+        program = torch.export.export(network, example, dynamic_shapes=({0: batch},), strict=False)
+    except (RuntimeError, ValueError, TypeError) as error:
+        why = str(error).strip().splitlines()[0]
+        raise GateError(f"{type(network).__name__} has no graph that could be quantized ({why})") from error
     graph = program.module(check_guards=False)
     assert isinstance(graph, GraphModule)
     _fuse_conv_bn_(graph)
