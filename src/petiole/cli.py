@@ -55,6 +55,9 @@ def lab(
     weights: Annotated[str | None, typer.Option(help="File of pretrained weights, or the word random.")] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Never touch the network.")] = False,
     amount: Annotated[float, typer.Option(help="Share of weights to prune, between 0 and 1.")] = 0.3,
+    macs: Annotated[
+        float, typer.Option(help="Share of the multiply-accumulates that structured pruning leaves, between 0 and 1.")
+    ] = 0.5,
     max_drop: Annotated[
         float, typer.Option(help="Points of accuracy that static int8 may lose before layers go back to float.")
     ] = 1.0,
@@ -63,7 +66,9 @@ def lab(
     author: Annotated[list[str] | None, typer.Option(help="Name on the report's first page; repeatable.")] = None,
     stages: Annotated[
         str,
-        typer.Option(help="Chapters to run, with commas: scratch,transfer,pruning,demos,quantization,lenet."),
+        typer.Option(
+            help="Chapters to run, with commas: scratch,transfer,pruning,structured,demos,quantization,lenet."
+        ),
     ] = "",
     profile: Annotated[str, typer.Option(help="lab, or quick: a small version for trying out.")] = "lab",
     demo_seed: Annotated[int, typer.Option(help="Seed of demo-dtype's layer and input; the handout's is 123.")] = 123,
@@ -78,7 +83,7 @@ def lab(
     results = api.lab(
         data=data, mnist=mnist, out=out, backbone=backbone, weights=weights, offline=offline, amount=amount,
         seed=seed, seeds=seeds, author=author or [], stages=chosen, profile=profile, count=count, demo_seed=demo_seed,
-        max_drop=max_drop,
+        max_drop=max_drop, macs=macs,
         say=lambda text: typer.echo(text, err=True),
     )  # fmt: skip
     if as_json:

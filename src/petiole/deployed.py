@@ -21,6 +21,7 @@ from petiole.errors import GateError, PetioleError, UserError, unknown_choice
 from petiole.models import backbones
 from petiole.models.lenet import LeNet
 from petiole.models.scratch import CNNScratch
+from petiole.pruning.structured import rebuild
 from petiole.quantization import eager
 
 AUTO = "auto"
@@ -118,13 +119,19 @@ def _doubts(card: Card, here: list[str]) -> list[str]:
 
 
 def float_network(card: Card) -> nn.Module:
-    """The float network of an artifact's architecture, with random weights."""
+    """The float network of an artifact's architecture, cut as its pruning plan says, with random weights.
+
+    Raises:
+        UserError: the plan is of another network.
+    """
     classes = len(card.classes)
     if card.architecture == "CNNScratch":
         return CNNScratch(classes).eval()
     if card.architecture == "LeNet":
         return LeNet().eval()
-    return backbones.adapt(backbones.find(card.architecture), None, classes=classes, seed=0).eval()
+    network = backbones.adapt(backbones.find(card.architecture), None, classes=classes, seed=0).eval()
+    plan = card.plan.get("pruning", {}).get("channels", [])
+    return rebuild(network, torch.zeros(1, *card.preprocessing.input_shape), plan) if plan else network
 
 
 def fastest(deployed: Deployed, *, threads: int, say: Callable[[str], None]) -> Runtime:

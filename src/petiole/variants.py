@@ -118,7 +118,7 @@ class AssemblyLine:
         sizes: dict[str, int] = {}
 
         def store(directory: Path) -> dict[str, Any]:
-            if _is_pruned(subject):
+            if _is_masked(subject):
                 sizes["sparse_bytes"] = save_sparse(network.state_dict(), directory / "weights.sparse")
             sizes["dense_bytes"] = (directory / "weights.safetensors").stat().st_size
             return {}
@@ -285,5 +285,5 @@ def _profiled(variant: Variant, network: nn.Module, task: Task) -> Variant:
     return variant.model_copy(update={"profile": operators, "profile_ms": total_ms})
 
 
-def _is_pruned(subject: Subject) -> bool:
-    return bool(subject.plan and "pruning" in subject.plan)
+def _is_masked(subject: Subject) -> bool:
+    return bool(subject.plan and "parameters" in subject.plan.get("pruning", {}))

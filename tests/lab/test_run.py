@@ -11,6 +11,10 @@ from petiole.records import Results, read_results
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 
 FLOAT = ["CNNScratch", "CNNAdapted", "CNNOptimized", "CNNPrunedF", "CNNPrunedFO", "CNNPrunedG", "CNNPrunedGO"]
+STRUCTURED = [
+    "CNNPrunedF-structured", "CNNPrunedFO-structured", "CNNPrunedG-structured", "CNNPrunedGO-structured",
+    "CNNPrunedGO-structured-static-int8",
+]  # fmt: skip
 INT8 = ["CNNOptimized-static-int8", "CNNOptimized-qat-int8", "LeNet-static-int8", "LeNet-qat-int8"]
 
 
@@ -32,7 +36,7 @@ def test_every_variant_has_a_row_and_nothing_failed(run: tuple[Path, Results, li
     _, results, _ = run
     assert results.failures == []
     names = {variant.name for variant in results.variants}
-    assert names >= {*FLOAT, *INT8, "LeNet", "LeNet-dynamic-int8", "CNNOptimized-fused"}
+    assert names >= {*FLOAT, *STRUCTURED, *INT8, "LeNet", "LeNet-dynamic-int8", "CNNOptimized-fused"}
     assert results.data.photos is not None
     assert results.data.photos.synthetic
 
@@ -47,6 +51,12 @@ def test_the_gates_hold_their_figures(run: tuple[Path, Results, list[str]]) -> N
     assert pruned.sparse_bytes is not None
     assert pruned.dense_bytes is not None
     assert pruned.sparse_bytes <= (0.7 + 1 / 32 + 0.02) * pruned.dense_bytes
+    structured, int8 = rows["CNNPrunedGO-structured-seed0"], rows["CNNPrunedGO-structured-static-int8-pt2e-seed0"]
+    assert structured.macs <= 0.5 * rows["CNNOptimized-seed0"].macs
+    assert structured.gates["macs_left"] == pytest.approx(structured.macs / rows["CNNOptimized-seed0"].macs, abs=1e-6)
+    assert structured.file_bytes < 0.6 * rows["CNNOptimized-seed0"].file_bytes
+    assert int8.gates["quantized_layers"] == "50/50"
+    assert rows["CNNPrunedF-structured-seed0"].gates["macs_left"] < 1
     assert rows["CNNOptimized-static-int8-pt2e-seed0"].file_bytes <= 0.3 * rows["CNNOptimized-seed0"].file_bytes
 
 

@@ -9,6 +9,7 @@ from petiole.lab.phrases import Run, listed
 from petiole.records import CurvePoint, Results
 
 NAMES = ("CNNPrunedF", "CNNPrunedFO", "CNNPrunedG", "CNNPrunedGO")
+STRUCTURED = ("CNNPrunedG-structured", "CNNPrunedGO-structured")
 
 
 def pruning(run: Run) -> list[str]:
@@ -24,6 +25,7 @@ def pruning(run: Run) -> list[str]:
         *_time(run, pruned),
         *_converged(pruned),
         *_curve(run.results),
+        *_structured(run),
         *run.missing(*NAMES),
     ]
 
@@ -185,6 +187,20 @@ def _curve(results: Results) -> list[str]:
     if low_r > high_m:
         return [f"{figures}: here, random removal does less harm."]
     return [f"{figures}; the intervals overlap, so this run does not tell the two apart at that amount."]
+
+
+def _structured(run: Run) -> list[str]:
+    """Channels instead of single weights: what it costs, and what it saves when the network runs."""
+    baseline, (raw, retrained) = _baseline(run), [run.find(name) for name in STRUCTURED]
+    if baseline is None or retrained is None:
+        return []
+    left = units.percent(retrained.first.macs / baseline.first.macs, 0)
+    before = f" (before: {phrases.accuracy(raw)})" if raw else ""
+    text = (
+        f"Whole channels instead of single weights: with {left} of the multiply-accumulates left, {retrained.name} "
+        f"reaches {phrases.accuracy(retrained)}{before}{_against_baseline(run, retrained)}"
+    )
+    return [f"{text}; it is {phrases.size(baseline, retrained)}, and {phrases.latency(baseline, retrained)}."]
 
 
 def _mean(points: list[CurvePoint]) -> float:

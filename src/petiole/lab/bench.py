@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, get_args
 
 import torch
@@ -12,7 +13,8 @@ from torch import nn
 from petiole.data.augment import centre_views, normalize
 from petiole.data.digits import DigitData
 from petiole.data.folder import PhotoData
-from petiole.deploy.artifact import load_weights
+from petiole.deploy.artifact import load_weights, read_card
+from petiole.deployed import float_network
 from petiole.errors import GateError
 from petiole.lab.config import LabConfig
 from petiole.models import backbones
@@ -118,17 +120,19 @@ class Bench:
 
     def photo_network(self, name: str, seed: int) -> nn.Module:
         """A network of an earlier chapter, rebuilt from its artifact."""
-        network = backbones.adapt(self.backbone, None, classes=len(self.photo_data().record.classes), seed=seed)
-        return self._restore(network, name, seed)
+        return self._restore(float_network(read_card(self._folder(name, seed))), name, seed)
 
     def lenet(self, name: str, seed: int) -> nn.Module:
         """A LeNet of this run, rebuilt from its artifact."""
         return self._restore(LeNet(), name, seed)
 
     def _restore(self, network: nn.Module, name: str, seed: int) -> nn.Module:
-        folder = self.line.rundir.artifact(name + (f"-seed{seed}" if seed else ""))
+        folder = self._folder(name, seed)
         backbones.load_state(network, load_weights(folder), what=f"the weights in {folder}")
         return network.eval()
+
+    def _folder(self, name: str, seed: int) -> Path:
+        return self.line.rundir.artifact(name + (f"-seed{seed}" if seed else ""))
 
     def eager_int8(self, variant: Variant) -> nn.Module:
         """An eager int8 network of this run, rebuilt from its artifact for torch."""

@@ -6,11 +6,11 @@ from pydantic import BaseModel, ConfigDict
 
 from petiole.errors import UserError, unknown_choice
 
-STAGES = ("scratch", "transfer", "pruning", "demos", "quantization", "lenet")
-"""The chapters in the handout's order: 3.1, 3.2, 3.3, 3.4.2 (demos; static and QAT), 3.4.3."""
+STAGES = ("scratch", "transfer", "pruning", "structured", "demos", "quantization", "lenet")
+"""The chapters in the handout's order: 3.1, 3.2, 3.3 (masks; channels), 3.4.2 (demos; static and QAT), 3.4.3."""
 
 MAX_SEED = 2**31
-NEEDS = {"pruning": "transfer", "quantization": "transfer"}
+NEEDS = {"pruning": "transfer", "structured": "transfer", "quantization": "transfer"}
 
 
 class Effort(BaseModel):
@@ -25,6 +25,7 @@ class Effort(BaseModel):
     transfer_epochs: int = 4
     retrain_first_epochs: int = 2
     retrain_global_epochs: int = 4
+    structured_epochs: int = 2
     photo_qat_epochs: int = 2
     lenet_epochs: int = 10
     lenet_qat_epochs: int = 1
@@ -51,6 +52,7 @@ class LabConfig(BaseModel):
     weights: str | None = None
     offline: bool = False
     amount: float = 0.3
+    macs: float = 0.5
     max_drop: float = 1.0
     seed: int = 0
     seeds: int = 1
@@ -69,6 +71,8 @@ class LabConfig(BaseModel):
         """
         if not 0 < self.amount < 1:
             raise UserError(f"--amount {self.amount:g} is not between 0 and 1: give a share such as 0.3")
+        if not 0 < self.macs < 1:
+            raise UserError(f"--macs {self.macs:g} is not between 0 and 1: give the share that is left, such as 0.5")
         if not 0 <= self.max_drop <= 100:
             raise UserError(f"--max-drop {self.max_drop:g} is out of range: give points of accuracy from 0 to 100")
         if self.seeds < 1:

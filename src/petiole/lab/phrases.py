@@ -12,6 +12,16 @@ STAGES = {
     "CNNScratch": "scratch",
     **dict.fromkeys(("CNNAdapted", "CNNOptimized"), "transfer"),
     **dict.fromkeys(("CNNPrunedF", "CNNPrunedFO", "CNNPrunedG", "CNNPrunedGO"), "pruning"),
+    **dict.fromkeys(
+        (
+            "CNNPrunedF-structured",
+            "CNNPrunedG-structured",
+            "CNNPrunedFO-structured",
+            "CNNPrunedGO-structured",
+            "CNNPrunedGO-structured-static-int8",
+        ),
+        "structured",
+    ),
     **dict.fromkeys(("demo-dtype", "LSTM-dynamic-int8"), "demos"),
     **dict.fromkeys(("CNNOptimized-static-int8", "CNNOptimized-qat-int8"), "quantization"),
     **dict.fromkeys(("LeNet", "LeNet-dynamic-int8", "LeNet-static-int8", "LeNet-qat-int8"), "lenet"),

@@ -28,31 +28,30 @@ def run(bench: Bench, seed: int, result: ChapterResult) -> None:
     optimized = bench.photo_network("CNNOptimized", seed)
     task = bench.photo_task()
     graph = pt2e.export_graph(optimized, bench.backbone.preprocessing.input_shape)
-    calibration, held_out = _calibration(bench, seed)
+    shown, held_out = calibration(bench, seed)
     with result.attempt(FUSED, "quantization", seed, bench.say):
         subject = _subject(bench, FUSED, seed, HOW_FUSED, "torch")
         result.variants.append(bench.line.judge_float(pt2e.fused_float(graph), task, subject, unfused=optimized))
     with result.attempt(STATIC, "quantization", seed, bench.say):
-        mixed = quantize_within(graph, calibration, held_out, max_drop=bench.config.max_drop / 100, say=bench.say)
-        shown = len(calibration)
-        subject = _subject(bench, STATIC, seed, HOW_STATIC + mixed.describe(), "pt2e", shown=shown, mixed=mixed)
+        mixed = quantize_within(graph, shown, held_out, max_drop=bench.config.max_drop / 100, say=bench.say)
+        subject = _subject(bench, STATIC, seed, HOW_STATIC + mixed.describe(), "pt2e", shown=len(shown), mixed=mixed)
         result.variants.append(
             bench.line.judge_pt2e(mixed.graph, optimized, task, subject, float_layers=len(mixed.floating))
         )
-        result.images += len(calibration)
+        result.images += len(shown)
     with result.attempt(QAT, "quantization", seed, bench.say):
-        trained, train = _qat(bench, graph, calibration, seed)
+        trained, train = _qat(bench, graph, shown, seed)
         how = HOW_QAT.format(scales=qat.scales(train))
-        subject = _subject(bench, QAT, seed, how, "pt2e", train, shown=min(qat.CALIBRATION_IMAGES, len(calibration)))
+        subject = _subject(bench, QAT, seed, how, "pt2e", train, shown=min(qat.CALIBRATION_IMAGES, len(shown)))
         result.variants.append(
             bench.line.judge_pt2e(pt2e.convert(trained), optimized, task, subject, trained=trained.state_dict())
         )
         result.images += train.epochs * len(bench.photo_data().train.labels)
     if bench.backbone.name == "resnet18":
-        quantization_eager.run(bench, optimized, calibration, seed, result)
+        quantization_eager.run(bench, optimized, shown, seed, result)
 
 
-def _calibration(bench: Bench, seed: int) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
+def calibration(bench: Bench, seed: int) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
     """A seeded choice of training photos ``(n, C, H, W)``, and the others with their labels: what calibration did not
     see, for deciding whether int8 costs too much. Where there are no others, the same ones."""
     inputs, labels = bench.train_inputs(), bench.photo_data().train.labels
@@ -62,9 +61,9 @@ def _calibration(bench: Bench, seed: int) -> tuple[torch.Tensor, tuple[torch.Ten
     return inputs[order[:count]], (inputs[rest], labels[rest])
 
 
-def _qat(bench: Bench, graph: GraphModule, calibration: torch.Tensor, seed: int) -> tuple[GraphModule, Train]:
+def _qat(bench: Bench, graph: GraphModule, shown: torch.Tensor, seed: int) -> tuple[GraphModule, Train]:
     prepared = pt2e.prepare_qat(graph)
-    pt2e.calibrate(prepared, calibration[: qat.CALIBRATION_IMAGES])
+    pt2e.calibrate(prepared, shown[: qat.CALIBRATION_IMAGES])
     return prepared, qat.train_on_photos(bench, prepared, seed, freeze=pt2e.freeze_observers, name=QAT)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import petiole
 from petiole.bench.machine import describe, peak_memory_bytes
-from petiole.lab import answers, demos, lenet, pruning, quantization, scratch, timing, transfer
+from petiole.lab import answers, demos, lenet, pruning, quantization, scratch, structured, timing, transfer
 from petiole.lab.bench import Bench, ChapterResult
 from petiole.lab.config import NEEDS, LabConfig
 from petiole.lab.setup import basis, set_up, timing_basis
@@ -20,6 +20,7 @@ CHAPTERS: dict[str, Callable[[Bench, int, ChapterResult], None]] = {
     "scratch": scratch.run,
     "transfer": transfer.run,
     "pruning": pruning.run,
+    "structured": structured.run,
     "quantization": quantization.run,
     "lenet": lenet.run,
 }

@@ -22,7 +22,7 @@ from petiole.rundir import RunDir, digest
 from petiole.training.fit import has_bfloat16
 from petiole.variants import AssemblyLine
 
-PHOTO_STAGES = {"scratch", "transfer", "pruning", "quantization"}
+PHOTO_STAGES = {"scratch", "transfer", "pruning", "structured", "quantization"}
 
 
 def set_up(config: LabConfig, rundir: RunDir, say: Say, *, progress: bool) -> Bench:
@@ -96,8 +96,9 @@ def basis(bench: Bench, chapter: str) -> dict[str, Any]:
         "photos": bench.photos.digest if bench.photos else None,
         "backbone": bench.backbone.name,
         "weights": bench.weights.digest,
-        "amount": bench.config.amount if chapter == "pruning" else None,
-        "max_drop": bench.config.max_drop if chapter == "quantization" else None,
+        "amount": bench.config.amount if chapter in ("pruning", "structured") else None,
+        "macs": bench.config.macs if chapter == "structured" else None,
+        "max_drop": bench.config.max_drop if chapter in ("quantization", "structured", "lenet") else None,
     }
     return {
         "petiole": petiole.__version__,

@@ -17,7 +17,7 @@ from petiole.rundir import write_atomic
 from petiole.training.memory import release_freed_memory
 from petiole.variants import REFUSED, Task
 
-TORCH_EAGER = ("CNNOptimized", "CNNPrunedF", "CNNPrunedG")
+TORCH_EAGER = ("CNNOptimized", "CNNPrunedF", "CNNPrunedG", "CNNPrunedG-structured")
 """Photo networks whose eager float time is measured beside the runtimes': the reference, and what masks do to it."""
 BATCH_IMAGES = 32
 """The larger batch that is timed beside single pictures."""

@@ -53,7 +53,7 @@ def _chapters(results: Results, every: Sequence[Group]) -> list[Chapter]:
     def named(*names: str) -> list[Group]:
         return [group for name in names for group in every if group.name == name]
 
-    pruned = [*named(*PRUNED), *(group for group in every if group.name.endswith("-structured"))]
+    pruned = [*named(*PRUNED), *(group for group in every if "-structured" in group.name)]
     known = {"CNNScratch", "CNNAdapted", "CNNOptimized", *PRUNED, *INT8, *LENET}
     others = [group for group in every if group.name not in known and group not in pruned]
     scratch, adapted = named("CNNScratch"), named("CNNAdapted", "CNNOptimized")
@@ -92,7 +92,7 @@ def _chapter(results: Results, anchor: str, title: str, question: str, made: Seq
 
 def _failed(results: Results, anchor: str, names: Iterable[str]) -> list[Block]:
     """The failures that belong to a section, by stage or by variant."""
-    section = {"scratch": "3.1", "transfer": "3.2", "pruning": "3.3", "demos": "3.4.2-demos",
+    section = {"scratch": "3.1", "transfer": "3.2", "pruning": "3.3", "structured": "3.3", "demos": "3.4.2-demos",
                "quantization": "3.4.2", "lenet": "3.4.3"}  # fmt: skip
     rows = [
         shown

@@ -94,7 +94,7 @@ def gates(group: Group) -> str:
 def _gate(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, float) and name in ("sparsity", "pruned"):
+    if isinstance(value, float) and name in ("sparsity", "pruned", "macs_left", "parameters_left"):
         return units.percent(value)
     return f"{value:,}" if isinstance(value, int) else str(value)
 
