@@ -36,7 +36,8 @@ class Flips:
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """Time of one call, in ms. Over several seeds: median ``p50`` and ``p90``, outermost quartiles."""
+    """Time of one call, in ms. Over several seeds: median ``p50`` and ``p90``, outermost quartiles. ``samples`` are the
+    fewest calls that one of them was timed with."""
 
     runtime: str
     batch: int
@@ -45,6 +46,7 @@ class Timing:
     p50_ms: float
     p75_ms: float
     p90_ms: float
+    samples: int = 0
 
     @property
     def setting(self) -> tuple[str, int, int]:
@@ -162,6 +164,7 @@ class Group:
             p50_ms=median(time.p50_ms for time in times),
             p75_ms=max(time.p75_ms for time in times),
             p90_ms=median(time.p90_ms for time in times),
+            samples=min(time.samples for time in times),
         )
 
     def timing(self, runtime: str) -> Timing | None:

@@ -5,12 +5,14 @@ from statistics import fmean
 from typing import Any
 
 from petiole import units
-from petiole.evidence import Group
-from petiole.records import CurvePoint, Results
+from petiole.evidence import Group, Timing
+from petiole.records import CurvePoint, Latency, Results
 from petiole.report.blocks import Table
 
 NONE = "–"
 """A cell that has no value."""
+CALLS_FOR_P90 = 10
+"""Fewer timed calls have no 90th percentile."""
 
 RUNTIMES = {"torch": "eager PyTorch", "openvino": "OpenVINO", "onnxruntime": "ONNX Runtime"}
 
@@ -106,7 +108,14 @@ def _setting(runtime: str, batch: int, threads: int, *, short: bool) -> str:
 
 def _timing(group: Group, setting: tuple[str, int, int]) -> str:
     time = next((each for each in group.timings if each.setting == setting), None)
-    return NONE if time is None else f"{units.ms(time.p50_ms)} / {units.ms(time.p90_ms)}"
+    if time is None:
+        return NONE
+    return f"{units.ms(time.p50_ms)} / {_p90(time)}"
+
+
+def _p90(time: Timing | Latency) -> str:
+    """The 90th percentile, where enough calls were timed to have one."""
+    return units.ms(time.p90_ms) if time.p90_ms > 0 and time.samples >= CALLS_FOR_P90 else NONE
 
 
 def by_class(groups: Sequence[Group]) -> Table | None:
@@ -235,10 +244,8 @@ def latencies(groups: Sequence[Group]) -> Table | None:
                         RUNTIMES.get(time.runtime, time.runtime),
                         str(time.batch),
                         str(time.threads),
-                        *(
-                            units.ms(ms) if ms > 0 else NONE
-                            for ms in (time.p25_ms, time.p50_ms, time.p75_ms, time.p90_ms)
-                        ),
+                        *(units.ms(ms) if ms > 0 else NONE for ms in (time.p25_ms, time.p50_ms, time.p75_ms)),
+                        _p90(time),
                         f"{time.samples:,}",
                     )
                 )
