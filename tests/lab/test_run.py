@@ -4,8 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from petiole import api
+from petiole.deploy.artifact import load_weights
+from petiole.deployed import float_network, read
 from petiole.records import Results, read_results
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
@@ -58,6 +61,19 @@ def test_the_gates_hold_their_figures(run: tuple[Path, Results, list[str]]) -> N
     assert int8.gates["quantized_layers"] == "50/50"
     assert rows["CNNPrunedF-structured-seed0"].gates["macs_left"] < 1
     assert rows["CNNOptimized-static-int8-pt2e-seed0"].file_bytes <= 0.3 * rows["CNNOptimized-seed0"].file_bytes
+
+
+def test_pruned_networks_are_rebuilt_from_their_plan_and_go_on_training(run: tuple[Path, Results, list[str]]) -> None:
+    out, _, _ = run
+    deployed = read(out / "artifacts/CNNPrunedGO-structured")
+    assert deployed.open("torch", threads=2).name == "torch"  # gives what it gave where it was made
+    network = float_network(deployed.card)
+    network.load_state_dict(load_weights(deployed.directory))
+    before = network.get_parameter("conv_stem.weight").detach().clone()
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    network.train()(torch.randn(2, 3, 224, 224)).square().sum().backward()
+    optimizer.step()
+    assert not torch.equal(network.get_parameter("conv_stem.weight"), before)
 
 
 def test_the_run_directory_is_complete(run: tuple[Path, Results, list[str]]) -> None:
