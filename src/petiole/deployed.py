@@ -134,8 +134,8 @@ def float_network(card: Card) -> nn.Module:
     return rebuild(network, torch.zeros(1, *card.preprocessing.input_shape), plan) if plan else network
 
 
-def fastest(deployed: Deployed, *, threads: int, say: Callable[[str], None]) -> Runtime:
-    """Time one input on every runtime that this artifact has, and take the one with the smallest median.
+def fastest(deployed: Deployed, *, threads: int, say: Callable[[str], None], batch: int = 1) -> Runtime:
+    """Time ``batch`` inputs in one call on every runtime that this artifact has; the smallest median is taken.
 
     Raises:
         PetioleError: it runs on none of them; the first one's reason.
@@ -150,13 +150,15 @@ def fastest(deployed: Deployed, *, threads: int, say: Callable[[str], None]) -> 
             errors.append(error)
     if not opened:
         raise errors[0]
-    image = artifact.check_inputs(deployed.card.preprocessing, 1)
+    images = artifact.check_inputs(deployed.card.preprocessing, batch)
     raw_ms = measure(
-        {name: functools.partial(each.run, image) for name, each in opened.items()},
+        {name: functools.partial(each.run, images) for name, each in opened.items()},
         min_samples=30, min_seconds=0.1, rounds=5,
     )  # fmt: skip
     medians_ms = {name: float(np.median(row)) for name, row in raw_ms.items()}
     best = min(medians_ms, key=lambda name: medians_ms[name])
     times = ", ".join(f"{name} {ms:.3g} ms" for name, ms in sorted(medians_ms.items(), key=lambda each: each[1]))
-    say(f"runtime: {best}, the fastest here (median of one picture: {times})")
+    say(
+        f"runtime: {best}, the fastest here (median of {'one picture' if batch == 1 else f'{batch} pictures'}: {times})"
+    )
     return opened[best]

@@ -163,7 +163,7 @@ class AssemblyLine:
         require_all(done, total - float_layers, where=f"{subject.name} (eager)")
 
         def store(directory: Path) -> dict[str, Any]:
-            eager.save_state(network, directory / "state.pth")
+            eager.save_state(network, directory / artifact.STATE)
             return {}
 
         return self._judge(
@@ -267,8 +267,8 @@ def _runtime_gates(
     """
     suffix = GATE_SUFFIX[runtime.name]
     where = f"{subject.name} on {runtime.name}"
-    flips = require_parity(reference.logits, found.logits, reference.labels, int8=subject.is_int8, name=where)
-    gates: dict[str, Any] = {f"parity_flips{suffix}": flips}
+    flips, distance = require_parity(reference.logits, found.logits, reference.labels, int8=subject.is_int8, name=where)
+    gates: dict[str, Any] = {f"parity_flips{suffix}": flips, f"logits_distance{suffix}": float(f"{distance:.2g}")}
     if subject.is_int8:
         layers = runtime.layers()
         if not subject.is_dynamic:

@@ -66,7 +66,7 @@ def _edit(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
     def damage(directory: Path) -> None:
         content = json.loads((directory / "artifact.json").read_text())
         change(content)
-        (directory / "artifact.json").write_text(json.dumps(content))
+        (directory / "artifact.json").write_text(artifact.sealed(content))
 
     return damage
 
@@ -87,6 +87,12 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "no card": (lambda d: (d / "artifact.json").unlink(), "is no artifact"),
     "card cut short": (_truncate("artifact.json"), r"artifact\.json is damaged"),
     "another file": (_edit(lambda c: c.update(format="x")), "does not describe a Petiole artifact"),
+    "one word changed": (
+        lambda d: (d / "artifact.json").write_text(
+            (d / "artifact.json").read_text().replace("from scratch", "pretrained")
+        ),
+        r"artifact\.json is not the file that was made",
+    ),
     "newer version": (_edit(lambda c: c.update(version=99)), "of version 99, and this Petiole reads version 1"),
     "value of a wrong kind": (_edit(lambda c: c.update(classes=3)), r"damaged \(classes: "),
     "model cut short": (_truncate("model.onnx"), r"model\.onnx is not the file that was made"),

@@ -18,7 +18,7 @@ def changed(*pictures: int, logits: torch.Tensor = THERE) -> torch.Tensor:
 
 
 def test_one_picture_may_be_called_differently_and_no_more() -> None:
-    assert require_parity(THERE, changed(3), LABELS, int8=True, name="x") == 1
+    assert require_parity(THERE, changed(3), LABELS, int8=True, name="x")[0] == 1
     assert parity_flips(THERE, changed(3, 4)) == 2
     with pytest.raises(GateError, match="2 of 200 pictures differently"):
         require_parity(THERE, changed(3, 4), LABELS, int8=True, name="x")
@@ -26,7 +26,7 @@ def test_one_picture_may_be_called_differently_and_no_more() -> None:
 
 def test_one_in_a_thousand_of_many() -> None:
     many, labels = THERE.repeat(20, 1), LABELS.repeat(20)
-    assert require_parity(many, changed(0, 1, 2, 3, logits=many), labels, int8=True, name="x") == 4
+    assert require_parity(many, changed(0, 1, 2, 3, logits=many), labels, int8=True, name="x")[0] == 4
     with pytest.raises(GateError, match="5 of 4000"):
         require_parity(many, changed(0, 1, 2, 3, 4, logits=many), labels, int8=True, name="x")
 
@@ -37,14 +37,14 @@ def test_pictures_on_the_fence_may_fall_either_way_but_not_all_the_same_way() ->
     unsure[:6] = 0.5 + 0.05 * (unsure[:6] - 0.5)
     right = LABELS.clone()
     right[[0, 2]] = 1  # the network is wrong about two of them: falling over, they become right
-    assert require_parity(unsure, changed(0, 1, 2, 3, logits=unsure), right, int8=True, name="x") == 4
+    assert require_parity(unsure, changed(0, 1, 2, 3, logits=unsure), right, int8=True, name="x")[0] == 4
     with pytest.raises(AccuracyError, match="is right about 197 of 200 pictures, the network about 200"):
         require_parity(unsure, changed(1, 3, 5, logits=unsure), LABELS, int8=True, name="x")
 
 
 def test_logits_must_agree() -> None:
     shifted = THERE + 0.05 * THERE.std()
-    assert require_parity(THERE, shifted, LABELS, int8=True, name="x") == 0
+    assert require_parity(THERE, shifted, LABELS, int8=True, name="x")[0] == 0
     with pytest.raises(GateError, match=r"differ from the network's by 0\.05 of their spread on average, and 0\.001"):
         require_parity(THERE, shifted, LABELS, int8=False, name="x")
     with pytest.raises(GateError, match="logits of the exported x differ"):

@@ -16,7 +16,7 @@ from petiole import api
 from petiole.data.augment import centre_views, normalize
 from petiole.data.folder import open_photos
 from petiole.deploy import runtimes
-from petiole.deploy.artifact import logits_digest
+from petiole.deploy.artifact import logits_digest, sealed
 from petiole.deploy.parity import AccuracyError, require_parity
 from petiole.deployed import EXACT_INT8, fastest, read
 from petiole.errors import GateError, UserError
@@ -166,7 +166,7 @@ def test_int8_graphs_do_not_run_in_torch(run: Path) -> None:
 def test_a_runtime_that_costs_pictures_is_refused_and_the_other_stays(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def lossy(*logits: torch.Tensor, int8: bool, name: str) -> int:
+    def lossy(*logits: torch.Tensor, int8: bool, name: str) -> tuple[int, float]:
         if "onnxruntime" in name:
             raise AccuracyError(f"the exported {name} is right about 3 of 10 pictures, the network about 5")
         return require_parity(*logits, int8=int8, name=name)
@@ -196,12 +196,12 @@ def test_a_processor_without_exact_int8_is_warned_about(run: Path, monkeypatch: 
 def test_a_network_that_answers_otherwise_here_is_refused(run: Path, tmp_path: Path) -> None:
     copied = Path(shutil.copytree(run / "artifacts/CNNScratch", tmp_path / "other"))
     card = json.loads((copied / "artifact.json").read_text())
-    (copied / "artifact.json").write_text(json.dumps({**card, "logits_digest": "0" * 64}))
+    (copied / "artifact.json").write_text(sealed({**card, "logits_digest": "0" * 64}))
     with pytest.raises(UserError, match="are not those that were written"):
         read(copied)
     card["check_logits"] = [[a + 1, b - 1] for a, b in card["check_logits"]]
     card["logits_digest"] = logits_digest(torch.tensor(card["check_logits"]))
-    (copied / "artifact.json").write_text(json.dumps(card))
+    (copied / "artifact.json").write_text(sealed(card))
     for runtime in ("openvino", "auto"):  # auto tries the others, tells, and gives up
         with pytest.raises(GateError, match="does not give what it gave where it was made"):
             api.predict(copied, ["x.jpg"], runtime=runtime, say=quiet)
@@ -227,7 +227,7 @@ def test_bench_says_when_the_artifact_is_of_another_machine(run: Path, tmp_path:
     copied = Path(shutil.copytree(run / "artifacts" / INT8, tmp_path / "other"))
     card = json.loads((copied / "artifact.json").read_text())
     card["measured_on"]["cpu"] = "Another 3000"
-    (copied / "artifact.json").write_text(json.dumps(card))
+    (copied / "artifact.json").write_text(sealed(card))
     result = api.bench([copied], runtime="openvino", threads=1, samples=4, say=quiet)
     assert result.warnings == (f"{INT8} was made on another machine (Another 3000); the times here are of this one",)
     assert [row.latency.runtime for row in result.rows] == ["openvino"]  # its parent is not beside it

@@ -24,7 +24,9 @@ from petiole.records import Machine, Record
 
 FORMAT = "petiole-artifact"
 VERSION = 1
-MODEL, WEIGHTS, CARD = "model.onnx", "weights.safetensors", "artifact.json"
+MODEL, WEIGHTS, CARD, STATE = "model.onnx", "weights.safetensors", "artifact.json", "state.pth"
+SEAL = "card_sha256"
+"""Key of the card's digest of itself."""
 CHECK_IMAGES = 8
 AGAIN = "copy the whole artifact directory again"
 
@@ -126,7 +128,17 @@ def write_card(directory: Path, **content: Any) -> None:
     """Write ``artifact.json`` with the checksums of every other file of the directory."""
     files = {path.name: sha256(path) for path in sorted(directory.iterdir()) if path.name != CARD}
     card = Card(format=FORMAT, version=VERSION, sha256=files, **content)
-    (directory / CARD).write_text(json.dumps(card.model_dump(mode="json"), indent=1) + "\n", encoding="utf-8")
+    (directory / CARD).write_text(sealed(card.model_dump(mode="json")), encoding="utf-8")
+
+
+def sealed(content: Mapping[str, Any]) -> str:
+    """The text of an ``artifact.json``, with a digest of all that it says."""
+    rest = {key: value for key, value in content.items() if key != SEAL}
+    return json.dumps({**rest, SEAL: _seal(rest)}, indent=1) + "\n"
+
+
+def _seal(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def read_card(directory: Path) -> Card:
@@ -149,6 +161,9 @@ def read_card(directory: Path) -> Card:
             f"{path} is of version {content.get('version')}, and this Petiole reads version {VERSION}: "
             "make it again with petiole lab, or install the Petiole that wrote it"
         )
+    seal = content.pop(SEAL, None)
+    if seal != _seal(content):
+        raise UserError(f"{path} is not the file that was made (its digest differs): {AGAIN}")
     try:
         card = Card.model_validate(content)
     except ValidationError as error:
@@ -159,7 +174,7 @@ def read_card(directory: Path) -> Card:
 
 
 def _verify(directory: Path, card: Card) -> None:
-    for name in {MODEL, WEIGHTS} - set(card.sha256):
+    for name in {MODEL, WEIGHTS, *([STATE] if card.engine == "eager" else [])} - set(card.sha256):
         raise UserError(f"{directory / CARD} names no {name}: {AGAIN}")
     for name, expected in card.sha256.items():
         path = directory / name

@@ -41,14 +41,14 @@ def allowed_pictures(total: int) -> int:
 
 def require_parity(
     torch_logits: torch.Tensor, runtime_logits: torch.Tensor, labels: torch.Tensor, *, int8: bool, name: str
-) -> int:
+) -> tuple[int, float]:
     """The gate: the same accuracy within :func:`allowed_pictures`; no more than one picture, or 1 in 1,000 of large
     splits, called differently for any other reason than that it lay on the fence; and logits within the tolerance.
 
     A picture lies on the fence if the network's own two highest logits are nearer to each other than twice the
     tolerance: rounding may push it either way, and does, in networks that are unsure of many pictures.
 
-    Returns the number of pictures that are called differently.
+    Returns the number of pictures that are called differently, and the distance of the logits.
 
     Raises:
         AccuracyError: the first of the three does not hold, and only that.
@@ -73,4 +73,4 @@ def require_parity(
         raise AccuracyError(
             f"the exported {name} is right about {right[1]} of {total} pictures, the network about {right[0]}"
         )
-    return parity_flips(torch_logits, runtime_logits)
+    return parity_flips(torch_logits, runtime_logits), distance

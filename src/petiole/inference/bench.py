@@ -52,7 +52,7 @@ def bench(
     for name in against:
         if name not in runtimes.NAMES:
             raise unknown_choice("runtime to compare with", name, list(runtimes.NAMES))
-    contestants = _contestants([read(each) for each in directories], runtime, against, threads, say)
+    contestants = _contestants([read(each) for each in directories], runtime, against, threads, batch, say)
     calls = {
         each.label: partial(each.runtime.run, artifact.check_inputs(each.deployed.card.preprocessing, batch))
         for each in contestants
@@ -64,7 +64,7 @@ def bench(
     for each in contestants:
         latency = summarize(raw_ms[each.label], runtime=each.runtime.name, batch=batch, threads=threads)
         speedup = None
-        if each is not reference:
+        if each is not reference and _comparable(each.deployed, reference.deployed):
             ratio, low, high = stats.median_ratio_interval(raw_ms[reference.label], raw_ms[each.label], seed=seed)
             speedup = Speedup(ratio=ratio, low=low, high=high)
         rows.append(
@@ -74,21 +74,41 @@ def bench(
                 speedup=speedup,
             )
         )  # fmt: skip
-    warnings = tuple(dict.fromkeys(warning for each in contestants for warning in _doubts(each.deployed, here.cpu)))
+    told = [warning for each in contestants for warning in _doubts(each.deployed, here.cpu)]
+    told += [
+        f"{each.deployed.card.name} does another job than {reference.deployed.card.name} (other classes or pictures of "
+        "another size): no speed-up is told"
+        for each in contestants
+        if not _comparable(each.deployed, reference.deployed)
+    ]
+    warnings = tuple(dict.fromkeys(told))
     return Benchmark(machine=here, batch=batch, reference=reference.label, rows=rows, warnings=warnings)
 
 
 def _contestants(
-    artifacts: Sequence[Deployed], runtime: str, against: Sequence[str], threads: int, say: Callable[[str], None]
+    artifacts: Sequence[Deployed],
+    runtime: str,
+    against: Sequence[str],
+    threads: int,
+    batch: int,
+    say: Callable[[str], None],
 ) -> list[_Contestant]:
     """The reference first; each pair of artifact and runtime once."""
     found: dict[tuple[Path, str], Runtime] = {}
     reference = _float_parent(artifacts[0])
-    if reference is not None:
+    if reference is None:
+        say(
+            f"{artifacts[0].card.parent} does not lie beside {artifacts[0].directory}: no float network to compare with"
+        )
+    else:
         found[reference.directory, "torch"] = reference.open("torch", threads=threads)
     by_path = {each.directory: each for each in (*artifacts, *([reference] if reference else []))}
     for each in artifacts:
-        opened = fastest(each, threads=threads, say=say) if runtime == AUTO else each.open(runtime, threads=threads)
+        opened = (
+            fastest(each, threads=threads, batch=batch, say=say)
+            if runtime == AUTO
+            else each.open(runtime, threads=threads)
+        )
         found.setdefault((each.directory, opened.name), opened)
         for name in against:
             if (each.directory, name) not in found:
@@ -110,6 +130,14 @@ def _float_parent(deployed: Deployed) -> Deployed | None:
     _, marked, seed = deployed.directory.name.rpartition("-seed")
     beside = deployed.directory.parent / (deployed.card.parent + (f"-seed{seed}" if marked else ""))
     return read(beside) if (beside / artifact.CARD).is_file() else None
+
+
+def _comparable(one: Deployed, other: Deployed) -> bool:
+    """Whether both do the same job: the same classes on pictures of the same size."""
+    return (one.card.classes, one.card.preprocessing.input_shape) == (
+        other.card.classes,
+        other.card.preprocessing.input_shape,
+    )
 
 
 def _doubts(deployed: Deployed, cpu: str) -> list[str]:

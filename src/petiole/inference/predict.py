@@ -67,21 +67,26 @@ def _shown(path: Path) -> str:
 
 
 def named_files(images: Sequence[str]) -> Iterator[Path]:
-    """What ``images`` names; a name without a file stays, so that it becomes a row.
+    """What ``images`` names; a name without a file stays, so that it becomes a row, and so does, at the end, a pattern
+    that matches nothing.
 
     Raises:
         UserError: it names nothing at all.
     """
-    found = False
+    found, unmatched = False, list[Path]()
     for name in images:
         path = Path(name)
         matches = [] if path.exists() else sorted(Path(each) for each in glob.glob(name, recursive=True))
-        for each in matches or ([] if glob.has_magic(name) and not path.exists() else [path]):
+        if not matches and glob.has_magic(name) and not path.exists():
+            unmatched.append(path)
+            continue
+        for each in matches or [path]:
             for file in _pictures_below(each) if each.is_dir() else [each]:
                 found = True
                 yield file
     if not found:
         raise UserError(f"no pictures in {', '.join(images)}: name photos, folders of photos, or a pattern in quotes")
+    yield from unmatched
 
 
 def _pictures_below(folder: Path) -> list[Path]:
@@ -96,7 +101,7 @@ def _load(path: Path, preprocessing: Preprocessing) -> Array | str:
     """The network's input ``(1, C, S, S)`` of a photo file, exactly as it was judged with, or why there is none."""
     try:
         if not path.is_file():
-            return "no such file"
+            return "no file" if path.exists() else f"no {'match' if glob.has_magic(str(path)) else 'such file'}"
         pixels = torch.from_numpy(decode(path.read_bytes(), short_side=preprocessing.decoded_px).copy())
     except UnusableError as error:
         return str(error)

@@ -132,19 +132,17 @@ def _achievements(run: Run, quantized: Sequence[Group]) -> str:
 
 
 def _time(run: Run, quantized: Sequence[Group]) -> str:
-    """Who is faster and who slower on some runtime, always against the float parent on the same one."""
-    found = [(group.label, phrases.changes(run.parent(group), group)) for group in quantized]
-    faster = [label for label, changes in found if "down" in changes]
-    slower = [label for label, changes in found if "up" in changes]
-    words = [
-        *([f"int8 is faster than float on the same runtime for {_named(faster, quantized)}"] if faster else []),
-        *([f"int8 is slower than float on the same runtime for {_named(slower, quantized)}"] if slower else []),
-    ]
-    if words:
-        return listed(words)
-    if not any(changes for _, changes in found):
+    """Who is faster and who slower, runtime by runtime, always against the float parent on the same one."""
+    words = []
+    for runtime, where in phrases.RUNTIMES.items():
+        found = [(group.label, phrases.change_on(runtime, run.parent(group), group)) for group in quantized]
+        for change, told in (("down", "is faster"), ("up", "is slower"), ("unclear", "shows no measurable difference")):
+            labels = [label for label, each in found if each == change]
+            if labels:
+                words.append(f"int8 {told} on {where} for {_named(labels, quantized)}")
+    if not words:
         return "nothing can be said, for no runtime timed both a quantized network and its float parent"
-    return "there is no measurable difference on any runtime"
+    return f"against float on the same runtime, one picture at a time, {listed(words)}"
 
 
 def _named(labels: Sequence[str], of: Sequence[Group]) -> str:

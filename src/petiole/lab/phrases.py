@@ -185,6 +185,17 @@ def across_runtimes(before: Group, after: Group) -> str | None:
     )
 
 
+def change_on(runtime: str, before: Group | None, after: Group) -> Change | None:
+    """How the time of a single picture changed on one runtime; None where it did not time both."""
+    pairs = [
+        (old, new)
+        for new in after.singles
+        for old in (before.timings if before else [])
+        if old.setting == new.setting and new.runtime == runtime
+    ]
+    return latency_change(*pairs[0]) if pairs else None
+
+
 def changes(before: Group | None, after: Group) -> list[Change]:
     """How the time of a single picture changed, on every runtime that both were measured on."""
     return [

@@ -59,6 +59,6 @@ def plan(name: str, engine: str, calibration_images: int, mixed: Mixed | None = 
     if how == "dynamic":
         return {"quantization": {**recipe, "weights": "int8 per tensor", "activations": "int8, scale at run time"}}
     recipe |= {"activations": "uint8 per tensor", "calibration_images": calibration_images}
-    if mixed is not None and mixed.floating:
+    if mixed is not None:
         recipe["mixed"] = mixed.plan()
     return {"quantization": recipe}

@@ -30,9 +30,10 @@ class Mixed:
     judged: int
 
     def describe(self) -> str:
-        """Words for what went back to float, or none."""
+        """Words for what int8 cost, and what went back to float."""
         if not self.floating:
-            return ""
+            cost = f"{self.lost[0]} of {self.judged}" if self.lost[0] > 0 else f"none of {self.judged}"
+            return f" It loses {cost} held-out training pictures, which --max-drop allows: all of it stays in int8."
         return (
             f" All of it in int8 lost {self.lost[0]} of {self.judged} held-out training pictures, more than "
             f"--max-drop allows: {', '.join(self.floating)} went back to float."

@@ -11,6 +11,7 @@ from petiole.report.blocks import Table
 
 NONE = "–"
 """A cell that has no value."""
+DISTANCE = "logits_distance"
 CALLS_FOR_P90 = 10
 """Fewer timed calls have no 90th percentile."""
 
@@ -89,7 +90,10 @@ def gates(group: Group) -> str:
     values: dict[str, dict[str, None]] = {}
     for row in group.rows:
         for name, value in row.gates.items():
-            values.setdefault(name, {})[_gate(name, value)] = None
+            if not name.startswith(DISTANCE):  # told beside the flips
+                distance = row.gates.get(name.replace("parity_flips", DISTANCE)) if "parity" in name else None
+                beside = "" if distance is None else f" (logits {distance:g})"
+                values.setdefault(name, {})[_gate(name, value) + beside] = None
     return "; ".join(f"{name.replace('_', ' ')} {', '.join(each)}" for name, each in values.items()) or NONE
 
 
