@@ -200,8 +200,7 @@ def test_quantization_is_faster_and_smaller_and_not_told_apart_in_accuracy() -> 
     text = told("3.4.2")
     assert "smaller than its float parent's for both quantized networks" in text
     assert "the paired test sees no difference for both quantized networks" in text
-    assert "in time, against float on the same runtime, one picture at a time, int8 is faster on OpenVINO for" in text
-    assert "on OpenVINO for both quantized networks" in text
+    assert "one picture at a time, int8 is faster on OpenVINO for both quantized networks" in text
     assert "2.00 ms instead of 10.0 ms, 5.0x the speed" in text
     assert "2.00 ms on OpenVINO against 20.0 ms for CNNOptimized in eager-mode PyTorch, 10.0x the speed" in text
 

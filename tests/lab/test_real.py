@@ -48,6 +48,7 @@ def test_transfer_beats_scratch_on_real_photos(lite: Results) -> None:
 
 def test_retraining_brings_back_what_pruning_cost(lite: Results) -> None:
     rows = rows_of(lite)
+    assert rows["CNNPrunedGO-structured"].accuracy.correct > rows["CNNPrunedG-structured"].accuracy.correct
     for name in ("CNNPrunedF", "CNNPrunedG"):
         assert rows[f"{name}O"].accuracy.correct > rows[name].accuracy.correct
         # not compared with those just pruned: weights that were zero by chance, and are not masked, come to life

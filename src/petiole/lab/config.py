@@ -15,7 +15,7 @@ NEEDS = {"pruning": "transfer", "structured": "transfer", "quantization": "trans
 
 class Effort(BaseModel):
     """How much of everything: ``epochs`` of training, pictures, and timed calls. ``drawn_photos`` is how many are
-    drawn where there are no photographs."""
+    drawn where there are no photographs; without ``structured_first`` channels leave the whole network only."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -26,6 +26,7 @@ class Effort(BaseModel):
     retrain_first_epochs: int = 2
     retrain_global_epochs: int = 4
     structured_epochs: int = 2
+    structured_first: bool = True
     photo_qat_epochs: int = 2
     lenet_epochs: int = 10
     lenet_qat_epochs: int = 1

@@ -69,7 +69,7 @@ def run(bench: Bench, seed: int, result: ChapterResult) -> None:
     optimized = bench.photo_network(BASELINE, seed)
     traced = trace(optimized, bench.train_inputs()[:2])
     photos = len(bench.photo_data().train.labels)
-    for name in (FIRST, GLOBAL):
+    for name in (FIRST, GLOBAL) if bench.config.effort.structured_first else (GLOBAL,):
         with result.attempt(name, "structured", seed, bench.say):
             pruned = _prune(bench, optimized, traced, name, seed)
             result.variants.append(_judge(bench, optimized, pruned, pruned.raw, name, seed))
