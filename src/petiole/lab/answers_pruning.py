@@ -16,7 +16,7 @@ def pruning(run: Run) -> list[str]:
     """What is gained, each scope, the stored file, the time, convergence, and random against magnitude."""
     pruned = [group for name in NAMES if (group := run.find(name)) is not None]
     if not pruned:
-        return run.missing(*NAMES)
+        return [*_structured(run), *run.missing(*NAMES)]
     return [
         _benefits(run, pruned),
         *_before_and_after(run, "CNNPrunedF", "the first convolution"),

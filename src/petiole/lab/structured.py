@@ -40,8 +40,9 @@ INT8 = "CNNPrunedGO-structured-static-int8"
 POSITIONS = 32
 
 CUT = {
-    FIRST: "{amount:.0%} of the channels of the first convolution removed, the least important ones: those that "
-    "contribute least to the layers behind (their variance times the squared weights there); nothing else changed.",
+    FIRST: "{removed} of the {channels} channels of the first convolution removed ({amount:.0%}, rounded to a multiple "
+    "of 8): those that contribute least to the layers behind (their variance times the squared weights there); nothing "
+    "else changed.",
     GLOBAL: "Channels removed until at most {macs:.0%} of the multiply-accumulates are left: those that contribute "
     "least to the layers behind, over all layers together but the first convolution, counts rounded to multiples of "
     "8; nothing else changed.",
@@ -165,10 +166,14 @@ def _judge(bench: Bench, optimized: nn.Module, pruned: _Pruned, network: nn.Modu
         raise GateError(f"{name} is no smaller than {BASELINE}: {left}")
     parent = BASELINE if train is None else pruned.name
     words = CUT[pruned.name] if train is None else AGAIN
+    (_, first), *_ = prunable(optimized, "first")
     subject = Subject(
         name=name, seed=seed, parent=parent, baseline=None if parent == BASELINE else BASELINE,
         backbone=bench.backbone.name, weights=bench.weights_word, train=train,
-        how=words.format(name=pruned.name, amount=bench.config.amount, macs=bench.config.macs),
+        how=words.format(
+            name=pruned.name, amount=bench.config.amount, macs=bench.config.macs,
+            removed=sum(len(channels) for _, channels in pruned.plan), channels=first.out_channels,
+        ),
         architecture=f"{bench.backbone.name} {digest(pruned.plan)}", plan=_plan(pruned),
     )  # fmt: skip
     return bench.line.judge_float(network, bench.photo_task(), subject, gates=left, profiled=True)

@@ -22,6 +22,8 @@ MEASURED = (
     "are equal.",
     "Time: all networks of the run are timed together in interleaved rounds after a warm-up, so that a drift of "
     "the machine hits all alike (batches of 32: network after network, for together they would not fit into memory). "
+    "Eager PyTorch is timed, one picture at a time, where it is a reference: the networks before and after masks and "
+    "channels, and int8 networks of its own engine; pt2e graphs have no int8 kernels there. "
     "A difference counts only if the boxes from the 25th to the 75th percentile lie apart and the medians differ by "
     "more than the wider box; else there is no measurable difference.",
     "Size: bytes of the file that is deployed. MACs: multiply-accumulates of one input; zeroed weights count, for "
