@@ -17,6 +17,7 @@ NAMES = {
     "scratch": "CNNScratch",
     "transfer": "CNNOptimized",
     "pruning": "CNNPrunedF",
+    "structured": "CNNPrunedF-structured",
     "quantization": "CNNOptimized-qat",
     "lenet": "LeNet",
 }
@@ -70,7 +71,7 @@ def test_a_killed_run_goes_on_with_the_chapter_that_was_not_done(fakes: Fakes, p
     assert not (tmp_path / "results.json").exists()
     fakes.fate.clear()
     results = lab(photos, tmp_path)
-    assert fakes.ran == {"scratch": 1, "transfer": 1, "pruning": 2, "quantization": 1, "lenet": 1}
+    assert fakes.ran == {"scratch": 1, "transfer": 1, "pruning": 2, "structured": 1, "quantization": 1, "lenet": 1}
     assert results.failures == []
     assert [row.name for row in results.variants] == list(NAMES.values())
     assert {stage.name for stage in results.run.stages} == {"set-up", *NAMES, "demos", "timing"}
@@ -86,14 +87,14 @@ def test_another_amount_prunes_again_and_the_old_amount_too(fakes: Fakes, photos
     """Artifacts are overwritten: what was done with 30% must not be taken for done when 50% has been there since."""
     for amount in (0.3, 0.5, 0.3):
         lab(photos, tmp_path, amount=amount)
-    assert fakes.ran == {"scratch": 1, "transfer": 1, "pruning": 3, "quantization": 1, "lenet": 1}
+    assert fakes.ran == {"scratch": 1, "transfer": 1, "pruning": 3, "structured": 3, "quantization": 1, "lenet": 1}
 
 
 def test_other_photos_are_noticed_by_content(fakes: Fakes, tmp_path: Path) -> None:
     drawn = [api.draw(tmp_path / str(seed) / "drawn", count=24, seed=seed) for seed in (0, 1)]
     for each in drawn:
         results = lab(each, tmp_path / "out")
-    assert fakes.ran == {"scratch": 2, "transfer": 2, "pruning": 2, "quantization": 2, "lenet": 1}
+    assert fakes.ran == {"scratch": 2, "transfer": 2, "pruning": 2, "structured": 2, "quantization": 2, "lenet": 1}
     assert results.data.photos is not None
 
 
@@ -104,13 +105,14 @@ def test_a_failed_chapter_keeps_its_rows_and_is_not_built_upon(fakes: Fakes, pho
     assert told == {
         ("transfer", "it did nothing"),
         ("pruning", "not run, since chapter transfer failed"),
+        ("structured", "not run, since chapter transfer failed"),
         ("quantization", "not run, since chapter transfer failed"),
     }
     assert [row.name for row in results.variants] == ["CNNScratch", "CNNOptimized", "LeNet"]
     assert "it did nothing" in (tmp_path / "report.html").read_text(encoding="utf-8")
     fakes.fate.clear()
     assert lab(photos, tmp_path).failures == []
-    assert fakes.ran == {"scratch": 1, "transfer": 2, "pruning": 1, "quantization": 1, "lenet": 1}
+    assert fakes.ran == {"scratch": 1, "transfer": 2, "pruning": 1, "structured": 1, "quantization": 1, "lenet": 1}
 
 
 def test_a_run_does_not_go_on_with_another_source(fakes: Fakes, tmp_path: Path) -> None:
