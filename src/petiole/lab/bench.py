@@ -118,6 +118,13 @@ class Bench:
             self._views["train"] = normalize(centre_views(self.photo_data().train, preprocessing), preprocessing)
         return self._views["train"]
 
+    def refit_inputs(self, seed: int) -> torch.Tensor:
+        """The training photos that pruned layers are refitted on: all, or a seeded choice of many."""
+        inputs, count = self.train_inputs(), self.config.effort.refit_photos
+        if len(inputs) <= count:
+            return inputs
+        return inputs[torch.randperm(len(inputs), generator=torch.Generator().manual_seed(seed))[:count]]
+
     def photo_network(self, name: str, seed: int) -> nn.Module:
         """A network of an earlier chapter, rebuilt from its artifact."""
         return self._restore(float_network(read_card(self._folder(name, seed))), name, seed)

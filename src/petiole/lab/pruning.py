@@ -36,8 +36,6 @@ RETRAINED = (
     "training photos to answer as CNNOptimized does (knowledge distillation), and after every step the pruned weights "
     "were set back to zero; each weight is then set half-way between its refitted and its retrained value."
 )
-REFIT_POSITIONS = 32
-"""Places of each photo that the refit sees. The more photos the better it holds on others (docs/log.md)."""
 
 
 def run(bench: Bench, seed: int, result: ChapterResult) -> None:
@@ -65,6 +63,26 @@ def run(bench: Bench, seed: int, result: ChapterResult) -> None:
     result.curves = _curve(bench, optimized, seed)
 
 
+def refit_masked(
+    bench: Bench, network: nn.Module, unpruned: nn.Module, traced: GraphModule, masks: Masks, seed: int, name: str
+) -> None:
+    """Refit, in place, what masks have left of the convolutions: what masks and removed channels share.
+
+    Raises:
+        GateError: it brought them no nearer to what they answered before.
+    """
+    release_freed_memory()
+    photos = bench.refit_inputs(seed)
+    fitted = refit(network, unpruned, masks, photos, bfloat16=has_bfloat16(), seed=seed, traced=traced)
+    release_freed_memory()
+    if not fitted:
+        return  # linear layers alone use what was pruned: they are only retrained
+    before, after = (fmean(getattr(one, key) for one in fitted) for key in ("error_before", "error_after"))
+    if after >= before:
+        raise GateError(f"refitting {name} changed nothing: mean error {before:.3g} before, {after:.3g} after")
+    bench.say(f"{name}: refitted {len(fitted)} convolutions, mean error {before:.3f} -> {after:.3f}")
+
+
 def _retrain(
     bench: Bench, network: nn.Module, unpruned: nn.Module, traced: GraphModule, masks: Masks, seed: int, name: str,
     epochs: int,
@@ -74,26 +92,8 @@ def _retrain(
     Raises:
         GateError: refitting brought no convolution nearer to what it answered before, or a pruned weight came back.
     """
-    amount, photos, began = bench.config.amount, bench.train_inputs(), time.perf_counter()
-    if bench.config.effort.refit_photos < len(photos):
-        chosen = torch.randperm(len(photos), generator=torch.Generator().manual_seed(seed))
-        photos = photos[chosen[: bench.config.effort.refit_photos]]
-    release_freed_memory()
-    fitted = refit(
-        network,
-        unpruned,
-        masks,
-        photos,
-        positions=REFIT_POSITIONS,
-        bfloat16=has_bfloat16(),
-        seed=seed,
-        traced=traced,
-    )
-    release_freed_memory()
-    before, after = (fmean(getattr(one, key) for one in fitted) for key in ("error_before", "error_after"))
-    if after >= before:
-        raise GateError(f"refitting {name} changed nothing: mean error {before:.3g} before, {after:.3g} after")
-    bench.say(f"{name}: refitted {len(fitted)} of the pruned convolutions, mean error {before:.3f} -> {after:.3f}")
+    amount, began = bench.config.amount, time.perf_counter()
+    refit_masked(bench, network, unpruned, traced, masks, seed, name)
 
     def after_epoch(epoch: int) -> float:
         return require_sparsity(network, masks, amount)

@@ -17,11 +17,12 @@ from petiole.bench.footprint import layer_macs, macs, parameters
 from petiole.errors import GateError
 from petiole.lab import qat, quantization
 from petiole.lab.bench import Bench, ChapterResult
+from petiole.lab.pruning import BASELINE, refit_masked
 from petiole.lab.transfer import retrain
 from petiole.models.backbones import output_layer
 from petiole.pruning.channels import keep_counts, least_important, within_macs
 from petiole.pruning.contribution import contributions
-from petiole.pruning.refit import refit, trace
+from petiole.pruning.refit import trace
 from petiole.pruning.structured import ChannelGroup, Dependencies, Plan
 from petiole.pruning.unstructured import prunable
 from petiole.quantization import pt2e
@@ -29,15 +30,11 @@ from petiole.quantization.mixed import quantize_within
 from petiole.records import Train, Variant
 from petiole.rundir import digest
 from petiole.training.distillation import Distillation
-from petiole.training.fit import has_bfloat16
-from petiole.training.memory import release_freed_memory
 from petiole.variants import Subject
 
-BASELINE = "CNNOptimized"
 FIRST, GLOBAL = "CNNPrunedF-structured", "CNNPrunedG-structured"
 RETRAINED = {FIRST: "CNNPrunedFO-structured", GLOBAL: "CNNPrunedGO-structured"}
 INT8 = "CNNPrunedGO-structured-static-int8"
-POSITIONS = 32
 
 CUT = {
     FIRST: "{removed} of the {channels} channels of the first convolution removed ({amount:.0%}, rounded to a multiple "
@@ -97,28 +94,15 @@ def inner(groups: tuple[ChannelGroup, ...], network: nn.Module) -> tuple[Channel
 
 def _prune(bench: Bench, optimized: nn.Module, traced: GraphModule, name: str, seed: int) -> _Pruned:
     began = time.perf_counter()
-    inputs = bench.train_inputs()
     raw, refitted = copy.deepcopy(optimized), copy.deepcopy(optimized)
-    removed = _choose(bench, refitted, name)
-    example = inputs[:1].contiguous()
-    dependencies = Dependencies(refitted, example)
+    example, (output, _) = bench.train_inputs()[:1].contiguous(), output_layer(optimized)
+    dependencies = Dependencies(refitted, example, protected=[output])
+    removed = _choose(bench, refitted, dependencies.groups, name)
     masks = dependencies.user_masks(removed)
     with torch.no_grad():
         for key, mask in masks.items():
             refitted.get_parameter(key).masked_fill_(~mask, 0.0)
-    release_freed_memory()
-    chosen = inputs[torch.randperm(len(inputs), generator=torch.Generator().manual_seed(seed))]
-    refit(
-        refitted,
-        optimized,
-        masks,
-        chosen[: bench.config.effort.refit_photos] if len(inputs) > bench.config.effort.refit_photos else inputs,
-        positions=POSITIONS,
-        bfloat16=has_bfloat16(),
-        seed=seed,
-        traced=traced,
-    )
-    release_freed_memory()
+    refit_masked(bench, refitted, optimized, traced, masks, seed, RETRAINED[name])
     plan = dependencies.remove(removed)
     Dependencies(raw, example).remove(removed)
     channels = sum(len(each) for _, each in plan)
@@ -126,12 +110,10 @@ def _prune(bench: Bench, optimized: nn.Module, traced: GraphModule, name: str, s
     return _Pruned(name=name, plan=plan, raw=raw, refitted=refitted, seconds=time.perf_counter() - began)
 
 
-def _choose(bench: Bench, network: nn.Module, name: str) -> Mapping[str, list[int]]:
+def _choose(bench: Bench, network: nn.Module, groups: tuple[ChannelGroup, ...], name: str) -> Mapping[str, list[int]]:
     """The channels that leave."""
     inputs, shape = bench.train_inputs(), bench.backbone.preprocessing.input_shape
     (first, _), *_ = prunable(network, "first")
-    output, _ = output_layer(network)
-    groups = Dependencies(network, inputs[:1].contiguous(), protected=[output]).groups
     if name == FIRST:
         groups = tuple(group for group in groups if first in group.makers)
         scores = contributions(network, groups, inputs)

@@ -29,6 +29,8 @@ from petiole.errors import GateError
 from petiole.pruning.least_squares import least_squares, squared_error
 
 CHUNK = 16
+POSITIONS = 32
+"""Places of each photo that are looked at. The more photos the better the fit holds on others (docs/log.md)."""
 KEPT_BYTES = 200_000_000
 """Values of the graph that are larger for all photos together are computed anew for each use."""
 
@@ -49,7 +51,7 @@ def refit(
     masks: Mapping[str, torch.Tensor],
     inputs: torch.Tensor,
     *,
-    positions: int = 64,
+    positions: int = POSITIONS,
     bfloat16: bool = False,
     seed: int = 0,
     traced: GraphModule | None = None,
