@@ -11,10 +11,10 @@ measures it).
 """
 
 import argparse
-import functools
 import statistics
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -29,12 +29,10 @@ from petiole.data.folder import open_photos
 from petiole.deploy import runtimes
 from petiole.deploy.export import OnnxExporter
 from petiole.errors import UserError
-from petiole.lab.structured import inner
+from petiole.lab.channel_choice import behind_first, scorer, share_of_costs
 from petiole.models import backbones
 from petiole.models.weights import find_weights
-from petiole.pruning.channels import least_important, within_macs
-from petiole.pruning.contribution import contributions
-from petiole.pruning.structured import Dependencies
+from petiole.pruning.pruner import ChannelPruner
 from petiole.pruning.unstructured import prunable, prune_weights
 from petiole.quantization import pt2e
 
@@ -56,12 +54,12 @@ def main() -> None:
         for name in options.backbone:
             backbone = backbones.find(name)
             inputs = normalize(centre_views(data.train, backbone.preprocessing), backbone.preprocessing)
-            networks = dict(variants(backbone, inputs.contiguous(), options.macs))
+            networks = dict(variants(backbone, inputs.contiguous(), data.train.labels, options.macs))
             table(name, networks, inputs.contiguous(), Path(folder), threads=threads, samples=options.samples)
 
 
 def variants(
-    backbone: backbones.Backbone, inputs: torch.Tensor, shares: list[float]
+    backbone: backbones.Backbone, inputs: torch.Tensor, labels: torch.Tensor, shares: list[float]
 ) -> Iterator[tuple[str, nn.Module]]:
     """The whole network, one with masks, and one for each share of MACs."""
     try:
@@ -80,15 +78,17 @@ def variants(
         network = whole()
         (first, _), *_ = prunable(network, "first")
         output, _ = backbones.output_layer(network)
-        dependencies = Dependencies(network, inputs[:1], protected=[output])
-        groups = inner(tuple(each for each in dependencies.groups if first not in each.makers), network)
-        scores = contributions(network, groups, inputs)
+        pruner = ChannelPruner(
+            network, inputs[:1], protected=[output], choose=partial(behind_first, network=network, first=first),
+            score=scorer("contribution", inputs, labels, 0),
+            keep=share_of_costs(layer_macs(network, tuple(inputs.shape[1:])), share, "global"),
+        )  # fmt: skip
         try:
-            keep = within_macs(groups, scores, layer_macs(network, tuple(inputs.shape[1:])), share, spread="global")
+            pruner.prune(1.0)
         except UserError as error:
             print(f"{backbone.name}: {error}")
             continue
-        dependencies.remove(least_important(groups, scores, keep))
+        pruner.finish()
         yield f"channels, {share:.0%} of the MACs", network
 
 
@@ -106,7 +106,7 @@ def table(
             sizes[label, kind] = exporter.export(exported, shape, path)
             for runtime in runtimes.OF_FILES:
                 opened = runtimes.of_file(runtime, path, threads=threads)
-                calls[label, kind, runtime] = functools.partial(opened.run, inputs[:1].numpy())
+                calls[label, kind, runtime] = partial(opened.run, inputs[:1].numpy())
     raw_ms = measure(calls, min_samples=samples, min_seconds=1.0, rounds=20)
     whole = networks["whole"]
     for kind in ("float", "int8"):

@@ -58,6 +58,30 @@ def lab(
     macs: Annotated[
         float, typer.Option(help="Share of the multiply-accumulates that structured pruning leaves, between 0 and 1.")
     ] = 0.5,
+    schedule: Annotated[str, typer.Option(help="How pruning goes on step by step: cubic, linear, one-shot.")] = "cubic",
+    prune_steps: Annotated[
+        int | None, typer.Option(help="Steps of pruning, each followed by retraining (2; one-shot has one).")
+    ] = None,
+    importance: Annotated[
+        str, typer.Option(help="Which channels leave first: contribution, random, l1, l2, taylor, bn_scale.")
+    ] = "contribution",
+    spread: Annotated[
+        str,
+        typer.Option(
+            help="How many channels leave where: global (all layers compared), uniform (the same share of each), "
+            "sensitivity (more where less depends on it)."
+        ),
+    ] = "global",
+    reestimate: Annotated[
+        bool, typer.Option("--reestimate", help="Estimate BatchNorm's statistics anew after each step of pruning.")
+    ] = False,
+    study: Annotated[
+        bool,
+        typer.Option(
+            "--study",
+            help="Pruning in depth: accuracy against amount before and after retraining, a control, sensitivities.",
+        ),
+    ] = False,
     max_drop: Annotated[
         float, typer.Option(help="Points of accuracy that static int8 may lose before layers go back to float.")
     ] = 1.0,
@@ -83,7 +107,8 @@ def lab(
     results = api.lab(
         data=data, mnist=mnist, out=out, backbone=backbone, weights=weights, offline=offline, amount=amount,
         seed=seed, seeds=seeds, author=author or [], stages=chosen, profile=profile, count=count, demo_seed=demo_seed,
-        max_drop=max_drop, macs=macs,
+        max_drop=max_drop, macs=macs, schedule=schedule, prune_steps=prune_steps, importance=importance,
+        spread=spread, reestimate=reestimate, study=study,
         say=lambda text: typer.echo(text, err=True),
     )  # fmt: skip
     if as_json:

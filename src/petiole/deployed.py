@@ -125,11 +125,13 @@ def float_network(card: Card) -> nn.Module:
         UserError: the plan is of another network.
     """
     classes = len(card.classes)
+    network: nn.Module
     if card.architecture == "CNNScratch":
-        return CNNScratch(classes).eval()
-    if card.architecture == "LeNet":
-        return LeNet().eval()
-    network = backbones.adapt(backbones.find(card.architecture), None, classes=classes, seed=0).eval()
+        network = CNNScratch(classes).eval()
+    elif card.architecture == "LeNet":
+        network = LeNet().eval()
+    else:
+        network = backbones.adapt(backbones.find(card.architecture), None, classes=classes, seed=0).eval()
     plan = card.plan.get("pruning", {}).get("channels", [])
     return rebuild(network, torch.zeros(1, *card.preprocessing.input_shape), plan) if plan else network
 

@@ -4,7 +4,7 @@ Tables show and answers tell nothing beyond this file. A change is ``"up"``, ``"
 what is unclear is never called a gain, a loss, or a proof that two networks are equal.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Literal
@@ -54,6 +54,17 @@ class Timing:
         return self.runtime, self.batch, self.threads
 
 
+def mean_interval(corrects: Sequence[int], total: int) -> tuple[float, float, float]:
+    """Mean accuracy over seeds that share ``total`` test pictures, and its 95% interval: Wilson's for one seed; for
+    several, what covers both Wilson's of their mean (few pictures) and Student's t over them (few trainings)."""
+    values = [correct / total for correct in corrects]
+    mean, least, most = stats.mean_t_interval(values)
+    low, high = stats.wilson(round(mean * total), total)
+    if least is None or most is None:
+        return mean, low, high
+    return mean, min(low, max(0.0, least)), max(high, min(1.0, most))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Group:
     """One variant and engine with the rows of all its seeds."""
@@ -93,8 +104,8 @@ class Group:
         (few pictures) and Student's t over the seeds (few trainings)."""
         if len(self.rows) == 1:
             return self.first.accuracy.ci95
-        (low, high), (least, most) = self.pictures_interval, self.seeds_interval
-        return min(low, least), max(high, most)
+        _, low, high = mean_interval([row.accuracy.correct for row in self.rows], self.total)
+        return low, high
 
     @property
     def seeds_interval(self) -> tuple[float, float]:

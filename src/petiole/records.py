@@ -203,7 +203,10 @@ class Run(Record):
 
 
 class CurvePoint(Record):
-    """Accuracy on the test split against pruning amount, before any retraining."""
+    """Accuracy on the test split against pruning amount, before retraining, or after it if ``retrained``.
+
+    ``amount`` is the share of the weights (channels: of the multiply-accumulates) that is removed; ``control`` is the
+    unpruned network, retrained as long."""
 
     method: str
     scope: str
@@ -212,6 +215,24 @@ class CurvePoint(Record):
     sparsity: float
     correct: int
     total: int
+    retrained: bool = False
+
+
+class Sensitivity(Record):
+    """What it costs that one layer or group of channels loses some, on training pictures that chose nothing.
+    ``removed`` 0: nothing could be."""
+
+    name: str
+    kind: str
+    seed: int
+    asked: float
+    removed: int
+    of: int
+    correct: int
+    total: int
+    loss: float
+    correct_before: int
+    loss_before: float
 
 
 class Answer(Record):
@@ -241,6 +262,7 @@ class Results(Record):
     variants: list[Variant] = []
     demos: dict[str, Any] = {}
     curves: list[CurvePoint] = []
+    sensitivities: list[Sensitivity] = []
     answers: list[Answer] = []
     failures: list[Failure] = []
 

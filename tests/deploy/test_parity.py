@@ -38,6 +38,9 @@ def test_pictures_on_the_fence_may_fall_either_way_but_not_all_the_same_way() ->
     right = LABELS.clone()
     right[[0, 2]] = 1  # the network is wrong about two of them: falling over, they become right
     assert require_parity(unsure, changed(0, 1, 2, 3, logits=unsure), right, int8=True, name="x")[0] == 4
+    wrong = LABELS.clone()
+    wrong[[0, 2, 4]] = 1
+    assert require_parity(unsure, changed(0, 2, 4, logits=unsure), wrong, int8=True, name="x")[0] == 3, "3 more right"
     with pytest.raises(AccuracyError, match="is right about 197 of 200 pictures, the network about 200"):
         require_parity(unsure, changed(1, 3, 5, logits=unsure), LABELS, int8=True, name="x")
 

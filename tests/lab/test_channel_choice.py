@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from petiole.lab.structured import inner
+from petiole.lab.channel_choice import inner
 from petiole.models import backbones
 from petiole.models.lenet import LeNet
 from petiole.pruning.structured import Dependencies

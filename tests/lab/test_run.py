@@ -1,10 +1,13 @@
 """The whole lab on a few drawn photos and the embedded digits: every variant, every gate, and resuming."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from petiole import api
 from petiole.deploy.artifact import load_weights
@@ -14,8 +17,9 @@ from petiole.records import Results, read_results
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 
 FLOAT = ["CNNScratch", "CNNAdapted", "CNNOptimized", "CNNPrunedF", "CNNPrunedFO", "CNNPrunedG", "CNNPrunedGO"]
+MAGNITUDE = ["CNNPrunedF-magnitude", "CNNPrunedFO-magnitude", "CNNPrunedG-magnitude", "CNNPrunedGO-magnitude"]
 STRUCTURED = [
-    "CNNPrunedG-structured", "CNNPrunedGO-structured", "CNNPrunedGO-structured-static-int8",
+    "CNNPrunedG-structured", "CNNPrunedGO-structured", "CNNPrunedGO-structured-static-int8", "LeNet-structured",
 ]  # fmt: skip
 INT8 = ["CNNOptimized-static-int8", "CNNOptimized-qat-int8", "LeNet-static-int8", "LeNet-qat-int8"]
 
@@ -38,7 +42,7 @@ def test_every_variant_has_a_row_and_nothing_failed(run: tuple[Path, Results, li
     _, results, _ = run
     assert results.failures == []
     names = {variant.name for variant in results.variants}
-    assert names >= {*FLOAT, *STRUCTURED, *INT8, "LeNet", "LeNet-dynamic-int8", "CNNOptimized-fused"}
+    assert names >= {*FLOAT, *MAGNITUDE, *STRUCTURED, *INT8, "LeNet", "LeNet-dynamic-int8", "CNNOptimized-fused"}
     assert results.data.photos is not None
     assert results.data.photos.synthetic
 
@@ -58,6 +62,7 @@ def test_the_gates_hold_their_figures(run: tuple[Path, Results, list[str]]) -> N
     assert structured.gates["macs_left"] == pytest.approx(structured.macs / rows["CNNOptimized-seed0"].macs, abs=1e-6)
     assert structured.file_bytes < 0.6 * rows["CNNOptimized-seed0"].file_bytes
     assert int8.gates["quantized_layers"] == "50/50"
+    assert 0.15 < rows["LeNet-structured-seed0"].gates["parameters_left"] <= 0.25
     assert rows["CNNOptimized-static-int8-pt2e-seed0"].file_bytes <= 0.3 * rows["CNNOptimized-seed0"].file_bytes
 
 
@@ -67,11 +72,23 @@ def test_pruned_networks_are_rebuilt_from_their_plan_and_go_on_training(run: tup
     assert deployed.open("torch", threads=2).name == "torch"  # gives what it gave where it was made
     network = float_network(deployed.card)
     network.load_state_dict(load_weights(deployed.directory))
+    lenet = read(out / "artifacts/LeNet-structured")
+    assert lenet.open("torch", threads=2).name == "torch"
     before = network.get_parameter("conv_stem.weight").detach().clone()
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
     network.train()(torch.randn(2, 3, 224, 224)).square().sum().backward()
     optimizer.step()
     assert not torch.equal(network.get_parameter("conv_stem.weight"), before)
+
+
+def test_a_pruned_artifact_is_rebuilt_in_a_fresh_process(run: tuple[Path, Results, list[str]], tmp_path: Path) -> None:
+    """On torch the network is cut again as its plan says; the check of its answers has passed when there is a row."""
+    Image.new("RGB", (300, 240), "olive").save(tmp_path / "photo.jpg")
+    artifact = run[0] / "artifacts/CNNPrunedGO-structured"
+    command = ["predict", str(artifact), str(tmp_path / "photo.jpg"), "--runtime", "torch", "--json"]
+    done = subprocess.run([sys.executable, "-m", "petiole", *command], capture_output=True, text=True, check=True)
+    (row,) = json.loads(done.stdout)["rows"]
+    assert row["label"] in ("ants", "bees")
 
 
 def test_the_run_directory_is_complete(run: tuple[Path, Results, list[str]]) -> None:

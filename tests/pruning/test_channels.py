@@ -1,10 +1,12 @@
 """Channel counts and MACs against sums done by hand."""
 
+from functools import partial
+
 import pytest
 import torch
 
 from petiole.errors import GateError, UserError
-from petiole.pruning.channels import keep_counts, least_important, remaining_macs, within_macs
+from petiole.pruning.channels import keep_by_damage, keep_counts, least_important, remaining, within
 from petiole.pruning.structured import ChannelGroup
 
 A = ChannelGroup(name="a", channels=32, makers=("a",), users=("b",))
@@ -33,25 +35,39 @@ def test_small_groups_stay_whole() -> None:
 
 def test_macs_fall_with_outputs_and_inputs() -> None:
     """a: 1/2; b: 1/2 of its inputs and 1/2 of its outputs; c: 1/2."""
-    assert remaining_macs([A, B], {"a": 16, "b": 8}, MACS) == 16_000 + 16_000 + 2_000
+    assert remaining([A, B], {"a": 16, "b": 8}, MACS) == 16_000 + 16_000 + 2_000
 
 
 def test_the_largest_counts_within_the_target() -> None:
     """With 24 of a's and 8 of b's: 24,000 + 64,000 * 3/8 + 2,000 = 50,000 of 100,000."""
-    assert within_macs([A, B], SCORES, MACS, 0.5, multiple=8) == {"a": 24, "b": 8}
-    assert within_macs([A, B], SCORES, MACS, 0.999, multiple=1) == {"a": 31, "b": 16}
+    assert within([A, B], MACS, 0.5, partial(keep_counts, [A, B], SCORES)) == {"a": 24, "b": 8}
+    assert within([A, B], MACS, 0.999, partial(keep_counts, [A, B], SCORES, multiple=1)) == {"a": 31, "b": 16}
 
 
 def test_targets_that_cannot_be_met_are_told() -> None:
-    with pytest.raises(UserError, match=r"0\.1 cannot be reached: with the fewest channels 0\.18"):
-        within_macs([A, B], SCORES, MACS, 0.1)
-    with pytest.raises(UserError, match="not between 0 and 1"):
-        within_macs([A, B], SCORES, MACS, 1.5)
+    counts = partial(keep_counts, [A, B], SCORES)
+    with pytest.raises(UserError, match=r"--macs 0\.1 cannot be reached: with the fewest channels 0\.18"):
+        within([A, B], MACS, 0.1, counts)
+    with pytest.raises(UserError, match=r"--weights 1\.5 is not between 0 and 1"):
+        within([A, B], MACS, 1.5, counts, option="--weights")
     with pytest.raises(UserError, match="spread"):
-        keep_counts([A], SCORES, 0.5, spread="even")  # type: ignore[arg-type]
+        keep_counts([A], SCORES, 0.5, spread="even")
 
 
 def test_the_least_important_leave() -> None:
     assert least_important([A, B], SCORES, {"a": 30, "b": 16}) == {"a": [0, 1]}
     with pytest.raises(GateError, match="no channel would leave"):
         least_important([A, B], SCORES, {"a": 32, "b": 16})
+
+
+def test_channels_leave_where_they_do_least_damage() -> None:
+    """At a quarter of the worst damage (1 of 4): all of a's half may leave, an eighth of b's 16 (two channels)."""
+    damage = {"a": [(0.25, 0.5), (0.5, 1.0)], "b": [(0.5, 4.0)]}
+    assert keep_by_damage([A, B], damage, 0.25, multiple=1) == {"a": 16, "b": 14}
+    assert keep_by_damage([A, B], damage, 1.0, multiple=1) == {"a": 16, "b": 8}
+    assert keep_by_damage([A, B], {"a": [(0.5, 1.0)]}, 1.0) == {"a": 16, "b": 16}, "what was not measured stays"
+
+
+def test_damage_never_falls_with_what_is_removed() -> None:
+    """Removing half hurt less than removing a quarter: by chance, so a quarter counts as the worse."""
+    assert keep_by_damage([A], {"a": [(0.25, 2.0), (0.5, 1.0)]}, 0.5, multiple=1) == {"a": 28}

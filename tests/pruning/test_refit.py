@@ -41,12 +41,14 @@ def test_what_was_constant_goes_into_the_bias_or_the_mean(holder: str) -> None:
     mask = torch.tensor([1.0, 0.0]).view(1, 2, 1, 1)
     network.get_parameter("0.weight").mul_(mask)
     first = torch.randn(4, 1, 6, 6, generator=torch.Generator().manual_seed(0))
-    (done,) = refit(network, unpruned, {"0.weight": mask}, torch.cat([first, torch.ones_like(first)], 1))
+    pictures = torch.cat([first, torch.ones_like(first)], 1)
+    (done,) = refit(network, unpruned, {"0.weight": mask}, pictures)
     assert done.error_before > 0.5
     if holder == "none":
         assert done.error_after > 0.5
         return
     assert done.error_after < 1e-5
+    refit(network, unpruned, {"0.weight": mask}, pictures)  # the next step of a schedule: the same constant, not twice
     assert network.get_parameter("0.weight").flatten().tolist() == pytest.approx([2.0, 0.0], abs=1e-4)
     if holder == "bias":
         assert network.get_parameter("0.bias").item() == pytest.approx(3.5, abs=1e-4)

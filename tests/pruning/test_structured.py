@@ -10,7 +10,8 @@ from petiole.errors import GateError, UserError
 from petiole.models import backbones
 from petiole.models.lenet import LeNet
 from petiole.models.scratch import CNNScratch
-from petiole.pruning.structured import Dependencies, Importance, rebuild
+from petiole.pruning.choices import Importance
+from petiole.pruning.structured import Dependencies, rebuild
 
 EXAMPLE = torch.zeros(1, 3, 8, 8)
 

@@ -42,8 +42,8 @@ def allowed_pictures(total: int) -> int:
 def require_parity(
     torch_logits: torch.Tensor, runtime_logits: torch.Tensor, labels: torch.Tensor, *, int8: bool, name: str
 ) -> tuple[int, float]:
-    """The gate: the same accuracy within :func:`allowed_pictures`; no more than one picture, or 1 in 1,000 of large
-    splits, called differently for any other reason than that it lay on the fence; and logits within the tolerance.
+    """The gate: right about at most :func:`allowed_pictures` fewer pictures; no more than one picture, or 1 in 1,000 of
+    large splits, called differently for any other reason than that it lay on the fence; logits within the tolerance.
 
     A picture lies on the fence if the network's own two highest logits are nearer to each other than twice the
     tolerance: rounding may push it either way, and does, in networks that are unsure of many pictures.
@@ -69,7 +69,7 @@ def require_parity(
     if plain > allowed:
         raise GateError(f"the exported {name} calls {plain} of {total} pictures differently from the network")
     right = [int((predicted == labels).sum()) for predicted in (there, here)]
-    if abs(right[0] - right[1]) > allowed_pictures(total):
+    if right[0] - right[1] > allowed_pictures(total):
         raise AccuracyError(
             f"the exported {name} is right about {right[1]} of {total} pictures, the network about {right[0]}"
         )

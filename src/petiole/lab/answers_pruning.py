@@ -3,7 +3,7 @@
 from statistics import fmean
 
 from petiole import stats, units
-from petiole.evidence import Group, accuracy_change
+from petiole.evidence import Group, accuracy_change, mean_interval
 from petiole.lab import phrases
 from petiole.lab.phrases import Run, listed
 from petiole.records import CurvePoint, Results
@@ -25,6 +25,8 @@ def pruning(run: Run) -> list[str]:
         *_time(run, pruned),
         *_converged(pruned),
         *_curve(run.results),
+        *_magnitude(run),
+        *_control(run.results),
         *_structured(run),
         *run.missing(*NAMES),
     ]
@@ -164,7 +166,7 @@ def _converged(pruned: list[Group]) -> list[str]:
 
 def _curve(results: Results) -> list[str]:
     """Random against magnitude at the run's amount, over the whole network, before retraining."""
-    points = [point for point in results.curves if point.scope == "global"]
+    points = [point for point in results.curves if point.scope == "global" and not point.retrained]
     if not points:
         return []
     amount = min((point.amount for point in points), key=lambda each: abs(each - results.run.amount))
@@ -187,6 +189,39 @@ def _curve(results: Results) -> list[str]:
     if low_r > high_m:
         return [f"{figures}: here, random removal does less harm."]
     return [f"{figures}; the intervals overlap, so this run does not tell the two apart at that amount."]
+
+
+def _magnitude(run: Run) -> list[str]:
+    """The smallest weights instead of random ones, before and after retraining."""
+    parts = []
+    for random, magnitude in (("CNNPrunedFO", "CNNPrunedFO-magnitude"), ("CNNPrunedGO", "CNNPrunedGO-magnitude")):
+        one, other = run.find(random), run.find(magnitude)
+        if one is None or other is None:
+            continue
+        apart = {
+            "unclear": "their intervals overlap",
+            "up": "its interval lies wholly above",
+            "down": "its interval lies wholly below",
+        }[accuracy_change(one, other)]
+        parts.append(
+            f"{other.name} reaches {phrases.accuracy(other)}, {one.name} {units.percent(one.accuracy)} ({apart})"
+        )
+    if not parts:
+        return []
+    return [f"With the smallest weights removed instead of random ones, and retrained alike, {listed(parts)}."]
+
+
+def _control(results: Results) -> list[str]:
+    """Whether retraining alone, without pruning, would have brought as much."""
+    points = [point for point in results.curves if point.method == "control"]
+    if not points:
+        return []
+    value, low, high = mean_interval([point.correct for point in points], points[0].total)
+    return [
+        f"The control, CNNOptimized retrained as long and with the same teacher but not pruned, reaches "
+        f"{units.percent(value)} ({units.interval(low, high)}): a retrained network that is no better owes nothing to "
+        "being pruned."
+    ]
 
 
 def _structured(run: Run) -> list[str]:

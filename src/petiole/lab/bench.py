@@ -23,7 +23,7 @@ from petiole.models.weights import Weights
 from petiole.preprocessing import DIGITS, SMALL
 from petiole.progress import Say, bar
 from petiole.quantization import eager
-from petiole.records import CurvePoint, Epoch, Failure, Variant
+from petiole.records import CurvePoint, Epoch, Failure, Sensitivity, Variant
 from petiole.training.fit import TrainingError
 from petiole.variants import AssemblyLine, Task
 
@@ -33,6 +33,7 @@ class ChapterResult(BaseModel):
 
     variants: list[Variant] = Field(default_factory=list)
     curves: list[CurvePoint] = Field(default_factory=list)
+    sensitivities: list[Sensitivity] = Field(default_factory=list)
     failures: list[Failure] = Field(default_factory=list)
     demos: dict[str, Any] = Field(default_factory=dict)
     images: int = 0
@@ -50,6 +51,7 @@ class ChapterResult(BaseModel):
         """Take in another chapter's rows."""
         self.variants += other.variants
         self.curves += other.curves
+        self.sensitivities += other.sensitivities
         self.failures += other.failures
 
 

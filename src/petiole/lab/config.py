@@ -1,10 +1,12 @@
 """What a run of the lab may be told, validated before anything starts."""
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from petiole.errors import UserError, unknown_choice
+from petiole.pruning.choices import IMPORTANCES, SCHEDULES, SPREADS
 
 STAGES = ("scratch", "transfer", "pruning", "structured", "demos", "quantization", "lenet")
 """The chapters in the handout's order: 3.1, 3.2, 3.3 (masks; channels), 3.4.2 (demos; static and QAT), 3.4.3."""
@@ -27,9 +29,12 @@ class Effort(BaseModel):
     retrain_global_epochs: int = 4
     structured_epochs: int = 2
     structured_first: bool = True
+    structured_qat: bool = True
+    prune_steps: int = 2
     photo_qat_epochs: int = 2
     lenet_epochs: int = 10
     lenet_qat_epochs: int = 1
+    lenet_prune_epochs: int = 3
     calibration_images: int = 128
     latency_samples: int = 200
     latency_seconds: float = 1.0
@@ -38,7 +43,9 @@ class Effort(BaseModel):
     batch_seconds: float = 0.2
     drawn_photos: int = 398
     refit_photos: int = 256
-    curve_amounts: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+    study_amounts: tuple[float, ...] = (0.3, 0.5, 0.7, 0.9)
+    sensitivity_amounts: tuple[float, ...] = (0.25, 0.5, 0.75)
+    curve_amounts: tuple[float, ...] = (0.1, 0.3, 0.5, 0.7, 0.9)
 
 
 class LabConfig(BaseModel):
@@ -54,6 +61,12 @@ class LabConfig(BaseModel):
     offline: bool = False
     amount: float = 0.3
     macs: float = 0.5
+    schedule: str = "cubic"
+    prune_steps: int | None = None
+    importance: str = "contribution"
+    spread: str = "global"
+    reestimate: bool = False
+    study: bool = False
     max_drop: float = 1.0
     seed: int = 0
     seeds: int = 1
@@ -63,6 +76,12 @@ class LabConfig(BaseModel):
     demo_seed: int = 123
     profile: str = "lab"
     effort: Effort = Effort()
+
+    def pruning_choices(self) -> dict[str, Any]:
+        """What the chapters of pruning depend on."""
+        return self.model_dump(
+            include={"amount", "schedule", "prune_steps", "importance", "spread", "reestimate", "study"}
+        )
 
     def checked(self) -> "LabConfig":
         """The same configuration with stages in order and those they need added.
@@ -74,6 +93,8 @@ class LabConfig(BaseModel):
             raise UserError(f"--amount {self.amount:g} is not between 0 and 1: give a share such as 0.3")
         if not 0 < self.macs < 1:
             raise UserError(f"--macs {self.macs:g} is not between 0 and 1: give the share that is left, such as 0.5")
+        if self.prune_steps is not None and self.prune_steps < 1:
+            raise UserError(f"--prune-steps {self.prune_steps} is too few: give 1 or more")
         if not 0 <= self.max_drop <= 100:
             raise UserError(f"--max-drop {self.max_drop:g} is out of range: give points of accuracy from 0 to 100")
         if self.seeds < 1:
@@ -83,8 +104,14 @@ class LabConfig(BaseModel):
                 raise UserError(f"--{name} {value} is out of range: give a whole number from 0 to {MAX_SEED - 1}")
         if self.count is not None and self.count < 20:
             raise UserError(f"--count {self.count} is too few pictures to train on: give 20 or more")
-        for stage in self.stages:
-            if stage not in STAGES:
-                raise unknown_choice("stage", stage, list(STAGES))
+        chosen: list[tuple[str, str, tuple[str, ...]]] = [
+            ("schedule", self.schedule, SCHEDULES),
+            ("importance", self.importance, IMPORTANCES),
+            ("spread", self.spread, SPREADS),
+            *(("stage", stage, STAGES) for stage in self.stages),
+        ]
+        for what, given, choices in chosen:
+            if given not in choices:
+                raise unknown_choice(what, given, list(choices))
         wanted = set(self.stages) | {NEEDS[stage] for stage in self.stages if stage in NEEDS}
         return self.model_copy(update={"stages": tuple(stage for stage in STAGES if stage in wanted)})

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from petiole.data.augment import TensorBatches, normalize
-from petiole.lab import qat
+from petiole.lab import lenet_structured, qat
 from petiole.lab.bench import Bench, ChapterResult
 from petiole.models.lenet import LeNet
 from petiole.preprocessing import DIGITS
@@ -48,6 +48,11 @@ def run(bench: Bench, seed: int, result: ChapterResult) -> None:
         train = fit(network, batches, config, on_epoch=on_epoch)
     subject = _subject("LeNet", seed, "torch", train, None)
     result.variants.append(bench.line.judge_float(network, bench.digit_task(), subject))
+    with result.attempt(lenet_structured.NAME, "lenet", seed, bench.say):
+        shown = calibration(batches, seed), batches.labels[_order(batches, seed)[:CALIBRATION_DIGITS]]
+        pruned = lenet_structured.judge(bench, network, batches, shown, seed)
+        result.variants.append(pruned)
+        result.images += len(batches) * (pruned.train.epochs if pruned.train else 0)
     _eager(bench, network, batches, seed, result)
     _pt2e(bench, network, batches, seed, result)
     result.images += len(batches) * (train.epochs + 2 * effort.lenet_qat_epochs)
@@ -55,14 +60,16 @@ def run(bench: Bench, seed: int, result: ChapterResult) -> None:
 
 def calibration(batches: TensorBatches, seed: int) -> torch.Tensor:
     """A seeded choice of training digits of all kinds, ``(n, 1, 32, 32)``: files may be sorted by class."""
-    order = torch.randperm(len(batches), generator=torch.Generator().manual_seed(seed))
-    return normalize(batches.images[order[:CALIBRATION_DIGITS]], DIGITS)
+    return normalize(batches.images[_order(batches, seed)[:CALIBRATION_DIGITS]], DIGITS)
+
+
+def _order(batches: TensorBatches, seed: int) -> torch.Tensor:
+    return torch.randperm(len(batches), generator=torch.Generator().manual_seed(seed))
 
 
 def _held_out(batches: TensorBatches, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Other training digits than :func:`calibration` shows, with their labels: what int8 costs is judged on them."""
-    order = torch.randperm(len(batches), generator=torch.Generator().manual_seed(seed))
-    chosen = order[CALIBRATION_DIGITS : CALIBRATION_DIGITS + HELD_OUT_DIGITS]
+    chosen = _order(batches, seed)[CALIBRATION_DIGITS : CALIBRATION_DIGITS + HELD_OUT_DIGITS]
     return normalize(batches.images[chosen], DIGITS), batches.labels[chosen]
 
 

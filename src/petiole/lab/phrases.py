@@ -11,7 +11,7 @@ RUNTIMES = {"torch": "eager-mode PyTorch", "openvino": "OpenVINO", "onnxruntime"
 STAGES = {
     "CNNScratch": "scratch",
     **dict.fromkeys(("CNNAdapted", "CNNOptimized"), "transfer"),
-    **dict.fromkeys(("CNNPrunedF", "CNNPrunedFO", "CNNPrunedG", "CNNPrunedGO"), "pruning"),
+    **{f"CNNPruned{which}{how}": "pruning" for how in ("", "-magnitude") for which in ("F", "FO", "G", "GO")},
     **dict.fromkeys(
         (
             "CNNPrunedF-structured",
@@ -19,12 +19,15 @@ STAGES = {
             "CNNPrunedFO-structured",
             "CNNPrunedGO-structured",
             "CNNPrunedGO-structured-static-int8",
+            "CNNPrunedGO-structured-qat-int8",
         ),
         "structured",
     ),
     **dict.fromkeys(("demo-dtype", "LSTM-dynamic-int8"), "demos"),
     **dict.fromkeys(("CNNOptimized-static-int8", "CNNOptimized-qat-int8"), "quantization"),
-    **dict.fromkeys(("LeNet", "LeNet-dynamic-int8", "LeNet-static-int8", "LeNet-qat-int8"), "lenet"),
+    **dict.fromkeys(
+        ("LeNet", "LeNet-structured", "LeNet-dynamic-int8", "LeNet-static-int8", "LeNet-qat-int8"), "lenet"
+    ),
 }
 """Which stage of the lab makes a variant: a stage that fails is a row of ``failures`` under its own name."""
 

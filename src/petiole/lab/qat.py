@@ -9,6 +9,7 @@ from petiole.lab.bench import Bench
 from petiole.lab.transfer import CHUNK_IMAGES, training_views
 from petiole.quantization.mixed import Mixed
 from petiole.records import Train
+from petiole.training.distillation import Objective
 from petiole.training.fit import Batches, FitConfig, Hooks, fit
 from petiole.training.memory import release_freed_memory
 
@@ -24,9 +25,11 @@ def train_prepared(
     *,
     freeze: Callable[[nn.Module], None],
     name: str,
+    objective: Objective | None = None,
 ) -> Train:
     """Train a prepared network in place; ``freeze`` fixes its scales for the last of several epochs
-    (Krishnamoorthi 2018, "Quantizing deep convolutional networks for efficient inference", section 3.2.4)."""
+    (Krishnamoorthi 2018, "Quantizing deep convolutional networks for efficient inference", section 3.2.4).
+    ``objective`` is what is minimized, if it is not cross-entropy."""
 
     def before_epoch(epoch: int) -> None:
         if epoch == config.epochs > 1:
@@ -34,17 +37,20 @@ def train_prepared(
 
     release_freed_memory()
     with bench.training(name, config.epochs) as on_epoch:
-        return fit(prepared, batches, config, hooks=Hooks(before_epoch=before_epoch), on_epoch=on_epoch)
+        return fit(
+            prepared, batches, config, objective=objective, hooks=Hooks(before_epoch=before_epoch), on_epoch=on_epoch
+        )
 
 
 def train_on_photos(
-    bench: Bench, prepared: nn.Module, seed: int, *, freeze: Callable[[nn.Module], None], name: str
-) -> Train:
+    bench: Bench, prepared: nn.Module, seed: int, *, freeze: Callable[[nn.Module], None], name: str,
+    objective: Objective | None = None,
+) -> Train:  # fmt: skip
     """:func:`train_prepared` on the training photos, with the one recipe of both engines, BatchNorm folded or held."""
     config = FitConfig(
         epochs=bench.config.effort.photo_qat_epochs, lr=2e-5, weight_decay=0.0, chunk_images=CHUNK_IMAGES, seed=seed
     )
-    return train_prepared(bench, prepared, training_views(bench), config, freeze=freeze, name=name)
+    return train_prepared(bench, prepared, training_views(bench), config, freeze=freeze, name=name, objective=objective)
 
 
 def scales(train: Train) -> str:

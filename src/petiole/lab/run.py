@@ -54,7 +54,7 @@ def run_lab(config: LabConfig, *, command: str, say: Say, progress: bool) -> Res
     if "demos" in config.stages:
         so_far.gathered.demos = _demos(bench, so_far)
     variants = _timed(bench, so_far)
-    seconds, peak = _spent(rundir, time.perf_counter() - began)
+    seconds, peak = _spent(bench, time.perf_counter() - began)
     run = Run(
         command=command, seconds=seconds, seeds=seeds, machine=describe(bench.line.threads),
         authors=list(config.authors), profile=config.profile, backbone=bench.backbone.name,
@@ -67,6 +67,7 @@ def run_lab(config: LabConfig, *, command: str, say: Say, progress: bool) -> Res
     )
     results = Results(
         run=run, data=data, variants=variants, demos=so_far.gathered.demos, curves=so_far.gathered.curves,
+        sensitivities=so_far.gathered.sensitivities,
         failures=so_far.gathered.failures,
     )  # fmt: skip
     results = results.model_copy(update={"answers": answers.answer(results)})
@@ -143,12 +144,13 @@ def _timed(bench: Bench, so_far: _Progress) -> list[Variant]:
     return [variant.model_copy(update={"latency": latency[variant.key]}) for variant in variants]
 
 
-def _spent(rundir: RunDir, seconds: float) -> tuple[float, int]:
-    """Seconds and peak memory of all processes that have worked on this run."""
-    before = rundir.load("spent", None) or {"seconds": 0.0, "peak_memory_bytes": 0}
+def _spent(bench: Bench, seconds: float) -> tuple[float, int]:
+    """Seconds and peak memory of all processes that have worked on this run; with another profile it is another run."""
+    rundir, depends_on = bench.line.rundir, bench.config.effort.model_dump(mode="json")
+    before = rundir.load("spent", depends_on) or {"seconds": 0.0, "peak_memory_bytes": 0}
     spent = {
         "seconds": before["seconds"] + seconds,
         "peak_memory_bytes": max(before["peak_memory_bytes"], peak_memory_bytes()),
     }
-    rundir.save("spent", None, spent)
+    rundir.save("spent", depends_on, spent)
     return spent["seconds"], spent["peak_memory_bytes"]

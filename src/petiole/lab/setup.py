@@ -96,7 +96,7 @@ def basis(bench: Bench, chapter: str) -> dict[str, Any]:
         "photos": bench.photos.digest if bench.photos else None,
         "backbone": bench.backbone.name,
         "weights": bench.weights.digest,
-        "amount": bench.config.amount if chapter in ("pruning", "structured") else None,
+        "pruning": bench.config.pruning_choices() if chapter in ("pruning", "structured") else None,
         "macs": bench.config.macs if chapter == "structured" else None,
         "max_drop": bench.config.max_drop if chapter in ("quantization", "structured", "lenet") else None,
     }

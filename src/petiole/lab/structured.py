@@ -4,9 +4,8 @@ Beside section 3.3 of the handout, whose masks only write zeros: here the networ
 """
 
 import copy
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,129 +14,126 @@ from torch.fx import GraphModule
 
 from petiole.bench.footprint import layer_macs, macs, parameters
 from petiole.errors import GateError
-from petiole.lab import qat, quantization
+from petiole.lab import qat, quantization, sensitivity
 from petiole.lab.bench import Bench, ChapterResult
-from petiole.lab.pruning import BASELINE, refit_masked
-from petiole.lab.transfer import retrain
+from petiole.lab.channel_choice import Damages, behind_first, of_first, scorer, share_of_costs, share_of_counts
+from petiole.lab.prune_retrain import BASELINE, Course, gradually, photo_course, prune_and_retrain
 from petiole.models.backbones import output_layer
-from petiole.pruning.channels import keep_counts, least_important, within_macs
-from petiole.pruning.contribution import contributions
-from petiole.pruning.refit import trace
-from petiole.pruning.structured import ChannelGroup, Dependencies, Plan
+from petiole.pruning.pruner import ChannelPruner
+from petiole.pruning.structured import Plan
 from petiole.pruning.unstructured import prunable
 from petiole.quantization import pt2e
-from petiole.quantization.mixed import quantize_within
+from petiole.quantization.mixed import Mixed, quantize_within
 from petiole.records import Train, Variant
 from petiole.rundir import digest
-from petiole.training.distillation import Distillation
 from petiole.variants import Subject
 
 FIRST, GLOBAL = "CNNPrunedF-structured", "CNNPrunedG-structured"
 RETRAINED = {FIRST: "CNNPrunedFO-structured", GLOBAL: "CNNPrunedGO-structured"}
-INT8 = "CNNPrunedGO-structured-static-int8"
+STATIC, QAT = (f"{RETRAINED[GLOBAL]}-{how}-int8" for how in ("static", "qat"))
 
+BY = {
+    "contribution": "that contribute least to the layers behind (their variance times the squared weights there)",
+    "random": "chosen at random",
+    "l1": "whose weights have the least L1 norm",
+    "l2": "whose weights have the least L2 norm",
+    "taylor": "whose weights times their gradients (Taylor) are least",
+    "bn_scale": "whose BatchNorm scales are least",
+}
 CUT = {
     FIRST: "{removed} of the {channels} channels of the first convolution removed ({amount:.0%}, rounded to a multiple "
-    "of 8): those that contribute least to the layers behind (their variance times the squared weights there); nothing "
-    "else changed.",
-    GLOBAL: "Channels removed until at most {macs:.0%} of the multiply-accumulates are left: those that contribute "
-    "least to the layers behind, over all layers together but the first convolution, counts rounded to multiples of "
-    "8; nothing else changed.",
+    "of 8): those {by}; nothing else changed.",
+    GLOBAL: "Channels removed until at most {macs:.0%} of the multiply-accumulates are left: those {by}, {spread} but "
+    "the first convolution, counts rounded to multiples of 8; nothing else changed.",
+}
+SPREAD = {
+    "global": "over all layers together",
+    "uniform": "the same share of each layer",
+    "sensitivity": "more where held-out training photos suffer less",
 }
 AGAIN = (
-    "{name} with the convolutions behind the removed channels refitted by least squares, so that they answer on the "
-    "training photos as before; then the whole network learned to answer as CNNOptimized does (knowledge "
+    "{name}{gradually} with the convolutions behind the removed channels refitted by least squares, so that they "
+    "answer on the training photos as before; then the whole network learned to answer as CNNOptimized does (knowledge "
     "distillation); each weight is then set half-way between its refitted and its retrained value."
+)
+HOW_QAT = (
+    "Quantization-aware training of {name} with CNNOptimized as its teacher: BatchNorm folded, fake-quantize in the "
+    "forward pass (gradients pass straight through){scales}, then converted to int8."
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Pruned:
-    """Two networks of one smaller architecture: as it was cut, and with what is left refitted."""
+@dataclass(kw_only=True)
+class _Cut:
+    """A network without some of its channels, and how it came about."""
 
     name: str
-    plan: Plan
-    raw: nn.Module
-    refitted: nn.Module
-    seconds: float
+    network: nn.Module
+    plan: Plan = field(default_factory=list)
+    train: Train | None = None
 
 
 def run(bench: Bench, seed: int, result: ChapterResult) -> None:
-    """Cut, judge, refit and retrain, judge; then static int8 of the smaller network."""
-    optimized = bench.photo_network(BASELINE, seed)
-    traced = trace(optimized, bench.train_inputs()[:2])
-    photos = len(bench.photo_data().train.labels)
-    for name in (FIRST, GLOBAL) if bench.config.effort.structured_first else (GLOBAL,):
+    """Cut, judge; refit and retrain, judge; then int8 of the smaller network."""
+    course, effort = photo_course(bench, seed), bench.config.effort
+    damage = measured_damage(bench, course, result)
+    for name in (FIRST, GLOBAL) if effort.structured_first else (GLOBAL,):
         with result.attempt(name, "structured", seed, bench.say):
-            pruned = _prune(bench, optimized, traced, name, seed)
-            result.variants.append(_judge(bench, optimized, pruned, pruned.raw, name, seed))
+            result.variants.append(_judge(bench, course, _cut(bench, course, name, damage)))
             retrained = RETRAINED[name]
             with result.attempt(retrained, "structured", seed, bench.say):
-                train = _retrain(bench, optimized, pruned, seed)
-                result.variants.append(_judge(bench, optimized, pruned, pruned.refitted, retrained, seed, train))
-                result.images += train.epochs * photos
+                cut = _retrained(bench, course, name, damage)
+                result.variants.append(_judge(bench, course, cut))
+                result.images += cut.train.epochs * len(bench.photo_data().train.labels) if cut.train else 0
                 if name == GLOBAL:
-                    with result.attempt(INT8, "structured", seed, bench.say):
-                        result.variants.append(_int8(bench, pruned, seed))
+                    _quantized(bench, course, cut, result)
 
 
-def inner(groups: tuple[ChannelGroup, ...], network: nn.Module) -> tuple[ChannelGroup, ...]:
-    """The groups that one layer makes and one layer uses: those that residual additions share cost far more accuracy
-    for what they save (docs/log.md). A depthwise convolution in between makes nothing of its own."""
-
-    def own(name: str) -> bool:
-        layer = network.get_submodule(name)
-        return not (isinstance(layer, nn.Conv2d) and layer.groups == layer.in_channels > 1)
-
-    return tuple(group for group in groups if len(group.users) == 1 and sum(map(own, group.makers)) == 1)
-
-
-def _prune(bench: Bench, optimized: nn.Module, traced: GraphModule, name: str, seed: int) -> _Pruned:
-    began = time.perf_counter()
-    raw, refitted = copy.deepcopy(optimized), copy.deepcopy(optimized)
-    example, (output, _) = bench.train_inputs()[:1].contiguous(), output_layer(optimized)
-    dependencies = Dependencies(refitted, example, protected=[output])
-    removed = _choose(bench, refitted, dependencies.groups, name)
-    masks = dependencies.user_masks(removed)
-    with torch.no_grad():
-        for key, mask in masks.items():
-            refitted.get_parameter(key).masked_fill_(~mask, 0.0)
-    refit_masked(bench, refitted, optimized, traced, masks, seed, RETRAINED[name])
-    plan = dependencies.remove(removed)
-    Dependencies(raw, example).remove(removed)
-    channels = sum(len(each) for _, each in plan)
-    bench.say(f"{name}: {channels} channels of {len(plan)} groups removed")
-    return _Pruned(name=name, plan=plan, raw=raw, refitted=refitted, seconds=time.perf_counter() - began)
-
-
-def _choose(bench: Bench, network: nn.Module, groups: tuple[ChannelGroup, ...], name: str) -> Mapping[str, list[int]]:
-    """The channels that leave."""
-    inputs, shape = bench.train_inputs(), bench.backbone.preprocessing.input_shape
+def pruner(bench: Bench, course: Course, name: str, damage: Damages | None, *, left: float | None = None,
+           ) -> ChannelPruner:  # fmt: skip
+    """What removes channels from a copy of the unpruned network: of its first convolution, or of all others until
+    ``left`` of the multiply-accumulates is left (as the configuration says, if not given)."""
+    config, network = bench.config, copy.deepcopy(course.unpruned)
     (first, _), *_ = prunable(network, "first")
-    if name == FIRST:
-        groups = tuple(group for group in groups if first in group.makers)
-        scores = contributions(network, groups, inputs)
-        return least_important(groups, scores, keep_counts(groups, scores, bench.config.amount))
-    groups = inner(tuple(group for group in groups if first not in group.makers), network)
-    if not groups:
-        raise GateError(f"{bench.backbone.name} has no channels that could leave without its first convolution's")
-    scores = contributions(network, groups, inputs)
-    left = layer_macs(network, shape)
-    return least_important(groups, scores, within_macs(groups, scores, left, bench.config.macs, spread="global"))
+    shape, (output, _) = bench.backbone.preprocessing.input_shape, output_layer(network)
+    whole = name == GLOBAL
+    return ChannelPruner(
+        network,
+        bench.train_inputs()[:1].contiguous(),
+        protected=[output],
+        choose=partial(behind_first, network=network, first=first) if whole else partial(of_first, first=first),
+        score=scorer(config.importance, bench.train_inputs(), bench.photo_data().train.labels, course.seed),
+        keep=share_of_costs(layer_macs(network, shape), left or config.macs, config.spread, damage)
+        if whole
+        else share_of_counts(config.amount),
+    )
 
 
-def _retrain(bench: Bench, optimized: nn.Module, pruned: _Pruned, seed: int) -> Train:
-    for each in (pruned.refitted, optimized):
-        each.to(memory_format=torch.channels_last)
-    train = retrain(
-        pruned.refitted, bench, seed, name=RETRAINED[pruned.name], epochs=bench.config.effort.structured_epochs,
-        lr=5e-5, objective=Distillation(teacher=optimized),
-    )  # fmt: skip
-    return train.model_copy(update={"seconds": pruned.seconds + train.seconds, "recipe": f"refit; {train.recipe}"})
+def measured_damage(bench: Bench, course: Course, result: ChapterResult) -> Damages | None:
+    """What each group's channels mean to the network, measured where they are spread by it."""
+    if bench.config.spread != "sensitivity":
+        return None
+    rows = sensitivity.of_channels(bench, pruner(bench, course, GLOBAL, None), course.seed)
+    result.sensitivities += rows
+    return sensitivity.damage(rows)
 
 
-def _judge(bench: Bench, optimized: nn.Module, pruned: _Pruned, network: nn.Module, name: str, seed: int,
-           train: Train | None = None) -> Variant:  # fmt: skip
+def _cut(bench: Bench, course: Course, name: str, damage: Damages | None) -> _Cut:
+    """All at once, and nothing else."""
+    cutting = pruner(bench, course, name, damage)
+    cutting.prune(1.0)
+    cutting.finish()
+    bench.say(f"{name}: {sum(len(each) for _, each in cutting.plan)} channels of {len(cutting.plan)} groups removed")
+    return _Cut(name=name, network=cutting.network, plan=cutting.plan)
+
+
+def _retrained(bench: Bench, course: Course, name: str, damage: Damages | None) -> _Cut:
+    cutting, epochs = pruner(bench, course, name, damage), bench.config.effort.structured_epochs
+    train = prune_and_retrain(cutting, course, epochs=epochs, name=RETRAINED[name])
+    return _Cut(name=RETRAINED[name], network=cutting.network, plan=cutting.plan, train=train)
+
+
+def _judge(bench: Bench, course: Course, cut: _Cut) -> Variant:
+    network, config, optimized = cut.network, bench.config, course.unpruned
     network.to(memory_format=torch.contiguous_format)
     shape = bench.backbone.preprocessing.input_shape
     left = {
@@ -145,34 +141,60 @@ def _judge(bench: Bench, optimized: nn.Module, pruned: _Pruned, network: nn.Modu
         "parameters_left": round(parameters(network) / parameters(optimized), 6),
     }
     if not all(share < 1 for share in left.values()):
-        raise GateError(f"{name} is no smaller than {BASELINE}: {left}")
-    parent = BASELINE if train is None else pruned.name
-    words = CUT[pruned.name] if train is None else AGAIN
+        raise GateError(f"{cut.name} is no smaller than {BASELINE}: {left}")
+    raw = cut.name in CUT
+    parent = BASELINE if raw else next(name for name, retrained in RETRAINED.items() if retrained == cut.name)
     (_, first), *_ = prunable(optimized, "first")
+    how = (CUT[cut.name] if raw else AGAIN).format(
+        name=parent, gradually=gradually(course), amount=config.amount, macs=config.macs, by=BY[config.importance],
+        spread=SPREAD[config.spread], removed=sum(len(channels) for _, channels in cut.plan),
+        channels=first.out_channels,
+    )  # fmt: skip
     subject = Subject(
-        name=name, seed=seed, parent=parent, baseline=None if parent == BASELINE else BASELINE,
-        backbone=bench.backbone.name, weights=bench.weights_word, train=train,
-        how=words.format(
-            name=pruned.name, amount=bench.config.amount, macs=bench.config.macs,
-            removed=sum(len(channels) for _, channels in pruned.plan), channels=first.out_channels,
-        ),
-        architecture=f"{bench.backbone.name} {digest(pruned.plan)}", plan=_plan(pruned),
+        name=cut.name, seed=course.seed, parent=parent, baseline=None if raw else BASELINE,
+        backbone=bench.backbone.name, weights=bench.weights_word, train=cut.train, how=how,
+        architecture=f"{bench.backbone.name} {digest(cut.plan)}", plan=_plan(bench, cut),
     )  # fmt: skip
     return bench.line.judge_float(network, bench.photo_task(), subject, gates=left, profiled=True)
 
 
-def _plan(pruned: _Pruned) -> dict[str, Any]:
-    return {"pruning": {"method": "contribution", "channels": pruned.plan}}
+def _plan(bench: Bench, cut: _Cut) -> dict[str, Any]:
+    return {"pruning": {"method": bench.config.importance, "channels": cut.plan}}
 
 
-def _int8(bench: Bench, pruned: _Pruned, seed: int) -> Variant:
-    graph = pt2e.export_graph(pruned.refitted, bench.backbone.preprocessing.input_shape)
+def _quantized(bench: Bench, course: Course, cut: _Cut, result: ChapterResult) -> None:
+    """Static int8 of the smaller network, and quantization-aware training with the same teacher."""
+    seed, graph = course.seed, pt2e.export_graph(cut.network, bench.backbone.preprocessing.input_shape)
     calibration, held_out = quantization.calibration(bench, seed)
-    mixed = quantize_within(graph, calibration, held_out, max_drop=bench.config.max_drop / 100, say=bench.say)
-    subject = Subject(
-        name=INT8, seed=seed, parent=RETRAINED[GLOBAL], baseline=BASELINE, backbone=bench.backbone.name, engine="pt2e",
-        how=f"Post-training static quantization of {RETRAINED[GLOBAL]}, as of CNNOptimized.{mixed.describe()}",
-        weights=bench.weights_word, plan={**_plan(pruned), **qat.plan(INT8, "pt2e", len(calibration), mixed)},
+    with result.attempt(STATIC, "structured", seed, bench.say):
+        mixed = quantize_within(graph, calibration, held_out, max_drop=bench.config.max_drop / 100, say=bench.say)
+        how = f"Post-training static quantization of {cut.name}, as of CNNOptimized.{mixed.describe()}"
+        subject = _int8(bench, cut, STATIC, seed, how, len(calibration), mixed=mixed)
+        result.variants.append(_judge_int8(bench, cut, mixed.graph, subject, float_layers=len(mixed.floating)))
+    if not bench.config.effort.structured_qat:
+        return
+    with result.attempt(QAT, "structured", seed, bench.say):
+        prepared, shown = pt2e.prepare_qat(graph), calibration[: qat.CALIBRATION_IMAGES]
+        pt2e.calibrate(prepared, shown)
+        train = qat.train_on_photos(
+            bench, prepared, seed, freeze=pt2e.freeze_observers, name=QAT, objective=course.teacher()
+        )
+        how = HOW_QAT.format(name=cut.name, scales=qat.scales(train))
+        subject = _int8(bench, cut, QAT, seed, how, len(shown), train=train)
+        int8 = pt2e.convert(prepared)
+        result.variants.append(_judge_int8(bench, cut, int8, subject, trained=prepared.state_dict()))
+        result.images += train.epochs * len(bench.photo_data().train.labels)
+
+
+def _int8(
+    bench: Bench, cut: _Cut, name: str, seed: int, how: str, shown: int, *, mixed: Mixed | None = None,
+    train: Train | None = None,
+) -> Subject:  # fmt: skip
+    return Subject(
+        name=name, seed=seed, parent=cut.name, baseline=BASELINE, backbone=bench.backbone.name, engine="pt2e", how=how,
+        weights=bench.weights_word, train=train, plan={**_plan(bench, cut), **qat.plan(name, "pt2e", shown, mixed)},
     )  # fmt: skip
-    floating = len(mixed.floating)
-    return bench.line.judge_pt2e(mixed.graph, pruned.refitted, bench.photo_task(), subject, float_layers=floating)
+
+
+def _judge_int8(bench: Bench, cut: _Cut, int8: GraphModule, subject: Subject, **more: Any) -> Variant:
+    return bench.line.judge_pt2e(int8, cut.network, bench.photo_task(), subject, **more)

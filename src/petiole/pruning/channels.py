@@ -1,26 +1,24 @@
-"""Which channels leave: a share of each group, or of all together by importance, so that few enough MACs are left.
+"""Which channels leave: a share of each group, or of all together by importance, so that little enough is left.
 
 Counts are rounded to multiples that vector units like (8 by default): an odd count computes no faster than the next
 multiple. A group that is no larger than one multiple stays whole.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
 
+import numpy as np
 import torch
 
 from petiole.errors import GateError, UserError, unknown_choice
 from petiole.pruning.structured import ChannelGroup
 
-Spread = Literal["uniform", "global"]
 Scores = Mapping[str, torch.Tensor]
-SPREADS: tuple[Spread, ...] = ("uniform", "global")
 STEPS = 40
 """Halvings of the search for a level: more than the number of channels of any network can tell apart."""
 
 
 def keep_counts(
-    groups: Sequence[ChannelGroup], scores: Scores, level: float, *, spread: Spread = "uniform", multiple: int = 8
+    groups: Sequence[ChannelGroup], scores: Scores, level: float, *, spread: str = "uniform", multiple: int = 8
 ) -> dict[str, int]:
     """Channels that stay in each group at a ``level`` from 0 (all) to 1 (the fewest).
 
@@ -31,8 +29,8 @@ def keep_counts(
     >>> keep_counts(groups, {}, 0.4)
     {'a': 16}
     """
-    if spread not in SPREADS:
-        raise unknown_choice("spread", spread, list(SPREADS))
+    if spread not in ("uniform", "global"):
+        raise unknown_choice("spread", spread, ["uniform", "global"])
     if spread == "global":
         together = torch.cat([scores[group.name] for group in groups]).sort().values
         gone = min(int(level * len(together)), len(together) - 1)
@@ -42,57 +40,79 @@ def keep_counts(
     return {group.name: _rounded(wanted[group.name], group.channels, multiple) for group in groups}
 
 
+def keep_by_damage(
+    groups: Sequence[ChannelGroup], damage: Mapping[str, Sequence[tuple[float, float]]], level: float, *,
+    multiple: int = 8,
+) -> dict[str, int]:  # fmt: skip
+    """Channels that stay in each group when none may do more damage than ``level`` (from 0 to 1) of the worst.
+
+    ``damage`` holds for each group ``(share removed, damage)`` as :mod:`petiole.pruning.sensitivity` measures it; in
+    between it is taken to rise evenly, and never to fall. A group without figures stays whole.
+
+    >>> groups = [ChannelGroup(name=name, channels=32, makers=(name,), users=("z",)) for name in "ab"]
+    >>> keep_by_damage(groups, {"a": [(0.5, 1.0)], "b": [(0.5, 4.0)]}, 0.5)
+    {'a': 16, 'b': 24}
+    """
+    worst = max(each for found in damage.values() for _, each in found)
+    keep = {}
+    for group in groups:
+        found = sorted(damage.get(group.name, []))
+        removed = np.array([0.0, *(share for share, _ in found)])
+        done = np.maximum.accumulate([0.0, *(each for _, each in found)])
+        share = removed[-1] if done[-1] <= level * worst else float(np.interp(level * worst, done, removed))
+        keep[group.name] = _rounded(round((1 - share) * group.channels), group.channels, multiple)
+    return keep
+
+
 def _rounded(wanted: int, channels: int, multiple: int) -> int:
     if channels <= multiple:
         return channels
     return min(channels, max(multiple, int(wanted / multiple + 0.5) * multiple))
 
 
-def remaining_macs(groups: Sequence[ChannelGroup], keep: Mapping[str, int], layer_macs: Mapping[str, int]) -> float:
-    """Multiply-accumulates that are left when each group keeps ``keep`` channels; ``layer_macs`` are those of the
-    whole network by layer. A layer's fall with the share of its outputs that stay, times that of its inputs.
+def remaining(groups: Sequence[ChannelGroup], keep: Mapping[str, int], costs: Mapping[str, int]) -> float:
+    """What is left of the ``costs`` of all layers (multiply-accumulates, or weights) when each group keeps ``keep``
+    channels. A layer's cost falls with the share of its outputs that stay, times that of its inputs.
 
     >>> group = ChannelGroup(name="a", channels=8, makers=("a",), users=("b",))
-    >>> remaining_macs([group], {"a": 4}, {"a": 100, "b": 60, "c": 1})
+    >>> remaining([group], {"a": 4}, {"a": 100, "b": 60, "c": 1})
     81.0
     """
-    left = dict.fromkeys(layer_macs, 1.0)
+    left = dict.fromkeys(costs, 1.0)
     for group in groups:
         for layer in (*group.makers, *group.users):
             left[layer] *= keep[group.name] / group.channels
-    return sum(share * layer_macs[name] for name, share in left.items())
+    return sum(share * costs[name] for name, share in left.items())
 
 
-def within_macs(
+def within(
     groups: Sequence[ChannelGroup],
-    scores: Scores,
-    layer_macs: Mapping[str, int],
+    costs: Mapping[str, int],
     target: float,
+    counts: Callable[[float], dict[str, int]],
     *,
-    spread: Spread = "uniform",
-    multiple: int = 8,
+    option: str = "--macs",
 ) -> dict[str, int]:
-    """The largest counts that :func:`keep_counts` gives whose MACs are at most the share ``target`` of the whole.
+    """The largest counts of channels that stay whose costs are at most the share ``target`` of the whole.
+
+    ``counts(level)`` gives fewer channels the higher the level, from 0 to 1: :func:`keep_counts`, for example.
+    ``option`` is what the user calls the target.
 
     Raises:
         UserError: ``target`` is not between 0 and 1, or cannot be reached; the message says how far it goes.
     """
     if not 0 < target < 1:
-        raise UserError(f"--macs {target:g} is not between 0 and 1: give the share that should be left, such as 0.5")
+        raise UserError(f"{option} {target:g} is not between 0 and 1: give the share that should be left, such as 0.5")
 
-    def share(keep: Mapping[str, int]) -> float:
-        return remaining_macs(groups, keep, layer_macs) / sum(layer_macs.values())
+    def share(level: float) -> float:
+        return remaining(groups, counts(level), costs) / sum(costs.values())
 
-    def at(level: float) -> dict[str, int]:
-        return keep_counts(groups, scores, level, spread=spread, multiple=multiple)
-
-    least = at(1.0)
-    if share(least) > target:
+    if share(1.0) > target:
         raise UserError(
-            f"--macs {target:g} cannot be reached: with the fewest channels {share(least):.2f} of the "
-            f"multiply-accumulates are left; ask for that or more"
+            f"{option} {target:g} cannot be reached: with the fewest channels {share(1.0):.2f} is left of what the "
+            f"whole network needs; ask for that or more"
         )
-    return at(_smallest(lambda level: share(at(level)) <= target))
+    return counts(_smallest(lambda level: share(level) <= target))
 
 
 def _smallest(holds: Callable[[float], bool]) -> float:

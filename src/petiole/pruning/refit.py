@@ -74,7 +74,7 @@ def refit(
             _Recording(graph, sampler).run(chunk)
         own, used = network.eval().state_dict(), graph.state_dict()
         graph.load_state_dict({name: own[name] for name in used}, assign=True)  # the pruned network's own tensors
-        refitting = _Refitting(graph, sampler, network, bfloat16=bfloat16)
+        refitting = _Refitting(graph, sampler, network, unpruned, bfloat16=bfloat16)
         refitting.run(_Chunks(chunks))
     convolutions = {f"{name}.weight" for name, each in network.named_modules() if isinstance(each, nn.Conv2d)}
     if missed := convolutions & set(masks) - {f"{one.name}.weight" for one in refitting.done}:
@@ -173,9 +173,12 @@ class _Recording(Interpreter):
 class _Refitting(Interpreter):
     """Runs the pruned network on all chunks, node by node, and refits each convolution before it runs."""
 
-    def __init__(self, graph: GraphModule, sampler: _Sampler, network: nn.Module, *, bfloat16: bool) -> None:
+    def __init__(
+        self, graph: GraphModule, sampler: _Sampler, network: nn.Module, unpruned: nn.Module, *, bfloat16: bool
+    ) -> None:
         super().__init__(graph)
         self.sampler, self.network, self.bfloat16 = sampler, network, bfloat16
+        self.unpruned = unpruned.state_dict()
         self.done: list[Refitted] = []
 
     def run_node(self, n: Node) -> Any:
@@ -248,11 +251,16 @@ class _Refitting(Interpreter):
         self.done.append(Refitted(name=name.removesuffix(".weight"), error_before=before, error_after=after))
 
     def _offset(self, node: Node) -> Callable[[torch.Tensor], object] | None:
-        """What adds a constant ``(outputs,)`` to a convolution's answer, in the network itself."""
+        """What makes the network add a constant ``(outputs,)`` to a convolution's answer, as compared with the unpruned
+        network: one that an earlier refit added is forgotten."""
         if len(node.args) > 2 and isinstance(node.args[2], Node):
-            return self.network.get_parameter(str(node.args[2].target)).add_
+            name = str(node.args[2].target)
+            return lambda constant: self.network.get_parameter(name).copy_(self.unpruned[name] + constant)
         norm = _batch_norm(node)
-        return None if norm is None else self.network.get_buffer(str(cast(Node, norm.args[3]).target)).sub_
+        if norm is None:
+            return None
+        mean = str(cast(Node, norm.args[3]).target)
+        return lambda constant: self.network.get_buffer(mean).copy_(self.unpruned[mean] - constant)
 
 
 def _at(pixels: torch.Tensor, places: torch.Tensor) -> torch.Tensor:

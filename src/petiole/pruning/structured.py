@@ -9,15 +9,15 @@ torch-pruning finds the groups and cuts; which channels go is decided in :mod:`p
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch_pruning as tp
 from torch import nn
 
 from petiole.errors import GateError, UserError, unknown_choice
+from petiole.pruning.choices import Importance
 
-Importance = Literal["random", "l1", "l2", "taylor", "bn_scale"]
 Removed = Mapping[str, Sequence[int]]
 """Group name -> the channels that leave."""
 Plan = list[tuple[str, list[int]]]
@@ -80,8 +80,11 @@ class Dependencies:
         makers, users = (tuple(side) for side in sides)
         return ChannelGroup(name=makers[0], channels=len(found[0][1]), makers=makers, users=users)
 
-    def scores(self, importance: Importance, *, seed: int = 0) -> dict[str, torch.Tensor]:
-        """How much each channel matters, ``(channels,)`` for each group; the mean of each group is about 1.
+    def scores(
+        self, importance: Importance, groups: Sequence[ChannelGroup] | None = None, *, seed: int = 0
+    ) -> dict[str, torch.Tensor]:
+        """How much each channel matters, ``(channels,)`` for each of ``groups``, else of all; the mean of each group
+        is about 1.
 
         ``random``; ``l1`` and ``l2``, norms of its weights (Li et al. 2017, "Pruning Filters for Efficient ConvNets");
         ``bn_scale``, the BatchNorm's factor (Liu et al. 2017, "Network Slimming"); ``taylor``, weight times gradient
@@ -95,14 +98,16 @@ class Dependencies:
             raise unknown_choice("importance", importance, list(_IMPORTANCE))
         if importance == "taylor" and all(parameter.grad is None for parameter in self.network.parameters()):
             raise GateError("importance taylor needs gradients: differentiate a loss on training photos first")
-        estimate = _IMPORTANCE[importance]()
-        scores = {}
+        estimate, scores = _IMPORTANCE[importance](), {}
+        wanted = {group.name for group in groups or self.groups}
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             for group, found in zip(self.groups, self._found, strict=True):
+                if group.name not in wanted:
+                    continue
                 score = estimate(found)
                 if score is None:
-                    raise UserError(f"importance {importance} says nothing about {group.name}: choose another")
+                    raise UserError(f"--importance {importance} says nothing about {group.name}: choose another")
                 scores[group.name] = score.detach().float()
         return scores
 

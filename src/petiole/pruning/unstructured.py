@@ -4,7 +4,7 @@ The masks are torch's own (``torch.nn.utils.prune``, as the handout uses it in s
 setting masked weights back to zero after every optimizer step.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Literal
 
 import torch
@@ -18,8 +18,7 @@ Scope = Literal["first", "global"]
 Masks = Mapping[str, torch.Tensor]
 """Parameter name -> mask of the weight's shape, True where the weight is kept."""
 
-_LOCAL: dict[Method, Callable[..., object]] = {"random": prune.random_unstructured, "magnitude": prune.l1_unstructured}
-_GLOBAL = {"random": prune.RandomUnstructured, "magnitude": prune.L1Unstructured}
+METHODS: tuple[Method, ...] = ("random", "magnitude")
 
 
 def prunable(network: nn.Module, scope: Scope) -> list[tuple[str, nn.Module]]:
@@ -37,7 +36,8 @@ def prune_weights(
 ) -> dict[str, torch.Tensor]:
     """Set ``amount`` of the scope's weights to zero in place; returns the masks.
 
-    ``global`` takes the share over all weights together, so that single layers may lose more or less of theirs.
+    ``global`` takes the share over all weights together, so that single layers may lose more or less of theirs. With
+    the same seed, a larger amount takes what a smaller one takes, and more: pruning may go on step by step.
 
     Raises:
         UserError: ``amount`` is not between 0 and 1.
@@ -47,15 +47,9 @@ def prune_weights(
         raise UserError(f"--amount {amount:g} is not between 0 and 1: give a share such as 0.3")
     network.to(memory_format=torch.contiguous_format)  # torch's pruning calls view(), which channels_last refuses
     layers = prunable(network, scope)
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        if scope == "first":
-            for _, module in layers:
-                _LOCAL[method](module, "weight", amount=amount)
-        else:
-            prune.global_unstructured(
-                [(module, "weight") for _, module in layers], pruning_method=_GLOBAL[method], amount=amount
-            )
+    targets = [(module, "weight") for _, module in layers]
+    scores = _random_scores(layers, seed) if method == "random" else None  # magnitude is torch's own default
+    prune.global_unstructured(targets, prune.L1Unstructured, importance_scores=scores, amount=amount)
     masks = {}
     for name, module in layers:
         masks[f"{name}.weight"] = module.get_buffer("weight_mask").bool()
@@ -63,6 +57,13 @@ def prune_weights(
     hold(network, masks)
     require_sparsity(network, masks, amount)
     return masks
+
+
+def _random_scores(layers: list[tuple[str, nn.Module]], seed: int) -> dict[tuple[nn.Module, str], torch.Tensor]:
+    """A random number for each weight, the same for each amount: the fewer weights go, the fewer of the same."""
+    generator = torch.Generator().manual_seed(seed)
+    shapes = [(layer, layer.get_parameter("weight").shape) for _, layer in layers]
+    return {(layer, "weight"): torch.rand(shape, generator=generator) for layer, shape in shapes}
 
 
 def sparsity(network: nn.Module, masks: Masks) -> float:

@@ -4,12 +4,15 @@ from collections.abc import Callable, Iterable, Sequence
 
 from petiole.evidence import Group, groups
 from petiole.records import Results
-from petiole.report import charts, details, summary, tables
+from petiole.report import charts, details, pruning, summary, tables
 from petiole.report.blocks import Block, Chapter, Failed, Page, Question, Steps, Table, Text
 
-PRUNED = ("CNNPrunedF", "CNNPrunedFO", "CNNPrunedG", "CNNPrunedGO")
+PRUNED = (
+    "CNNPrunedF", "CNNPrunedFO", "CNNPrunedG", "CNNPrunedGO", "CNNPrunedF-magnitude", "CNNPrunedFO-magnitude",
+    "CNNPrunedG-magnitude", "CNNPrunedGO-magnitude",
+)  # fmt: skip
 INT8 = ("CNNOptimized-fused", "CNNOptimized-static-int8", "CNNOptimized-qat-int8")
-LENET = ("LeNet", "LeNet-dynamic-int8", "LeNet-static-int8", "LeNet-qat-int8")
+LENET = ("LeNet", "LeNet-structured", "LeNet-dynamic-int8", "LeNet-static-int8", "LeNet-qat-int8")
 
 MEASURED = (
     "Accuracy: every network is judged on the same test pictures, as it is deployed; this run chose nothing on them. "
@@ -30,7 +33,7 @@ MEASURED = (
     "a dense network multiplies by them too. Gates: what was checked so that a step which did nothing cannot pass. "
     "Parity compares the deployed file with the network in torch on every test picture: the pictures called "
     "differently, and the mean distance of the logits in units of their spread, of which 0.001 is allowed for float "
-    "and 0.1 for int8 (rounding half-way values differs between runtimes). Accuracy may differ by one picture of some "
+    "and 0.1 for int8 (rounding half-way values differs between runtimes). Accuracy may fall by one picture of some "
     "hundred, and no picture may be called differently whose two highest logits lie further apart than twice that. "
     "Without a runtime's name the figure is of OpenVINO, whose accuracy is reported; a runtime on which a network "
     "loses more pictures is refused for it.",
@@ -144,8 +147,8 @@ def _transfer(results: Results, name: str, made: Sequence[Group], shown: Sequenc
 
 def _pruning(results: Results, name: str, made: Sequence[Group], shown: Sequence[Group]) -> list[Block]:
     blocks: list[Block] = [charts.accuracy(shown, f"{name}-accuracy")]
-    if results.curves:
-        blocks += [charts.curve(results.curves, f"{name}-curve"), tables.curve(results.curves)]
+    blocks += pruning.curves(results.curves, name)
+    blocks += pruning.sensitivities(results.sensitivities, name)
     blocks += [tables.sizes(shown), charts.sizes(shown, f"{name}-size")]
     found = (
         charts.latency(shown, f"{name}-time"),

@@ -7,15 +7,13 @@ apart on white and on black, by people who are colour-blind too.
 import html
 import re
 from collections.abc import Sequence
-from statistics import fmean
 from typing import Any
 
 import altair as alt
 import vl_convert
 
-from petiole import stats, units
+from petiole import units
 from petiole.evidence import Group
-from petiole.records import CurvePoint
 from petiole.report.blocks import Picture
 from petiole.report.tables import RUNTIMES
 
@@ -34,19 +32,19 @@ def accuracy(groups: Sequence[Group], name: str) -> Picture:
         {"variant": each.label, "value": each.accuracy, "low": each.interval[0], "high": each.interval[1]}
         for each in groups
     ]
-    base = alt.Chart(_data(rows))
-    y = _names([each.label for each in groups])
-    axis = _axis("accuracy on the test split (%)", percent=True)
+    base = alt.Chart(data(rows))
+    y = names([each.label for each in groups])
+    x_axis = axis("accuracy on the test split (%)", percent=True)
     low = min(each.interval[0] for each in groups)
     scale = alt.Scale(zero=False, domainMin=max(0.0, low - 0.02), domainMax=1.0)
     rule = base.mark_rule(strokeWidth=2, color=COLOURS[0]).encode(
-        x=alt.X("low:Q", axis=axis, scale=scale), x2="high:Q", y=y
+        x=alt.X("low:Q", axis=x_axis, scale=scale), x2="high:Q", y=y
     )
     dot = base.mark_point(filled=True, size=70, opacity=1, color=COLOURS[0]).encode(
-        x=alt.X("value:Q", axis=axis, scale=scale), y=y
+        x=alt.X("value:Q", axis=x_axis, scale=scale), y=y
     )
     said = [f"{each.label} {units.percent(each.accuracy)}" for each in groups]
-    return _picture(
+    return picture(
         name,
         (rule + dot).properties(width=WIDTH_PX, height=alt.Step(24)),
         "Accuracy on the test split; the line is the 95% interval.",
@@ -69,10 +67,10 @@ def training(groups: Sequence[Group], name: str) -> Picture | None:
     ]
     if not rows:
         return None
-    base = alt.Chart(_data(rows)).encode(
+    base = alt.Chart(data(rows)).encode(
         x=alt.X("epoch:Q", axis=alt.Axis(title="epoch", tickMinStep=1, format="d")),
         y=alt.Y("loss:Q", axis=alt.Axis(title="mean training loss (nats)")),
-        color=_colour("network", [label for label, _ in trained]),
+        color=colour("network", [label for label, _ in trained]),
     )
     line = base.mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=18))
     dot = base.mark_point(filled=True, size=110, opacity=1).transform_filter("datum.converged")
@@ -82,51 +80,12 @@ def training(groups: Sequence[Group], name: str) -> Picture | None:
         for label, train in trained
         if train
     ]
-    return _picture(
+    return picture(
         name,
         (line + dot).properties(width=WIDTH_PX, height=220),
         "Training loss after each epoch (first seed). The large dot is the epoch at which it had converged.",
         f"Training loss: {'; '.join(said)}.",
     )
-
-
-def curve(points: Sequence[CurvePoint], name: str) -> Picture:
-    """Accuracy against pruning amount for each method and scope; the band is Wilson's 95% interval."""
-    series = list(dict.fromkeys((point.method, point.scope) for point in points))
-    several = len({scope for _, scope in series}) > 1
-    rows = [_curve_row(points, method, scope, several) for method, scope in series]
-    flat = [row for each in rows for row in each]
-    names = [each[0]["series"] for each in rows]
-    x = alt.X("amount:Q", axis=_axis("share of weights removed (%)", percent=True))
-    axis = _axis("accuracy on the test split (%)", percent=True)
-    scale = alt.Scale(zero=False, domainMax=1.0)
-    base = alt.Chart(_data(flat)).encode(x=x, color=_colour("series", names))
-    band = base.mark_area(opacity=0.18).encode(y=alt.Y("low:Q", axis=axis, scale=scale), y2="high:Q")
-    line = base.mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=40)).encode(
-        y=alt.Y("value:Q", axis=axis, scale=scale)
-    )
-    said = [
-        f"{each[0]['series']}: "
-        + ", ".join(f"{units.percent(r['value'])} at {units.percent(r['amount'], 0)}" for r in each)
-        for each in rows
-    ]
-    return _picture(
-        name,
-        (band + line).properties(width=WIDTH_PX, height=240),
-        "Accuracy against pruning amount, before any retraining; the band is Wilson's 95% interval.",
-        f"Accuracy against pruning amount. {'; '.join(said)}.",
-    )
-
-
-def _curve_row(points: Sequence[CurvePoint], method: str, scope: str, several: bool) -> list[dict[str, Any]]:
-    rows = []
-    for amount in sorted({p.amount for p in points if (p.method, p.scope) == (method, scope)}):
-        here = [p for p in points if (p.method, p.scope, p.amount) == (method, scope, amount)]
-        share = fmean(p.correct / p.total for p in here)
-        low, high = stats.wilson(round(share * here[0].total), here[0].total)
-        label = f"{method}, {scope}" if several else method
-        rows.append({"series": label, "amount": amount, "value": share, "low": low, "high": high})
-    return rows
 
 
 def sizes(groups: Sequence[Group], name: str) -> Picture:
@@ -149,7 +108,7 @@ def sizes(groups: Sequence[Group], name: str) -> Picture:
         kinds,
     )
     said = [f"{row['variant']} {row['file']} {row['text']}" for row in rows]
-    return _picture(name, chart, "Size on disk.", f"Sizes: {'; '.join(said)}.")
+    return picture(name, chart, "Size on disk.", f"Sizes: {'; '.join(said)}.")
 
 
 def latency(groups: Sequence[Group], name: str) -> Picture | None:
@@ -174,7 +133,7 @@ def latency(groups: Sequence[Group], name: str) -> Picture | None:
     chart = _bars(rows, labels, "ms", "time of one call at batch 1, median (ms)", "runtime", runtimes, spread=True)
     said = [f"{row['variant']} on {row['runtime']} {row['text']}" for row in rows]
     caption = "Time of one call at batch 1: median, the dark line runs from the 25th to the 75th percentile."
-    return _picture(name, chart, caption, f"Times: {'; '.join(said)}.")
+    return picture(name, chart, caption, f"Times: {'; '.join(said)}.")
 
 
 def _bars(rows: list[dict[str, Any]], labels: list[str], value: str, title: str, kind: str, kinds: list[str], *,
@@ -183,10 +142,10 @@ def _bars(rows: list[dict[str, Any]], labels: list[str], value: str, title: str,
     top = max(float(row.get("high", row[value])) for row in rows) or 1.0
     x_axis = alt.Axis(title=title, format="~s" if value == "bytes" else "~g")
     scale = alt.Scale(domain=[0, top * 1.18])
-    base = alt.Chart(_data(rows)).encode(y=_names(labels), yOffset=alt.YOffset("kind:N", sort=kinds))
+    base = alt.Chart(data(rows)).encode(y=names(labels), yOffset=alt.YOffset("kind:N", sort=kinds))
     base = base.transform_calculate(kind=f"datum.{kind}")
     bar = base.mark_bar().encode(
-        x=alt.X(f"{value}:Q", axis=x_axis, scale=scale), color=_colour(kind, kinds, hide=len(kinds) == 1)
+        x=alt.X(f"{value}:Q", axis=x_axis, scale=scale), color=colour(kind, kinds, hide=len(kinds) == 1)
     )
     at = "high" if spread else value
     text = base.mark_text(align="left", dx=4, color=INK, fontSize=11).encode(
@@ -200,26 +159,29 @@ def _bars(rows: list[dict[str, Any]], labels: list[str], value: str, title: str,
     return alt.layer(*layers).properties(width=WIDTH_PX, height=alt.Step(17))
 
 
-def _data(rows: Sequence[dict[str, Any]]) -> alt.InlineData:
+# Parts that other files of charts are made of as well.
+
+
+def data(rows: Sequence[dict[str, Any]]) -> alt.InlineData:
     return alt.InlineData(values=list(rows))
 
 
-def _axis(title: str, *, percent: bool) -> alt.Axis:
+def axis(title: str, *, percent: bool) -> alt.Axis:
     return alt.Axis(title=title, format=".0%", tickCount=6) if percent else alt.Axis(title=title)
 
 
-def _names(labels: Sequence[str]) -> alt.Y:
+def names(labels: Sequence[str]) -> alt.Y:
     return alt.Y("variant:N", sort=list(labels), axis=alt.Axis(title=None, labelLimit=260, domain=False, ticks=False))
 
 
-def _colour(field: str, names: Sequence[str], *, hide: bool = False) -> alt.Color:
+def colour(field: str, names: Sequence[str], *, hide: bool = False) -> alt.Color:
     palette = [COLOURS[at % len(COLOURS)] for at in range(len(names))]
     scale = alt.Scale(domain=list(names), range=palette)
     legend = None if hide else alt.Legend(title=None, orient="top", labelLimit=260, columns=3)
     return alt.Color(f"{field}:N", scale=scale, legend=legend)
 
 
-def _picture(name: str, chart: Chart, caption: str, alt_text: str) -> Picture:
+def picture(name: str, chart: Chart, caption: str, alt_text: str) -> Picture:
     chart = chart.configure(
         background="transparent",
         font="sans-serif",

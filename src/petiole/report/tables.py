@@ -6,7 +6,7 @@ from typing import Any
 
 from petiole import units
 from petiole.evidence import Group, Timing
-from petiole.records import CurvePoint, Latency, Results
+from petiole.records import Latency, Results
 from petiole.report.blocks import Table
 
 NONE = "–"
@@ -216,23 +216,6 @@ def profiles(groups: Sequence[Group]) -> list[Table]:
             )
         )
     return tables
-
-
-def curve(points: Sequence[CurvePoint]) -> Table:
-    """Accuracy against pruning amount, one column for each method and scope."""
-    columns = list(dict.fromkeys((point.method, point.scope) for point in points))
-    rows = []
-    for amount in sorted({point.amount for point in points}):
-        cells = [units.percent(amount, 0)]
-        for column in columns:
-            shares = [p.correct / p.total for p in points if p.amount == amount and (p.method, p.scope) == column]
-            cells.append(units.percent(fmean(shares)) if shares else NONE)
-        rows.append(tuple(cells))
-    return Table(
-        caption="Accuracy on the test split against pruning amount, before retraining (mean over seeds).",
-        header=("Amount", *(f"{method}, {scope}" for method, scope in columns)),
-        rows=tuple(rows),
-    )
 
 
 def latencies(groups: Sequence[Group]) -> Table | None:

@@ -1,0 +1,87 @@
+"""Which channels of a photo network leave, as the options say: importance, spread, share of MACs."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import cast
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from petiole.pruning.channels import Scores, keep_by_damage, keep_counts, within
+from petiole.pruning.choices import Importance
+from petiole.pruning.contribution import contributions
+from petiole.pruning.pruner import Score
+from petiole.pruning.structured import ChannelGroup, Dependencies
+
+BATCH_IMAGES = 16
+Damages = Mapping[str, Sequence[tuple[float, float]]]
+"""By group: share removed, and the damage it does (:func:`petiole.pruning.channels.keep_by_damage`)."""
+
+
+def scorer(importance: str, inputs: torch.Tensor, labels: torch.Tensor, seed: int) -> Score:
+    """How much channels matter, by one of :data:`petiole.pruning.choices.Importance`.
+
+    ``inputs`` ``(N, C, H, W)`` and ``labels`` are of the training split.
+    """
+    if importance == "contribution":
+        return lambda dependencies, groups: contributions(dependencies.network, groups, inputs)
+
+    def score(dependencies: Dependencies, groups: Sequence[ChannelGroup]) -> Scores:
+        if importance == "taylor":
+            _differentiate(dependencies.network, inputs, labels)
+        scores = dependencies.scores(cast(Importance, importance), groups, seed=seed)
+        dependencies.network.zero_grad(set_to_none=True)
+        return scores
+
+    return score
+
+
+def _differentiate(network: nn.Module, inputs: torch.Tensor, labels: torch.Tensor) -> None:
+    """Gradients of the mean cross-entropy, in eval mode."""
+    network.zero_grad(set_to_none=True)
+    with torch.enable_grad():
+        for some, wanted in zip(inputs.split(BATCH_IMAGES), labels.split(BATCH_IMAGES), strict=True):
+            (F.cross_entropy(network(some), wanted, reduction="sum") / len(labels)).backward()
+
+
+def inner(groups: Sequence[ChannelGroup], network: nn.Module) -> tuple[ChannelGroup, ...]:
+    """The groups that one layer makes and one layer uses: those that residual additions share cost far more accuracy
+    for what they save (docs/log.md). A depthwise convolution in between makes nothing of its own."""
+
+    def own(name: str) -> bool:
+        layer = network.get_submodule(name)
+        return not (isinstance(layer, nn.Conv2d) and layer.groups == layer.in_channels > 1)
+
+    return tuple(group for group in groups if len(group.users) == 1 and sum(map(own, group.makers)) == 1)
+
+
+def of_first(groups: Sequence[ChannelGroup], first: str) -> tuple[ChannelGroup, ...]:
+    """The group that holds the outputs of the first convolution."""
+    return tuple(group for group in groups if first in group.makers)
+
+
+def behind_first(groups: Sequence[ChannelGroup], network: nn.Module, first: str) -> tuple[ChannelGroup, ...]:
+    """The :func:`inner` groups without the first convolution's."""
+    return inner([group for group in groups if first not in group.makers], network)
+
+
+def share_of_counts(amount: float) -> Callable[[Sequence[ChannelGroup], Scores, float], Mapping[str, int]]:
+    """How many channels stay when ``amount`` of each group leaves in the end."""
+    return lambda groups, scores, share: keep_counts(groups, scores, share * amount)
+
+
+def share_of_costs(
+    costs: Mapping[str, int], target: float, spread: str, damage: Damages | None = None, *, multiple: int = 8,
+    option: str = "--macs",
+) -> Callable[[Sequence[ChannelGroup], Scores, float], Mapping[str, int]]:  # fmt: skip
+    """How many channels stay when ``target`` of the costs is left in the end, by ``damage`` where it was measured."""
+
+    def keep(groups: Sequence[ChannelGroup], scores: Scores, share: float) -> Mapping[str, int]:
+        counts = partial(keep_counts, groups, scores, spread=spread, multiple=multiple)
+        if damage is not None:
+            counts = partial(keep_by_damage, groups, damage, multiple=multiple)
+        left = 1 - share * (1 - target)
+        return within(groups, costs, left, counts, option=option)
+
+    return keep

@@ -1,0 +1,89 @@
+"""LeNet with a quarter of its parameters: channels of its convolutions and neurons of its linear layers leave."""
+
+import copy
+
+import torch
+from torch import nn
+
+from petiole.bench.footprint import macs, parameters
+from petiole.data.augment import TensorBatches
+from petiole.errors import GateError
+from petiole.lab.bench import Bench
+from petiole.lab.channel_choice import inner, scorer, share_of_costs
+from petiole.lab.prune_retrain import Course, gradually, prune_and_retrain
+from petiole.models.backbones import output_layer
+from petiole.preprocessing import DIGITS
+from petiole.pruning.pruner import ChannelPruner
+from petiole.pruning.refit import trace
+from petiole.pruning.schedule import shares
+from petiole.records import Train, Variant
+from petiole.rundir import digest
+from petiole.training.distillation import Objective
+from petiole.training.fit import FitConfig, Hooks, fit
+from petiole.variants import Subject
+
+NAME, PARENT = "LeNet-structured", "LeNet"
+PARAMETERS_LEFT = 0.25
+MULTIPLE = 4
+"""Channel counts are multiples of it: LeNet's first convolution has six channels, its second sixteen."""
+HOW = (
+    "LeNet without three quarters of its parameters{gradually}: channels and neurons removed that contribute least to "
+    "the layers behind, over all layers together, counts rounded to multiples of 4; what is left learned to answer as "
+    "LeNet does (knowledge distillation)."
+)
+
+
+def judge(
+    bench: Bench, network: nn.Module, batches: TensorBatches, shown: tuple[torch.Tensor, torch.Tensor], seed: int
+) -> Variant:
+    """Prune and retrain a copy of LeNet, then judge it. ``shown`` are training digits with labels, for choosing.
+
+    Raises:
+        GateError: it is no smaller.
+    """
+    inputs, labels = shown
+    unpruned, effort = copy.deepcopy(network).eval(), bench.config.effort
+    course = Course(
+        unpruned=unpruned, traced=trace(unpruned, inputs[:2]), inputs=inputs, seed=seed, say=bench.say,
+        retrain=_Retraining(bench, batches, seed), reestimates=bench.config.reestimate,
+        shares=shares(bench.config.schedule, bench.config.prune_steps or effort.prune_steps),
+    )  # fmt: skip
+    costs = {
+        name: sum(each.numel() for each in layer.parameters())
+        for name, layer in unpruned.named_modules()
+        if isinstance(layer, nn.Conv2d | nn.Linear)
+    }
+    smaller = copy.deepcopy(unpruned)
+    (output, _) = output_layer(smaller)
+    pruner = ChannelPruner(
+        smaller, inputs[:1].contiguous(), protected=[output], choose=lambda groups: inner(groups, smaller),
+        score=scorer(bench.config.importance, inputs, labels, seed),
+        keep=share_of_costs(costs, PARAMETERS_LEFT, "global", multiple=MULTIPLE, option="share of parameters"),
+    )  # fmt: skip
+    train = prune_and_retrain(pruner, course, epochs=effort.lenet_prune_epochs, name=NAME)
+    left = {
+        "macs_left": round(macs(smaller, DIGITS.input_shape) / macs(unpruned, DIGITS.input_shape), 6),
+        "parameters_left": round(parameters(smaller) / parameters(unpruned), 6),
+    }
+    if not all(share < 1 for share in left.values()):
+        raise GateError(f"{NAME} is no smaller than {PARENT}: {left}")
+    subject = Subject(
+        name=NAME, seed=seed, parent=PARENT, backbone=PARENT, how=HOW.format(gradually=gradually(course)),
+        weights="from scratch", train=train, architecture=f"{PARENT} {digest(pruner.plan)}",
+        plan={"pruning": {"method": bench.config.importance, "channels": pruner.plan}},
+    )  # fmt: skip
+    return bench.line.judge_float(smaller, bench.digit_task(), subject, gates=left)
+
+
+class _Retraining:
+    """:class:`petiole.lab.prune_retrain.Retrain` on the digits."""
+
+    def __init__(self, bench: Bench, batches: TensorBatches, seed: int) -> None:
+        self.bench, self.batches, self.seed = bench, batches, seed
+
+    def __call__(
+        self, network: nn.Module, *, epochs: int, name: str, objective: Objective | None, hooks: Hooks
+    ) -> Train:
+        config = FitConfig(epochs=epochs, lr=2e-3, weight_decay=0.01, seed=self.seed)
+        with self.bench.training(name, epochs) as on_epoch:
+            return fit(network, self.batches, config, objective=objective, hooks=hooks, on_epoch=on_epoch)

@@ -1,0 +1,135 @@
+"""The one loop of pruning, for masks and channels, photo networks and LeNet: prune further, refit what
+is left, let leave what can leave, retrain with the unpruned network as teacher; and again, as the schedule says."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from statistics import fmean
+from typing import Protocol
+
+import torch
+from torch import nn
+from torch.fx import GraphModule
+
+from petiole.errors import GateError
+from petiole.lab.bench import Bench
+from petiole.lab.transfer import retrain
+from petiole.progress import Say
+from petiole.pruning.pruner import Pruner
+from petiole.pruning.refit import refit, trace
+from petiole.pruning.schedule import epochs_of_steps, shares
+from petiole.pruning.unstructured import Masks
+from petiole.records import Train
+from petiole.training.distillation import Distillation, Objective
+from petiole.training.fit import Hooks, converged_epoch, has_bfloat16
+from petiole.training.memory import release_freed_memory
+from petiole.training.statistics import reestimate
+
+BASELINE = "CNNOptimized"
+"""The photos' network that is pruned, and with which the retrained ones are compared beside their parents."""
+LR = 5e-5
+"""Learning rate of retraining pruned photo networks (docs/log.md)."""
+
+
+class Retrain(Protocol):
+    """Trains a network in place on the training pictures."""
+
+    def __call__(
+        self, network: nn.Module, *, epochs: int, name: str, objective: Objective | None, hooks: Hooks
+    ) -> Train: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Course:
+    """What all networks that are pruned from one ``unpruned`` network share.
+
+    ``inputs`` are training pictures ``(N, C, H, W)``, for refitting and for BatchNorm's statistics, which are estimated
+    anew before each retraining if ``reestimates``.
+    """
+
+    unpruned: nn.Module
+    inputs: torch.Tensor
+    retrain: Retrain
+    shares: tuple[float, ...]
+    traced: GraphModule
+    seed: int
+    say: Say
+    reestimates: bool = False
+
+    def teacher(self) -> Distillation:
+        """What retraining aims at."""
+        return Distillation(teacher=self.unpruned.to(memory_format=torch.channels_last))
+
+
+def photo_course(bench: Bench, seed: int) -> Course:
+    """How the photos' networks that are pruned from ``CNNOptimized`` are retrained."""
+    optimized, config = bench.photo_network(BASELINE, seed), bench.config
+    return Course(
+        unpruned=optimized, traced=trace(optimized, bench.train_inputs()[:2]), inputs=bench.refit_inputs(seed),
+        retrain=partial(retrain, bench=bench, seed=seed, lr=LR), seed=seed, say=bench.say,
+        shares=shares(config.schedule, config.prune_steps or config.effort.prune_steps),
+        reestimates=config.reestimate,
+    )  # fmt: skip
+
+
+def gradually(course: Course) -> str:
+    """Words for the schedule."""
+    done = ", ".join(f"{share:.0%}" for share in course.shares)
+    return f", in {len(course.shares)} steps ({done} of the pruning done)" if len(course.shares) > 1 else ""
+
+
+def prune_and_retrain(pruner: Pruner, course: Course, *, epochs: int, name: str) -> Train:
+    """Prune and retrain the pruner's network in place, for ``epochs`` in all (and one after each step at least).
+
+    Raises:
+        GateError: a step did nothing, or something that was pruned has come back.
+    """
+    began, trained = time.perf_counter(), []
+    for step, (share, some) in enumerate(
+        zip(course.shares, epochs_of_steps(epochs, len(course.shares)), strict=True), start=1
+    ):
+        of = f"{name}, step {step} of {len(course.shares)}" if len(course.shares) > 1 else name
+        refit_masked(course, pruner.network, pruner.prune(share), of)
+        if step == len(course.shares):
+            pruner.finish()
+        if course.reestimates:
+            reestimate(pruner.network, course.inputs)
+        pruner.network.to(memory_format=torch.channels_last)
+        hooks = Hooks(after_step=pruner.hold, after_epoch=lambda _: pruner.require())
+        trained.append(course.retrain(pruner.network, epochs=some, name=of, objective=course.teacher(), hooks=hooks))
+    pruner.network.to(memory_format=torch.contiguous_format)
+    return _together(trained, time.perf_counter() - began)
+
+
+def refit_masked(course: Course, network: nn.Module, masks: Masks, name: str) -> None:
+    """Refit, in place, what masks have left of the convolutions.
+
+    Raises:
+        GateError: it brought them no nearer to what they answered before.
+    """
+    release_freed_memory()
+    fitted = refit(
+        network, course.unpruned, masks, course.inputs, bfloat16=has_bfloat16(), seed=course.seed,
+        traced=course.traced,
+    )  # fmt: skip
+    release_freed_memory()
+    if not fitted:
+        return  # linear layers alone use what was pruned: they are only retrained
+    before, after = (fmean(getattr(one, key) for one in fitted) for key in ("error_before", "error_after"))
+    if after >= before:
+        raise GateError(f"refitting {name} changed nothing: mean error {before:.3g} before, {after:.3g} after")
+    course.say(f"{name}: refitted {len(fitted)} convolutions, mean error {before:.3f} -> {after:.3f}")
+
+
+def _together(trained: Sequence[Train], seconds: float) -> Train:
+    """One record of the training after all steps."""
+    epochs = [epoch for train in trained for epoch in train.history]
+    history = [epoch.model_copy(update={"epoch": at}) for at, epoch in enumerate(epochs, start=1)]
+    images = sum(train.images_per_s * train.seconds for train in trained)
+    steps = f"{len(trained)} steps, each: " if len(trained) > 1 else ""
+    return Train(
+        epochs=len(history), converged_epoch=converged_epoch([epoch.loss for epoch in history]), seconds=seconds,
+        images_per_s=images / sum(train.seconds for train in trained), history=history,
+        recipe=f"{steps}refit; {trained[-1].recipe}",
+    )  # fmt: skip

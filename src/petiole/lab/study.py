@@ -1,0 +1,74 @@
+"""Pruning in depth, on demand: accuracy against amount before and after retraining, for weights and for channels, with
+the unpruned network as control; and what each layer and each group of channels means to the network."""
+
+import copy
+from collections.abc import Iterator
+
+from torch import nn
+
+from petiole.bench.footprint import macs
+from petiole.lab import curve, sensitivity, structured
+from petiole.lab.bench import Bench, ChapterResult
+from petiole.lab.channel_choice import Damages
+from petiole.lab.prune_retrain import Course, prune_and_retrain
+from petiole.pruning.pruner import ChannelPruner, MaskPruner, Pruner
+from petiole.pruning.unstructured import METHODS
+from petiole.records import CurvePoint
+from petiole.training.fit import Hooks
+
+CONTROL, CHANNELS = "control", "structured"
+
+
+def run(bench: Bench, course: Course, result: ChapterResult) -> None:
+    """Add the points after retraining, those of channels, the control, and the sensitivities."""
+    seed, epochs = course.seed, bench.config.effort.retrain_global_epochs
+    damage = _sensitivities(bench, course, result)
+    result.curves.append(_control(bench, course, epochs))
+    for amount in bench.config.effort.study_amounts:
+        label = f"channels, {amount:.0%} of the multiply-accumulates"
+        with result.attempt(f"study: {label}", "pruning", seed, bench.say):
+            cut = structured.pruner(bench, course, structured.GLOBAL, damage, left=1 - amount)
+            cut.prune(1.0)
+            cut.finish()
+            result.curves.append(_point(bench, course, cut, CHANNELS, amount, retrained=False))
+        for method, pruner in _pruners(bench, course, amount, damage):
+            with result.attempt(f"study: {method}, {amount:.0%}", "pruning", seed, bench.say):
+                prune_and_retrain(pruner, course, epochs=epochs, name=f"{method}, {amount:.0%}")
+                result.curves.append(_point(bench, course, pruner, method, amount, retrained=True))
+
+
+def _sensitivities(bench: Bench, course: Course, result: ChapterResult) -> Damages | None:
+    """Of channels and of weights; those of channels say how channels are spread, where they are spread by them."""
+    whole = structured.pruner(bench, course, structured.GLOBAL, None)
+    rows = sensitivity.of_channels(bench, whole, course.seed)
+    result.sensitivities += [*rows, *sensitivity.of_weights(bench, course.unpruned, course.seed)]
+    return sensitivity.damage(rows) if bench.config.spread == "sensitivity" else None
+
+
+def _pruners(bench: Bench, course: Course, amount: float, damage: Damages | None) -> Iterator[tuple[str, Pruner]]:
+    for method in METHODS:
+        network = copy.deepcopy(course.unpruned)
+        yield method, MaskPruner(network=network, amount=amount, method=method, scope="global", seed=course.seed)
+    yield CHANNELS, structured.pruner(bench, course, structured.GLOBAL, damage, left=1 - amount)
+
+
+def _control(bench: Bench, course: Course, epochs: int) -> CurvePoint:
+    """The unpruned network, retrained as the others are and for as long: what retraining alone brings."""
+    network = copy.deepcopy(course.unpruned)
+    course.retrain(network, epochs=epochs, name="control, unpruned", objective=course.teacher(), hooks=Hooks())
+    return curve.point(bench, network, method=CONTROL, seed=course.seed, amount=0.0, sparsity=0.0, retrained=True)
+
+
+def _point(bench: Bench, course: Course, pruner: Pruner, method: str, amount: float, *, retrained: bool) -> CurvePoint:
+    reached = _removed(bench, pruner.network, course.unpruned) if isinstance(pruner, ChannelPruner) else None
+    sparsity = pruner.require() if reached is None else reached
+    return curve.point(
+        bench, pruner.network, method=method, seed=course.seed, amount=amount, sparsity=sparsity or 0.0,
+        retrained=retrained,
+    )  # fmt: skip
+
+
+def _removed(bench: Bench, network: nn.Module, unpruned: nn.Module) -> float:
+    """Share of the multiply-accumulates that are gone."""
+    shape = bench.backbone.preprocessing.input_shape
+    return 1 - macs(network, shape) / macs(unpruned, shape)

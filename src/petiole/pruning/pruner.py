@@ -1,0 +1,114 @@
+"""What prunes a network step by step: masks that grow, or channels that are masked and leave at the end.
+
+Both mask first: with the weights at zero that take in a channel, it reaches nothing any more, so that one loop can
+choose, refit and retrain for both (:mod:`petiole.lab.prune_retrain`).
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from torch import nn
+
+from petiole.errors import GateError
+from petiole.pruning.channels import Scores, least_important
+from petiole.pruning.structured import ChannelGroup, Dependencies, Plan
+from petiole.pruning.unstructured import Masks, Method, Scope, hold, prune_weights, require_sparsity
+
+Choose = Callable[[Sequence[ChannelGroup]], tuple[ChannelGroup, ...]]
+Score = Callable[[Dependencies, Sequence[ChannelGroup]], Scores]
+Keep = Callable[[Sequence[ChannelGroup], Scores, float], Mapping[str, int]]
+
+
+class Pruner(Protocol):
+    """A network under way to what it is pruned to."""
+
+    network: nn.Module
+
+    def prune(self, share: float) -> Masks:
+        """Zero the weights that go when ``share`` of the pruning is done, in place; returns all masks so far."""
+
+    def finish(self) -> None:
+        """All is pruned and refitted: let leave what can leave."""
+
+    def hold(self) -> None:
+        """Keep pruned weights at zero: call it after every optimizer step."""
+
+    def require(self) -> float | None:
+        """The gate, after every epoch: nothing has come back. Returns the sparsity, where it means something."""
+
+
+@dataclass(kw_only=True)
+class MaskPruner:
+    """Single weights, by chance or by magnitude; magnitudes are looked at anew in each step."""
+
+    network: nn.Module
+    amount: float
+    method: Method
+    scope: Scope
+    seed: int
+    masks: Masks = field(default_factory=dict)
+    reached: float = 0.0
+
+    def prune(self, share: float) -> Masks:
+        self.reached = share * self.amount
+        self.masks = prune_weights(
+            self.network, amount=self.reached, method=self.method, scope=self.scope, seed=self.seed
+        )
+        return self.masks
+
+    def finish(self) -> None:
+        """Masked weights stay where they are, at zero."""
+
+    def hold(self) -> None:
+        hold(self.network, self.masks)
+
+    def require(self) -> float:
+        return require_sparsity(self.network, self.masks, self.reached)
+
+
+class ChannelPruner:
+    """Channels. ``score`` says how much each matters in the network as it is, ``keep`` how many stay.
+
+    ``choose`` takes the groups that may lose channels from all that hold no output of a ``protected`` layer.
+
+    Raises:
+        GateError: no group may lose channels, or none loses any.
+    """
+
+    def __init__(
+        self, network: nn.Module, example: torch.Tensor, *, protected: Collection[str], choose: Choose, score: Score,
+        keep: Keep,
+    ) -> None:  # fmt: skip
+        self.network = network
+        self.score, self.keep = score, keep
+        self.dependencies = Dependencies(network, example, protected=protected)
+        self.groups = choose(self.dependencies.groups)
+        self.removed: dict[str, list[int]] = {}
+        self.masks: Masks = {}
+        self.plan: Plan = []
+        if not self.groups:
+            raise GateError("no layer has channels that could leave: protect fewer layers")
+
+    def prune(self, share: float) -> Masks:
+        scores = {name: score.clone() for name, score in self.score(self.dependencies, self.groups).items()}
+        for name, channels in self.removed.items():
+            scores[name][channels] = -torch.inf  # what has left stays away
+        self.removed = least_important(self.groups, scores, self.keep(self.groups, scores, share))
+        self.masks = self.dependencies.user_masks(self.removed)
+        self.hold()
+        return self.masks
+
+    def finish(self) -> None:
+        self.plan = self.dependencies.remove(self.removed)
+        self.masks = {}
+
+    def hold(self) -> None:
+        hold(self.network, self.masks)
+
+    def require(self) -> None:
+        """Channels that have left cannot come back; until then their users' weights must be zero."""
+        for name, mask in self.masks.items():
+            if bool(self.network.get_parameter(name)[~mask].any()):
+                raise GateError(f"weights of {name} behind removed channels are no longer zero")

@@ -1,0 +1,172 @@
+"""Pruning in pictures and tables: accuracy against amount before and after retraining, and what each layer means."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+
+from petiole import units
+from petiole.evidence import mean_interval
+from petiole.records import CurvePoint, Sensitivity
+from petiole.report import charts
+from petiole.report.blocks import Block, Picture, Table
+
+CONTROL = "control"
+"""Method of the points of the unpruned network, retrained as long as the others."""
+AMOUNT = {"structured": "structured (share of multiply-accumulates)"}
+NOTHING = "nothing could be removed"
+
+
+def curves(points: Sequence[CurvePoint], name: str) -> list[Block]:
+    """A picture before retraining, one after it where there are such points, and one table of all."""
+    blocks: list[Block] = []
+    for retrained, ending in ((False, "curve"), (True, "curve-retrained")):
+        if here := [point for point in points if point.retrained == retrained]:
+            blocks.append(_curve(here, f"{name}-{ending}", retrained=retrained))
+    return [*blocks, _curve_table(points)] if blocks else []
+
+
+def _rows(points: Sequence[CurvePoint]) -> list[dict[str, Any]]:
+    """One row for each method and amount, the mean over seeds; the control is drawn from end to end."""
+    keys = dict.fromkeys((point.method, point.amount) for point in points)
+    last = max(point.amount for point in points)
+    rows = []
+    for method, amount in keys:
+        here = [point for point in points if (point.method, point.amount) == (method, amount)]
+        value, low, high = mean_interval([point.correct for point in here], here[0].total)
+        row = {"series": AMOUNT.get(method, method), "amount": amount, "value": value, "low": low, "high": high}
+        rows.append(row)
+        if method == CONTROL:
+            row["series"] = "unpruned, retrained as long"
+            rows.append({**row, "amount": last})
+    return rows
+
+
+def _curve(points: Sequence[CurvePoint], name: str, *, retrained: bool) -> Picture:
+    rows = _rows(points)
+    series = list(dict.fromkeys(str(row["series"]) for row in rows))
+    x = alt.X("amount:Q", axis=charts.axis("share removed (%)", percent=True))
+    axis = charts.axis("accuracy on the test split (%)", percent=True)
+    scale = alt.Scale(zero=False, domainMax=1.0)
+    base = alt.Chart(charts.data(rows)).encode(x=x, color=charts.colour("series", series))
+    band = base.mark_area(opacity=0.15).encode(y=alt.Y("low:Q", axis=axis, scale=scale), y2="high:Q")
+    line = base.mark_line(strokeWidth=2).encode(
+        y=alt.Y("value:Q", axis=axis, scale=scale), strokeDash=alt.StrokeDash("series:N", sort=series, legend=None)
+    )
+    dot = base.mark_point(size=45, filled=True, opacity=1).encode(
+        y=alt.Y("value:Q", axis=axis, scale=scale), shape=alt.Shape("series:N", sort=series, legend=None)
+    )
+    when = "after retraining" if retrained else "before any retraining"
+    said = [
+        f"{each}: "
+        + ", ".join(
+            f"{units.percent(row['value'])} at {units.percent(row['amount'], 0)}"
+            for row in rows
+            if row["series"] == each
+        )
+        for each in series
+    ]
+    return charts.picture(
+        name,
+        (band + line + dot).properties(width=charts.WIDTH_PX, height=240),
+        f"Accuracy against pruning amount, {when}; the band is the 95% interval (over the seeds, where there are "
+        "several).",
+        f"Accuracy against pruning amount, {when}. {'; '.join(said)}.",
+    )
+
+
+def _curve_table(points: Sequence[CurvePoint]) -> Table:
+    """One column for each method, before and after retraining."""
+    columns = list(dict.fromkeys((point.method, point.retrained) for point in points))
+    rows = []
+    for amount in sorted({point.amount for point in points}):
+        cells = [units.percent(amount, 0)]
+        for column in columns:
+            here = [p for p in points if p.amount == amount and (p.method, p.retrained) == column]
+            cells.append(_cell(here) if here else "–")
+        rows.append(tuple(cells))
+    seeds = len({point.seed for point in points})
+    over = f", mean over {seeds} seeds" if seeds > 1 else ""
+    return Table(
+        caption=f"Accuracy on the test split against the share removed, with its 95% interval{over}. Channels: the "
+        "share of the multiply-accumulates. The control is the unpruned network, retrained as long.",
+        header=("Removed", *(f"{method}, retrained" if retrained else method for method, retrained in columns)),
+        rows=tuple(rows),
+    )
+
+
+def _cell(points: Sequence[CurvePoint]) -> str:
+    value, low, high = mean_interval([point.correct for point in points], points[0].total)
+    return f"{units.percent(value)} ({units.interval(low, high)})"
+
+
+def sensitivities(found: Sequence[Sensitivity], name: str) -> list[Block]:
+    """A heat map and a table for channels, and for weights; of the first seed."""
+    blocks: list[Block] = []
+    for kind, what in (("channels", "dependency group of channels"), ("weights", "layer's weights, by magnitude")):
+        rows = [row for row in found if row.kind == kind and row.seed == found[0].seed]
+        if rows:
+            blocks += [_heat_map(rows, f"{name}-sensitivity-{kind}", what), _sensitivity_table(rows, what)]
+    return blocks
+
+
+def _heat_map(rows: Sequence[Sensitivity], name: str, what: str) -> Picture:
+    cells = [
+        {
+            "group": row.name,
+            "asked": units.percent(row.asked, 0),
+            "damage": max(0.0, row.loss - row.loss_before) if row.removed else None,
+            "text": f"{row.correct}/{row.total}" if row.removed else "–",
+        }
+        for row in rows
+    ]
+    groups = list(dict.fromkeys(row.name for row in rows))
+    asked = [units.percent(amount, 0) for amount in sorted({row.asked for row in rows})]
+    base = alt.Chart(charts.data(cells)).encode(
+        x=alt.X("asked:N", sort=asked, axis=alt.Axis(title="share removed", labelAngle=0, orient="top")),
+        y=alt.Y("group:N", sort=groups, axis=alt.Axis(title=None, labelLimit=260, domain=False, ticks=False)),
+    )
+    scale = alt.Scale(type="symlog", constant=0.05, range=["#f4e3c3", "#a33b1f"])
+    legend = alt.Legend(title="loss rises by (nats)", orient="top", gradientLength=160)
+    cell = base.mark_rect(stroke=charts.INK, strokeOpacity=0.25).encode(
+        color=alt.Color("damage:Q", scale=scale, legend=legend)
+    )
+    text = base.mark_text(fontSize=10).encode(
+        text="text:N", color=alt.condition("datum.damage > 0.8", alt.value("#ffffff"), alt.value("#222222"))
+    )
+    worst = max(rows, key=lambda row: row.loss - row.loss_before)
+    return charts.picture(
+        name,
+        (cell + text).properties(width=60 * len(asked), height=alt.Step(16)),
+        f"What each {what} means to the network: training photos called right (of those that chose nothing) when it "
+        "alone loses some, and nothing makes up for that; the darker, the higher the loss. "
+        f"–: {NOTHING}.",
+        f"Heat map of the rise of the loss by group and share removed; it is highest for {worst.name} "
+        f"({units.percent(worst.asked, 0)}). The table below holds all figures.",
+    )
+
+
+def _sensitivity_table(rows: Sequence[Sensitivity], what: str) -> Table:
+    asked = sorted({row.asked for row in rows})
+    found = {(row.name, row.asked): row for row in rows}
+    body = []
+    for name in dict.fromkeys(row.name for row in rows):
+        of = next(row.of for row in rows if row.name == name)
+        cells = [_sensitivity_cell(found.get((name, amount))) for amount in asked]
+        body.append((name, units.count(of), *cells))
+    first = rows[0]
+    return Table(
+        caption=f"Accuracy and loss on {first.total} training photos when one {what} alone loses some (whole: "
+        f"{units.percent(first.correct_before / first.total)}, {first.loss_before:.3f} nats). The network was trained "
+        "on these photos: the order counts, not the figures.",
+        header=("Of", "whole", *(f"{units.percent(amount, 0)} removed" for amount in asked)),
+        rows=tuple(body),
+    )
+
+
+def _sensitivity_cell(row: Sensitivity | None) -> str:
+    if row is None:
+        return "as before"
+    if not row.removed:
+        return NOTHING
+    return f"{units.percent(row.correct / row.total)}, {row.loss:.3f} nats ({units.count(row.removed)} gone)"

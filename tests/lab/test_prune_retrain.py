@@ -1,0 +1,81 @@
+"""The loop: prune, refit, let leave, retrain, step by step, with the unpruned network as teacher."""
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from petiole.errors import GateError
+from petiole.lab.prune_retrain import Course, prune_and_retrain
+from petiole.pruning.pruner import MaskPruner
+from petiole.pruning.refit import trace
+from petiole.records import Epoch, Train
+from petiole.training.distillation import Distillation
+from petiole.training.fit import Hooks
+
+
+def network() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    ).eval()
+
+
+class Recorder:
+    """Stands for training: notes what it was given, spoils every weight, and lets the hooks mend it."""
+
+    def __init__(self, *, mends: bool = True) -> None:
+        self.calls: list[tuple[int, float]] = []
+        self.objectives: list[Any] = []
+        self.mends = mends
+
+    def __call__(self, network: nn.Module, *, epochs: int, name: str, objective: Any, hooks: Hooks) -> Train:
+        with torch.no_grad():
+            for parameter in network.parameters():
+                parameter.add_(0.001)
+        if self.mends:
+            hooks.after_step()
+        sparsity = hooks.after_epoch(1)
+        self.calls.append((epochs, sparsity or 0.0))
+        self.objectives.append(objective)
+        history = [Epoch(epoch=at, loss=1 / (len(self.calls) + at)) for at in range(1, epochs + 1)]
+        return Train(epochs=epochs, converged_epoch=1, seconds=2.0, images_per_s=10.0, history=history, recipe="so")
+
+
+def course(unpruned: nn.Module, recorder: Recorder, shares: tuple[float, ...], said: list[str]) -> Course:
+    inputs = torch.randn(8, 3, 12, 12)
+    return Course(
+        unpruned=unpruned, traced=trace(unpruned, inputs), inputs=inputs, retrain=recorder, shares=shares, seed=0,
+        say=said.append,
+    )  # fmt: skip
+
+
+def test_every_step_is_pruned_refitted_and_retrained() -> None:
+    unpruned, recorder, said = network(), Recorder(), list[str]()
+    pruner = MaskPruner(network=copy.deepcopy(unpruned), amount=0.4, method="random", scope="global", seed=0)
+    train = prune_and_retrain(pruner, course(unpruned, recorder, (0.5, 1.0), said), epochs=3, name="net")
+    assert [epochs for epochs, _ in recorder.calls] == [1, 2]
+    assert [sparsity for _, sparsity in recorder.calls] == pytest.approx([0.2, 0.4], abs=0.01)
+    assert [line.split(",")[0] for line in said] == ["net", "net"]
+    assert [line.split(":")[0] for line in said] == ["net, step 1 of 2", "net, step 2 of 2"]
+    assert (train.epochs, [epoch.epoch for epoch in train.history]) == (3, [1, 2, 3])
+    assert train.recipe == "2 steps, each: refit; so"
+    assert train.images_per_s == pytest.approx(10.0)
+    assert all(isinstance(each, Distillation) and each.teacher is unpruned for each in recorder.objectives)
+
+
+def test_one_step_is_told_without_counting() -> None:
+    unpruned, recorder, said = network(), Recorder(), list[str]()
+    pruner = MaskPruner(network=copy.deepcopy(unpruned), amount=0.4, method="magnitude", scope="global", seed=0)
+    train = prune_and_retrain(pruner, course(unpruned, recorder, (1.0,), said), epochs=2, name="net")
+    assert said[0].startswith("net: refitted 2 convolutions, mean error")
+    assert train.recipe == "refit; so"
+
+
+def test_a_weight_that_comes_back_in_training_is_an_error() -> None:
+    unpruned = network()
+    pruner = MaskPruner(network=copy.deepcopy(unpruned), amount=0.4, method="random", scope="global", seed=0)
+    with pytest.raises(GateError, match="are no longer zero"):
+        prune_and_retrain(pruner, course(unpruned, Recorder(mends=False), (1.0,), []), epochs=1, name="net")

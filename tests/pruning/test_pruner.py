@@ -1,0 +1,90 @@
+"""Pruning step by step: what has gone stays gone, and masked channels that leave change nothing."""
+
+import copy
+from functools import partial
+
+import pytest
+import torch
+from torch import nn
+
+from petiole.errors import GateError
+from petiole.pruning.channels import keep_counts
+from petiole.pruning.pruner import ChannelPruner, MaskPruner
+from petiole.pruning.structured import ChannelGroup
+from petiole.pruning.unstructured import Method
+
+EXAMPLE = torch.zeros(1, 3, 8, 8)
+
+
+def network() -> nn.Sequential:
+    """conv (3 -> 8), BatchNorm, conv (8 -> 6), pooling, linear (6 -> 2)."""
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 6, 3), nn.AdaptiveAvgPool2d(1)]
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(6, 2)).eval()
+
+
+def channel_pruner(pruned: nn.Module) -> ChannelPruner:
+    def keep(groups: list[ChannelGroup], scores: dict[str, torch.Tensor], share: float) -> dict[str, int]:
+        return keep_counts(groups, scores, 0.5 * share, multiple=1)
+
+    return ChannelPruner(
+        pruned, EXAMPLE, protected=["6"], choose=tuple, keep=keep,  # type: ignore[arg-type]
+        score=lambda dependencies, groups: dependencies.scores("l1", groups),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("method", ["random", "magnitude"])
+def test_masks_grow(method: Method) -> None:
+    pruner = MaskPruner(network=network(), amount=0.5, method=method, scope="global", seed=3)
+    first = pruner.prune(0.4)
+    assert pruner.require() == pytest.approx(0.2, abs=0.01)
+    second = pruner.prune(1.0)
+    assert pruner.require() == pytest.approx(0.5, abs=0.01)
+    for name, mask in first.items():
+        assert not bool((second[name] & ~mask).any()), f"weights of {name} came back"
+
+
+def test_the_last_step_takes_what_one_step_would_have_taken() -> None:
+    """So that a network and its retrained form have the same weights at zero."""
+    gradual, at_once = (
+        MaskPruner(network=network(), amount=0.5, method="random", scope="global", seed=1) for _ in "ab"
+    )
+    gradual.prune(0.875)
+    after, expected = gradual.prune(1.0), at_once.prune(1.0)
+    assert all(torch.equal(after[name], expected[name]) for name in expected)
+
+
+def test_channels_are_masked_step_by_step_and_leave_at_the_end() -> None:
+    pruner, inputs = channel_pruner(network()), torch.randn(2, 3, 8, 8)
+    pruner.prune(0.5)
+    first = copy.deepcopy(pruner.removed)
+    assert {name: len(channels) for name, channels in first.items()} == {"0": 2, "3": 2}
+    with torch.no_grad():  # what left first would now be the most important
+        for name, channels in first.items():
+            pruner.network.get_parameter(f"{name}.weight")[channels] += 100.0
+    pruner.prune(1.0)
+    for name, channels in first.items():
+        assert set(channels) < set(pruner.removed[name])
+    masked = pruner.network(inputs)
+    pruner.finish()
+    assert {name: len(channels) for name, channels in pruner.plan} == {"0": 4, "3": 3}
+    assert pruner.network.get_parameter("3.weight").shape == (3, 4, 3, 3)
+    assert torch.allclose(pruner.network(inputs), masked, atol=1e-4)
+
+
+def test_a_weight_behind_a_removed_channel_that_comes_back_is_caught() -> None:
+    pruner = channel_pruner(network())
+    pruner.prune(1.0)
+    pruner.require()
+    with torch.no_grad():
+        pruner.network.get_parameter("3.weight").add_(1.0)
+    with pytest.raises(GateError, match=r"weights of 3\.weight behind removed channels are no longer zero"):
+        pruner.require()
+    pruner.hold()
+    pruner.require()
+
+
+def test_a_network_without_groups_is_refused() -> None:
+    build = partial(ChannelPruner, network(), EXAMPLE, score=lambda *_: {}, keep=lambda *_: {})
+    with pytest.raises(GateError, match="no layer has channels that could leave"):
+        build(protected=["0", "3", "6"], choose=tuple)

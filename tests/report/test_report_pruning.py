@@ -1,0 +1,74 @@
+"""Curves and sensitivities of pruning in the report, on made-up records."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fabricated import results
+from petiole.evidence import mean_interval
+from petiole.records import CurvePoint, Sensitivity
+from petiole.report.html import write_report
+
+
+def point(method: str, amount: float, correct: int, *, seed: int = 0, retrained: bool = False) -> CurvePoint:
+    return CurvePoint(
+        method=method, scope="global", seed=seed, amount=amount, sparsity=amount, correct=correct, total=100,
+        retrained=retrained,
+    )  # fmt: skip
+
+
+def sensitivity(name: str, asked: float, removed: int, correct: int, loss: float) -> Sensitivity:
+    return Sensitivity(
+        name=name, kind="channels", seed=0, asked=asked, removed=removed, of=32, correct=correct, total=50, loss=loss,
+        correct_before=49, loss_before=0.1,
+    )  # fmt: skip
+
+
+def page(tmp_path: Path, **changes: Any) -> str:
+    return write_report(tmp_path, results(**changes)).read_text(encoding="utf-8")
+
+
+def test_curves_before_and_after_retraining_are_two_pictures_and_one_table(tmp_path: Path) -> None:
+    points = [
+        point("random", 0.5, 20), point("random", 0.5, 80, retrained=True),
+        point("structured", 0.5, 30), point("structured", 0.5, 90, retrained=True),
+        point("control", 0.0, 95, retrained=True),
+    ]  # fmt: skip
+    written = page(tmp_path, curves=points)
+    assert (tmp_path / "charts/c3-3-curve.svg").is_file()
+    assert (tmp_path / "charts/c3-3-curve-retrained.svg").is_file()
+    assert "unpruned, retrained as long: 95.0% at 0%, 95.0% at 50%" in written
+    for header in ("random", "random, retrained", "structured", "structured, retrained", "control, retrained"):
+        assert f">{header}</th>" in written
+    assert "95.0% (88.8-97.8%)" in written, "every accuracy has its interval"
+
+
+def test_without_a_study_there_is_one_picture(tmp_path: Path) -> None:
+    page(tmp_path)
+    assert (tmp_path / "charts/c3-3-curve.svg").is_file()
+    assert not (tmp_path / "charts/c3-3-curve-retrained.svg").exists()
+
+
+def test_intervals_over_seeds_are_at_least_as_wide_as_either() -> None:
+    """Seeds 90, 94, 98 of 100: mean 94, t(2) = 4.303, s = 4, half-width 9.94 points; Wilson of 94 is (87.5, 97.2)."""
+    mean, low, high = mean_interval([90, 94, 98], 100)
+    assert (mean, high) == pytest.approx((0.94, 1.0))
+    assert low == pytest.approx(0.94 - 4.3027 * 0.04 / 3**0.5, abs=1e-4)
+    assert mean_interval([94], 100)[1:] == pytest.approx((0.8752, 0.9722), abs=1e-3)
+
+
+def test_a_group_that_could_lose_nothing_is_called_that(tmp_path: Path) -> None:
+    rows = [
+        sensitivity("blocks.0", 0.25, 8, 48, 0.15), sensitivity("blocks.0", 0.5, 16, 30, 1.9),
+        sensitivity("blocks.1", 0.25, 0, 49, 0.1), sensitivity("blocks.1", 0.5, 0, 49, 0.1),
+    ]  # fmt: skip
+    written = page(tmp_path, sensitivities=rows)
+    assert (tmp_path / "charts/c3-3-sensitivity-channels.svg").is_file()
+    assert written.count("nothing could be removed") >= 2
+    row = re.search(r"blocks\.1</th>.*?</tr>", written, re.DOTALL)
+    assert row is not None
+    assert "98.0%" not in row.group(0), "what was not pruned is not called robust"
+    assert "60.0%, 1.900 nats (16 gone)" in written
+    assert "whole: 98.0%, 0.100 nats" in written
