@@ -34,7 +34,9 @@ def of_channels(bench: Bench, cutting: ChannelPruner, seed: int) -> list[Sensiti
     """Each group that may lose channels, at a few amounts."""
     judge = _Judge(bench, cutting.network, seed)
     scores, amounts = cutting.score(cutting.dependencies, cutting.groups), bench.config.effort.sensitivity_amounts
-    found = sensitivity.of_channels(cutting.dependencies, cutting.groups, scores, amounts, judge)
+    order = [name for name, _ in cutting.network.named_modules()]
+    groups = sorted(cutting.groups, key=lambda group: order.index(group.name))  # as a photo passes them
+    found = sensitivity.of_channels(cutting.dependencies, groups, scores, amounts, judge)
     return _rows(bench, found, judge, seed, "dependency groups", len(cutting.groups) * len(amounts))
 
 

@@ -113,7 +113,8 @@ def measured_damage(bench: Bench, course: Course, result: ChapterResult) -> Dama
     if bench.config.spread != "sensitivity":
         return None
     rows = sensitivity.of_channels(bench, pruner(bench, course, GLOBAL, None), course.seed)
-    result.sensitivities += rows
+    if not bench.config.study:  # which has recorded the same ones
+        result.sensitivities += rows
     return sensitivity.damage(rows)
 
 

@@ -177,8 +177,11 @@ def names(labels: Sequence[str]) -> alt.Y:
 def colour(field: str, names: Sequence[str], *, hide: bool = False) -> alt.Color:
     palette = [COLOURS[at % len(COLOURS)] for at in range(len(names))]
     scale = alt.Scale(domain=list(names), range=palette)
-    legend = None if hide else alt.Legend(title=None, orient="top", labelLimit=260, columns=3)
-    return alt.Color(f"{field}:N", scale=scale, legend=legend)
+    return alt.Color(f"{field}:N", scale=scale, legend=None if hide else legend())
+
+
+def legend() -> alt.Legend:
+    return alt.Legend(title=None, orient="top", labelLimit=260, columns=3)
 
 
 def picture(name: str, chart: Chart, caption: str, alt_text: str) -> Picture:

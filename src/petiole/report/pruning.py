@@ -53,8 +53,9 @@ def _curve(points: Sequence[CurvePoint], name: str, *, retrained: bool) -> Pictu
     line = base.mark_line(strokeWidth=2).encode(
         y=alt.Y("value:Q", axis=axis, scale=scale), strokeDash=alt.StrokeDash("series:N", sort=series, legend=None)
     )
+    shape = alt.Shape("series:N", scale=alt.Scale(domain=series), legend=charts.legend())  # merges with the colours'
     dot = base.mark_point(size=45, filled=True, opacity=1).encode(
-        y=alt.Y("value:Q", axis=axis, scale=scale), shape=alt.Shape("series:N", sort=series, legend=None)
+        y=alt.Y("value:Q", axis=axis, scale=scale), shape=shape
     )
     when = "after retraining" if retrained else "before any retraining"
     said = [
@@ -111,12 +112,15 @@ def sensitivities(found: Sequence[Sensitivity], name: str) -> list[Block]:
 
 
 def _heat_map(rows: Sequence[Sensitivity], name: str, what: str) -> Picture:
+    worst = max(rows, key=lambda row: row.loss - row.loss_before)
+    highest = worst.loss - worst.loss_before
     cells = [
         {
             "group": row.name,
             "asked": units.percent(row.asked, 0),
             "damage": max(0.0, row.loss - row.loss_before) if row.removed else None,
             "text": f"{row.correct}/{row.total}" if row.removed else "–",
+            "ink": _ink(row.loss - row.loss_before, highest) if row.removed else charts.INK,
         }
         for row in rows
     ]
@@ -131,19 +135,21 @@ def _heat_map(rows: Sequence[Sensitivity], name: str, what: str) -> Picture:
     cell = base.mark_rect(stroke=charts.INK, strokeOpacity=0.25).encode(
         color=alt.Color("damage:Q", scale=scale, legend=legend)
     )
-    text = base.mark_text(fontSize=10).encode(
-        text="text:N", color=alt.condition("datum.damage > 0.8", alt.value("#ffffff"), alt.value("#222222"))
-    )
-    worst = max(rows, key=lambda row: row.loss - row.loss_before)
+    text = base.mark_text(fontSize=10).encode(text="text:N", color=alt.Color("ink:N", scale=None))
     return charts.picture(
         name,
-        (cell + text).properties(width=60 * len(asked), height=alt.Step(16)),
+        (cell + text).resolve_scale(color="independent").properties(width=60 * len(asked), height=alt.Step(16)),
         f"What each {what} means to the network: training photos called right (of those that chose nothing) when it "
         "alone loses some, and nothing makes up for that; the darker, the higher the loss. "
         f"–: {NOTHING}.",
         f"Heat map of the rise of the loss by group and share removed; it is highest for {worst.name} "
         f"({units.percent(worst.asked, 0)}). The table below holds all figures.",
     )
+
+
+def _ink(damage: float, highest: float) -> str:
+    """What is read on the colour of a cell."""
+    return "#ffffff" if damage > highest / 3 else "#222222"
 
 
 def _sensitivity_table(rows: Sequence[Sensitivity], what: str) -> Table:
