@@ -1,0 +1,33 @@
+"""What the answer to 3.3 says of magnitude pruning and of the control, on made-up runs."""
+
+from typing import Any
+
+from fabricated import results, variant, variants
+from petiole.lab.answers import answer
+from petiole.records import CurvePoint
+
+
+def told(**changes: Any) -> str:
+    (found,) = [each for each in answer(results(**changes)) if each.id == "3.3"]
+    return found.answer
+
+
+def test_magnitude_after_retraining_stands_beside_random() -> None:
+    assert "instead of random ones, and retrained alike" not in told()
+    near = [*variants(), variant("CNNPrunedGO-magnitude", 94, parent="CNNPrunedG-magnitude")]
+    text = told(rows=near)
+    assert "CNNPrunedGO-magnitude reaches 94.0%" in text
+    assert "(their intervals overlap)" in text
+    rows = [row for row in variants() if row.name != "CNNPrunedGO"]
+    apart = [*rows, variant("CNNPrunedGO", 60), variant("CNNPrunedGO-magnitude", 95)]
+    assert "CNNPrunedGO 60.0% (its interval lies wholly above)" in told(rows=apart)
+
+
+def test_the_control_is_told_where_it_was_run() -> None:
+    assert "The control" not in told()
+    control = CurvePoint(
+        method="control", scope="global", seed=0, amount=0.0, sparsity=0.0, correct=95, total=100, retrained=True
+    )
+    text = told(curves=[*results().curves, control])
+    assert "The control, CNNOptimized retrained as long" in text
+    assert "reaches 95.0% (88.8-97.8%)" in text
