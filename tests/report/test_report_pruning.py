@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from fabricated import results
+from fabricated import results, variant, variants
 from petiole.evidence import mean_interval
 from petiole.records import CurvePoint, Sensitivity
+from petiole.report import chapters
+from petiole.report.blocks import Steps
 from petiole.report.html import write_report
 
 
@@ -43,6 +45,19 @@ def test_curves_before_and_after_retraining_are_two_pictures_and_one_table(tmp_p
     for header in ("random", "random, retrained", "structured", "structured, retrained", "control, retrained"):
         assert f">{header}</th>" in written
     assert "95.0% (88.8-97.8%)" in written, "every accuracy has its interval"
+
+
+def test_a_pruned_lenet_stands_with_the_digits(tmp_path: Path) -> None:
+    rows = [*variants(), variant("LeNet-structured", 985, dataset="digits", parent="LeNet")]
+    (pruned, digits) = (
+        next(chapter for chapter in chapters.page(results(rows)).chapters if chapter.anchor == anchor)
+        for anchor in ("3.3", "3.4.3")
+    )
+    made = [
+        {name for block in chapter.blocks if isinstance(block, Steps) for name, _ in block.steps}
+        for chapter in (pruned, digits)
+    ]
+    assert "LeNet-structured" in made[1] - made[0]
 
 
 def test_without_a_study_there_is_one_picture(tmp_path: Path) -> None:

@@ -64,7 +64,8 @@ def _chapters(results: Results, every: Sequence[Group]) -> list[Chapter]:
     def named(*names: str) -> list[Group]:
         return [group for name in names for group in every if group.name == name]
 
-    pruned = [*named(*PRUNED), *(group for group in every if "-structured" in group.name)]
+    structured = [group for group in every if "-structured" in group.name and group.name not in LENET]
+    pruned = [*named(*PRUNED), *structured]
     known = {"CNNScratch", "CNNAdapted", "CNNOptimized", *PRUNED, *INT8, *LENET}
     others = [group for group in every if group.name not in known and group not in pruned]
     scratch, adapted = named("CNNScratch"), named("CNNAdapted", "CNNOptimized")
