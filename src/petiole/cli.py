@@ -60,7 +60,8 @@ def lab(
     ] = 0.5,
     schedule: Annotated[str, typer.Option(help="How pruning goes on step by step: cubic, linear, one-shot.")] = "cubic",
     prune_steps: Annotated[
-        int | None, typer.Option(help="Steps of pruning, each followed by retraining (2; one-shot has one).")
+        int | None,
+        typer.Option(help="Steps of pruning, each followed by retraining (2; for channels of photo networks 1)."),
     ] = None,
     importance: Annotated[
         str, typer.Option(help="Which channels leave first: contribution, random, l1, l2, taylor, bn_scale.")

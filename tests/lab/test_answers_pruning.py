@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fabricated import results, variant, variants
+from fabricated import results, variant, variants, versus
 from petiole.lab.answers import answer
 from petiole.records import CurvePoint
 
@@ -31,3 +31,13 @@ def test_the_control_is_told_where_it_was_run() -> None:
     text = told(curves=[*results().curves, control])
     assert "The control, CNNOptimized retrained as long" in text
     assert "reaches 95.0% (88.8-97.8%)" in text
+
+
+def test_a_smaller_lenet_stands_beside_the_smaller_photo_network() -> None:
+    assert "LeNet likewise" not in told()
+    smaller = variant(
+        "LeNet-structured", 989, dataset="digits", parent="LeNet", versus_parent=versus(3, 2), parameters=500,
+        file_bytes=2400,
+    )  # fmt: skip
+    text = told(rows=[*variants(), smaller])
+    assert "LeNet likewise: with 25.0% of its parameters left, LeNet-structured reaches 98.9% (989 of 1,000)" in text

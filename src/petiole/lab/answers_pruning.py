@@ -228,14 +228,26 @@ def _structured(run: Run) -> list[str]:
     """Channels instead of single weights: what it costs, and what it saves when the network runs."""
     baseline, (raw, retrained) = _baseline(run), [run.find(name) for name in STRUCTURED]
     if baseline is None or retrained is None:
-        return []
+        return _structured_lenet(run)
     left = units.percent(retrained.first.macs / baseline.first.macs, 0)
     before = f" (before: {phrases.accuracy(raw)})" if raw else ""
     text = (
         f"Whole channels instead of single weights: with {left} of the multiply-accumulates left, {retrained.name} "
         f"reaches {phrases.accuracy(retrained)}{before}{_against_baseline(run, retrained)}"
     )
-    return [f"{text}; it is {phrases.size(baseline, retrained)}, and {phrases.latency(baseline, retrained)}."]
+    text += f"; it is {phrases.size(baseline, retrained)}, and {phrases.latency(baseline, retrained)}."
+    return [text, *_structured_lenet(run)]
+
+
+def _structured_lenet(run: Run) -> list[str]:
+    whole, smaller = run.find("LeNet"), run.find("LeNet-structured")
+    if whole is None or smaller is None:
+        return []
+    left = units.percent(smaller.first.parameters / whole.first.parameters)
+    return [
+        f"LeNet likewise: with {left} of its parameters left, {smaller.name} reaches {phrases.accuracy(smaller)}, "
+        f"{phrases.versus_parent(smaller)}; it is {phrases.size(whole, smaller)}."
+    ]
 
 
 def _mean(points: list[CurvePoint]) -> float:

@@ -31,6 +31,7 @@ class Effort(BaseModel):
     structured_first: bool = True
     structured_qat: bool = True
     prune_steps: int = 2
+    channel_steps: int = 1
     photo_qat_epochs: int = 2
     lenet_epochs: int = 10
     lenet_qat_epochs: int = 1

@@ -3,7 +3,7 @@ is left, let leave what can leave, retrain with the unpruned network as teacher;
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from statistics import fmean
 from typing import Protocol
@@ -14,6 +14,7 @@ from torch.fx import GraphModule
 
 from petiole.errors import GateError
 from petiole.lab.bench import Bench
+from petiole.lab.config import LabConfig
 from petiole.lab.transfer import retrain
 from petiole.progress import Say
 from petiole.pruning.pruner import Pruner
@@ -63,7 +64,7 @@ class Course:
 
 
 def photo_course(bench: Bench, seed: int) -> Course:
-    """How the photos' networks that are pruned from ``CNNOptimized`` are retrained."""
+    """How the photos' networks that are pruned from ``CNNOptimized`` are retrained: masks, step by step."""
     optimized, config = bench.photo_network(BASELINE, seed), bench.config
     return Course(
         unpruned=optimized, traced=trace(optimized, bench.train_inputs()[:2]), inputs=bench.refit_inputs(seed),
@@ -71,6 +72,12 @@ def photo_course(bench: Bench, seed: int) -> Course:
         shares=shares(config.schedule, config.prune_steps or config.effort.prune_steps),
         reestimates=config.reestimate,
     )  # fmt: skip
+
+
+def of_channels(course: Course, config: LabConfig) -> Course:
+    """The same for channels, which leave in steps of their own: where what is left is refitted, one step is best
+    (docs/log.md)."""
+    return replace(course, shares=shares(config.schedule, config.prune_steps or config.effort.channel_steps))
 
 
 def gradually(course: Course) -> str:

@@ -17,7 +17,7 @@ from petiole.errors import GateError
 from petiole.lab import qat, quantization, sensitivity
 from petiole.lab.bench import Bench, ChapterResult
 from petiole.lab.channel_choice import Damages, behind_first, of_first, scorer, share_of_costs, share_of_counts
-from petiole.lab.prune_retrain import BASELINE, Course, gradually, photo_course, prune_and_retrain
+from petiole.lab.prune_retrain import BASELINE, Course, gradually, of_channels, photo_course, prune_and_retrain
 from petiole.models.backbones import output_layer
 from petiole.pruning.pruner import ChannelPruner
 from petiole.pruning.structured import Plan
@@ -74,7 +74,7 @@ class _Cut:
 
 def run(bench: Bench, seed: int, result: ChapterResult) -> None:
     """Cut, judge; refit and retrain, judge; then int8 of the smaller network."""
-    course, effort = photo_course(bench, seed), bench.config.effort
+    course, effort = of_channels(photo_course(bench, seed), bench.config), bench.config.effort
     damage = measured_damage(bench, course, result)
     for name in (FIRST, GLOBAL) if effort.structured_first else (GLOBAL,):
         with result.attempt(name, "structured", seed, bench.say):

@@ -10,7 +10,7 @@ from petiole.bench.footprint import macs
 from petiole.lab import curve, sensitivity, structured
 from petiole.lab.bench import Bench, ChapterResult
 from petiole.lab.channel_choice import Damages
-from petiole.lab.prune_retrain import Course, prune_and_retrain
+from petiole.lab.prune_retrain import Course, of_channels, prune_and_retrain
 from petiole.pruning.pruner import ChannelPruner, MaskPruner, Pruner
 from petiole.pruning.unstructured import METHODS
 from petiole.records import CurvePoint
@@ -33,7 +33,8 @@ def run(bench: Bench, course: Course, result: ChapterResult) -> None:
             result.curves.append(_point(bench, course, cut, CHANNELS, amount, retrained=False))
         for method, pruner in _pruners(bench, course, amount, damage):
             with result.attempt(f"study: {method}, {amount:.0%}", "pruning", seed, bench.say):
-                prune_and_retrain(pruner, course, epochs=epochs, name=f"{method}, {amount:.0%}")
+                how = of_channels(course, bench.config) if method == CHANNELS else course
+                prune_and_retrain(pruner, how, epochs=epochs, name=f"{method}, {amount:.0%}")
                 result.curves.append(_point(bench, course, pruner, method, amount, retrained=True))
 
 
