@@ -38,11 +38,12 @@ class Benchmark(Record):
 
 
 class Prediction(Record):
-    """One photo, predicted: ``label`` with its ``probability``, or ``why`` it could not be. ``ms`` is the network's
-    own time for it."""
+    """One photo, predicted: ``label`` with its ``probability``, or ``why`` it could not be. ``probabilities`` are those
+    of all classes, in the artifact's order; ``ms`` is the network's own time for the photo."""
 
     path: str
     label: str | None = None
     probability: float | None = None
+    probabilities: dict[str, float] | None = None
     ms: float | None = None
     why: str | None = None

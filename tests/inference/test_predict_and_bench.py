@@ -85,6 +85,11 @@ def test_predictions_are_those_of_the_test_split(run: Path, photos: Path, name: 
     rows = list(api.predict(run / "artifacts" / name, [str(photos / "val")], threads=1, say=said.append))
     assert [("ants", "bees").index(str(row.label)) for row in rows] == judged["predicted"]
     assert [row.probability for row in rows] == pytest.approx(judged["probability"], abs=0.02)
+    for row in rows:
+        assert row.probabilities is not None
+        assert list(row.probabilities) == ["ants", "bees"]
+        assert sum(row.probabilities.values()) == pytest.approx(1)
+        assert row.probability == row.probabilities[str(row.label)] == max(row.probabilities.values())
     assert [("ants", "bees").index(Path(row.path).parent.name) for row in rows] == judged["labels"]
     assert said[0].startswith("runtime: ")
 

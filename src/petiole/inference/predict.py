@@ -57,8 +57,9 @@ def _row(deployed: Deployed, runtime: Runtime, path: Path, loaded: Array | str) 
     ms = (time.perf_counter() - began) * 1000
     probabilities = softmax(logits[0].astype(np.float64))
     best = int(probabilities.argmax())
-    classes = deployed.card.classes
-    return Prediction(path=_shown(path), label=classes[best], probability=float(probabilities[best]), ms=ms)
+    of_all = dict(zip(deployed.card.classes, probabilities.tolist(), strict=True))
+    label = deployed.card.classes[best]
+    return Prediction(path=_shown(path), label=label, probability=of_all[label], probabilities=of_all, ms=ms)
 
 
 def _shown(path: Path) -> str:
