@@ -58,7 +58,9 @@ def lab(
     macs: Annotated[
         float, typer.Option(help="Share of the multiply-accumulates that structured pruning leaves, between 0 and 1.")
     ] = 0.5,
-    schedule: Annotated[str, typer.Option(help="How pruning goes on step by step: cubic, linear, one-shot.")] = "cubic",
+    schedule: Annotated[
+        str, typer.Option(help="How pruning goes on step by step (where there are several): cubic, linear, one-shot.")
+    ] = "cubic",
     prune_steps: Annotated[
         int | None,
         typer.Option(help="Steps of pruning, each followed by retraining (2; for channels of photo networks 1)."),

@@ -29,8 +29,17 @@ def test_the_control_is_told_where_it_was_run() -> None:
         method="control", scope="global", seed=0, amount=0.0, sparsity=0.0, correct=95, total=100, retrained=True
     )
     text = told(curves=[*results().curves, control])
-    assert "The control, CNNOptimized retrained as long" in text
+    assert "The control, CNNOptimized retrained as long as the study's networks" in text
     assert "reaches 95.0% (88.8-97.8%)" in text
+
+
+def test_points_of_channels_do_not_hide_the_comparison_of_masks() -> None:
+    """The study has channels at exactly the run's amount, and masks nearby."""
+    kept = [point for point in results().curves if point.amount != results().run.amount]
+    channels = CurvePoint(
+        method="structured", scope="global", seed=0, amount=results().run.amount, sparsity=0.3, correct=90, total=100
+    )
+    assert "Which weights go" in told(curves=[*kept, channels])
 
 
 def test_a_smaller_lenet_stands_beside_the_smaller_photo_network() -> None:

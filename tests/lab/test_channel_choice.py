@@ -2,11 +2,12 @@
 
 import pytest
 import torch
+from torch import nn
 
-from petiole.lab.channel_choice import inner
+from petiole.lab.channel_choice import inner, scorer, share_of_costs, share_of_counts
 from petiole.models import backbones
 from petiole.models.lenet import LeNet
-from petiole.pruning.structured import Dependencies
+from petiole.pruning.structured import ChannelGroup, Dependencies
 
 
 @pytest.mark.parametrize(
@@ -25,6 +26,43 @@ def test_what_residual_additions_share_stays(name: str, expected: set[str]) -> N
     output, _ = backbones.output_layer(network)
     groups = Dependencies(network, example, protected=[output]).groups
     assert {group.name for group in inner(groups, network)} == expected
+
+
+def test_grouped_convolutions_stay_and_squeezed_blocks_may_lose_channels() -> None:
+    """ResNeXt's blocks have a grouped convolution inside; MobileNet weighs the channels inside, which joins nothing."""
+    found = {}
+    for name in ("resnext50_32x4d", "mobilenet_v3_small"):
+        network = backbones.adapt(backbones.find(name), None, classes=2, seed=0)
+        output, _ = backbones.output_layer(network)
+        groups = Dependencies(network, torch.zeros(1, 3, 64, 64), protected=[output]).groups
+        found[name] = {maker for group in inner(groups, network) for maker in group.makers}
+    assert not any(name.startswith("layer") for name in found["resnext50_32x4d"])
+    assert {"features.4.block.0.0", "features.4.block.2.fc2"} <= found["mobilenet_v3_small"]
+
+
+def test_taylor_differentiates_the_mean_loss() -> None:
+    """One channel, doubled for the output layer: the score is that of torch's own gradient, and none is left behind."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+    inputs, labels = torch.randn(20, 3, 4, 4), torch.arange(20) % 2
+    dependencies = Dependencies(network, inputs[:1], protected=["3"])
+    found = scorer("taylor", inputs, labels, 0)(dependencies, dependencies.groups)["0"]
+    assert all(parameter.grad is None for parameter in network.parameters())
+    nn.functional.cross_entropy(network(inputs), labels).backward()
+    assert torch.allclose(found, dependencies.scores("taylor")["0"], rtol=1e-4)
+
+
+@pytest.mark.parametrize("share", [0.5, 1.0])
+def test_a_share_of_the_costs_is_reached_as_far_as_pruning_has_come(share: float) -> None:
+    """32 channels that all costs hang on: at half of the way to a quarter, 5/8 are left, 20 channels."""
+    groups = [ChannelGroup(name="a", channels=32, makers=("a",), users=())]
+    keep = share_of_costs({"a": 320}, 0.25, "uniform", multiple=1)
+    assert keep(groups, {}, share) == {"a": {0.5: 20, 1.0: 8}[share]}
+
+
+def test_a_share_of_the_channels() -> None:
+    groups = [ChannelGroup(name="a", channels=32, makers=("a",), users=("b",))]
+    assert share_of_counts(0.5)(groups, {}, 0.5) == {"a": 24}
 
 
 def test_a_depthwise_convolution_hands_channels_on() -> None:

@@ -90,6 +90,27 @@ def test_another_amount_prunes_again_and_the_old_amount_too(fakes: Fakes, photos
     assert fakes.ran == {"scratch": 1, "transfer": 1, "pruning": 3, "structured": 3, "quantization": 1, "lenet": 1}
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "again"),
+    [
+        ("macs", 0.4, {"structured"}),
+        ("max_drop", 5.0, {"structured", "quantization", "lenet"}),
+        ("importance", "l1", {"pruning", "structured", "lenet"}),
+        ("schedule", "linear", {"pruning", "structured", "lenet"}),
+        ("prune_steps", 3, {"pruning", "structured", "lenet"}),
+        ("reestimate", True, {"pruning", "structured", "lenet"}),
+        ("spread", "uniform", {"pruning", "structured"}),
+        ("study", True, {"pruning", "structured"}),
+    ],
+)
+def test_an_option_runs_the_chapters_again_that_depend_on_it(
+    fakes: Fakes, photos: Path, tmp_path: Path, option: str, value: Any, again: set[str]
+) -> None:
+    lab(photos, tmp_path)
+    lab(photos, tmp_path, **{option: value})
+    assert {name for name, count in fakes.ran.items() if count == 2} == again
+
+
 def test_other_photos_are_noticed_by_content(fakes: Fakes, tmp_path: Path) -> None:
     drawn = [api.draw(tmp_path / str(seed) / "drawn", count=24, seed=seed) for seed in (0, 1)]
     for each in drawn:

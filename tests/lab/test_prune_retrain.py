@@ -1,6 +1,7 @@
 """The loop: prune, refit, let leave, retrain, step by step, with the unpruned network as teacher."""
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,8 +9,9 @@ import torch
 from torch import nn
 
 from petiole.errors import GateError
-from petiole.lab.prune_retrain import Course, prune_and_retrain
-from petiole.pruning.pruner import MaskPruner
+from petiole.lab.channel_choice import share_of_counts
+from petiole.lab.prune_retrain import Course, prune_and_retrain, require_smaller
+from petiole.pruning.pruner import ChannelPruner, MaskPruner, Unpruned
 from petiole.pruning.refit import trace
 from petiole.records import Epoch, Train
 from petiole.training.distillation import Distillation
@@ -72,6 +74,46 @@ def test_one_step_is_told_without_counting() -> None:
     train = prune_and_retrain(pruner, course(unpruned, recorder, (1.0,), said), epochs=2, name="net")
     assert said[0].startswith("net: refitted 2 convolutions, mean error")
     assert train.recipe == "refit; so"
+
+
+def test_channels_leave_at_the_last_step() -> None:
+    unpruned, recorder, said = network(), Recorder(), list[str]()
+    pruner = ChannelPruner(
+        copy.deepcopy(unpruned), torch.zeros(1, 3, 12, 12), protected=["2"], choose=tuple, keep=share_of_counts(0.5),
+        score=lambda dependencies, groups: dependencies.scores("l1", groups),
+    )  # fmt: skip
+    pruner.keep = lambda groups, scores, share: {"0": round(8 * (1 - share / 2))}
+    train = prune_and_retrain(pruner, course(unpruned, recorder, (0.5, 1.0), said), epochs=2, name="net")
+    assert pruner.network.get_parameter("0.weight").shape[0] == 4
+    assert [name for name, _ in pruner.plan] == ["0"]
+    assert len(recorder.calls) == 2
+    assert train.epochs == 2
+
+
+def test_the_control_goes_through_the_same_loop() -> None:
+    unpruned, recorder, said = network(), Recorder(), list[str]()
+    control = Unpruned(network=copy.deepcopy(unpruned))
+    train = prune_and_retrain(control, course(unpruned, recorder, (0.5, 1.0), said), epochs=3, name="control")
+    assert [epochs for epochs, _ in recorder.calls] == [1, 2]
+    assert train.epochs == 3
+    assert said == [], "nothing was refitted"
+
+
+def test_what_should_be_smaller_must_be() -> None:
+    whole, half = nn.Sequential(nn.Conv2d(3, 8, 1)), nn.Sequential(nn.Conv2d(3, 4, 1))
+    shape = (3, 4, 4)
+    assert require_smaller("half", half, whole, shape, macs_left=0.5) == {"macs_left": 0.5, "parameters_left": 0.5}
+    with pytest.raises(GateError, match=r"half has 50\.0% of its parent's macs left"):
+        require_smaller("half", half, whole, shape, macs_left=0.4)
+    with pytest.raises(GateError, match=r"whole has 100\.0% of its parent's macs left"):
+        require_smaller("whole", whole, whole, shape)
+
+
+def test_statistics_estimated_anew_are_told() -> None:
+    unpruned, recorder = network(), Recorder()
+    pruner = MaskPruner(network=copy.deepcopy(unpruned), amount=0.4, method="random", scope="global", seed=0)
+    again = replace(course(unpruned, recorder, (1.0,), []), reestimates=True)
+    assert "estimated anew" in str(prune_and_retrain(pruner, again, epochs=1, name="net").recipe)
 
 
 def test_a_weight_that_comes_back_in_training_is_an_error() -> None:

@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 import torch
 
-from petiole.errors import GateError, UserError
+from petiole.errors import GateError, GoalError, UserError
 from petiole.pruning.channels import keep_by_damage, keep_counts, least_important, remaining, within
 from petiole.pruning.structured import ChannelGroup
 
@@ -38,6 +38,28 @@ def test_macs_fall_with_outputs_and_inputs() -> None:
     assert remaining([A, B], {"a": 16, "b": 8}, MACS) == 16_000 + 16_000 + 2_000
 
 
+def test_a_group_may_hold_a_part_of_a_layer() -> None:
+    """c takes in a's 4 and b's 4 channels; half of both gone leave half of c (not a quarter), half of a's, 3/4."""
+    pair = [
+        ChannelGroup(name=name, channels=4, makers=(name,), users=("c",), of_inputs={"c": 0.5}) for name in ("a", "b")
+    ]
+    costs = {"a": 10, "b": 10, "c": 100}
+    assert remaining(pair, {"a": 2, "b": 2}, costs) == 5 + 5 + 50
+    assert remaining(pair, {"a": 2, "b": 4}, costs) == 5 + 10 + 75
+
+
+@pytest.mark.parametrize("channels", [17, 18, 19, 20, 30])
+def test_nothing_leaves_at_level_0(channels: int) -> None:
+    odd = ChannelGroup(name="a", channels=channels, makers=("a",), users=("b",))
+    assert keep_counts([odd], {}, 0.0) == {"a": channels}
+    assert keep_by_damage([odd], {}, 1.0) == {"a": channels}, "a group without figures stays whole"
+
+
+def test_damage_that_is_a_gain_counts_as_none() -> None:
+    """By chance the loss fell: then all that was measured may leave, at any level."""
+    assert keep_by_damage([A], {"a": [(0.5, -1.0)]}, 0.0, multiple=1) == {"a": 16}
+
+
 def test_the_largest_counts_within_the_target() -> None:
     """With 24 of a's and 8 of b's: 24,000 + 64,000 * 3/8 + 2,000 = 50,000 of 100,000."""
     assert within([A, B], MACS, 0.5, partial(keep_counts, [A, B], SCORES)) == {"a": 24, "b": 8}
@@ -46,7 +68,7 @@ def test_the_largest_counts_within_the_target() -> None:
 
 def test_targets_that_cannot_be_met_are_told() -> None:
     counts = partial(keep_counts, [A, B], SCORES)
-    with pytest.raises(UserError, match=r"--macs 0\.1 cannot be reached: with the fewest channels 0\.18"):
+    with pytest.raises(GoalError, match=r"--macs 0\.1 cannot be reached: with the fewest channels 0\.18"):
         within([A, B], MACS, 0.1, counts)
     with pytest.raises(UserError, match=r"--weights 1\.5 is not between 0 and 1"):
         within([A, B], MACS, 1.5, counts, option="--weights")

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from petiole.errors import GateError
 from petiole.pruning.contribution import contributions
 from petiole.pruning.structured import ChannelGroup
 
@@ -49,3 +50,30 @@ def test_users_count_alike() -> None:
 
     inputs = torch.tensor([[0.0, 0.0], [1.0, 1.0]])
     assert contributions(Fork(), [group(2, "small", "large")], inputs)["g"].tolist() == pytest.approx([1.0, 1.0])
+
+
+def test_each_group_of_a_concatenation_has_its_own_inputs() -> None:
+    """The user takes in a's two channels, then b's; weights 1, 2, 3, 0; all inputs vary alike: 1, 4 and 9, 0."""
+    layer = nn.Conv2d(4, 1, 1, bias=False)
+    layer.weight.data = torch.tensor([1.0, 2.0, 3.0, 0.0]).view(1, 4, 1, 1)
+    inputs = torch.tensor([[0.0] * 4, [2.0] * 4]).view(2, 4, 1, 1)
+    halves = [
+        ChannelGroup(name=name, channels=2, makers=(name,), users=("0",), places={"0": (places, (0, 1))})
+        for name, places in (("a", (0, 1)), ("b", (2, 3)))
+    ]
+    found = contributions(nn.Sequential(layer), halves, inputs)
+    assert found["a"].tolist() == pytest.approx([0.4, 1.6])
+    assert found["b"].tolist() == pytest.approx([2.0, 0.0])
+
+
+def test_a_linear_layer_takes_channels_from_the_last_dimension() -> None:
+    """Two pictures of 3x1 places with channels last; only the second channel varies."""
+    network = nn.Sequential(nn.Linear(2, 1, bias=False))
+    network.get_parameter("0.weight").data.fill_(1.0)
+    inputs = torch.tensor([[[[1.0, 0.0]], [[1.0, 3.0]], [[1.0, 1.0]]]] * 2)  # (2, 3, 1, 2)
+    assert contributions(network, [group(2, "0")], inputs)["g"].tolist() == pytest.approx([0.0, 2.0])
+
+
+def test_a_group_that_does_not_fit_is_an_error() -> None:
+    with pytest.raises(GateError, match="0 takes in 3 numbers, not a multiple of the 2 channels of g"):
+        contributions(nn.Sequential(nn.Conv2d(3, 1, 1)), [group(2, "0")], torch.zeros(1, 3, 2, 2))

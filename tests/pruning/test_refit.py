@@ -48,7 +48,8 @@ def test_what_was_constant_goes_into_the_bias_or_the_mean(holder: str) -> None:
         assert done.error_after > 0.5
         return
     assert done.error_after < 1e-5
-    refit(network, unpruned, {"0.weight": mask}, pictures)  # the next step of a schedule: the same constant, not twice
+    (again,) = refit(network, unpruned, {"0.weight": mask}, pictures)  # the next step: the same constant, not twice
+    assert again.error_before < 1e-5, "what the network adds by now belongs to its answer"
     assert network.get_parameter("0.weight").flatten().tolist() == pytest.approx([2.0, 0.0], abs=1e-4)
     if holder == "bias":
         assert network.get_parameter("0.bias").item() == pytest.approx(3.5, abs=1e-4)

@@ -43,18 +43,31 @@ def test_groups_name_who_makes_and_who_uses_channels() -> None:
 
 
 def networks() -> dict[str, tuple[nn.Module, tuple[int, ...]]]:
-    """Every network that the lab prunes, and one of timm's with its own blocks."""
+    """Every network that the lab prunes, some with other blocks (squeeze and excitation; concatenation)."""
     torch.manual_seed(0)
     found: dict[str, tuple[nn.Module, tuple[int, ...]]] = {"LeNet": (LeNet(), (1, 32, 32))}
     found["CNNScratch"] = (CNNScratch(2), (3, 128, 128))
-    for name in ("resnet18", "alexnet", "efficientnet_lite0", "mobilenet_v2"):
+    found["Joined"] = (Joined(), (3, 8, 8))
+    for name in ("resnet18", "alexnet", "efficientnet_lite0", "mobilenet_v2", "mobilenet_v3_small"):
         backbone = backbones.find(name)
         found[name] = (backbones.adapt(backbone, None, classes=2, seed=0), backbone.preprocessing.input_shape)
     return found
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("name", ["LeNet", "CNNScratch", "resnet18", "alexnet", "efficientnet_lite0", "mobilenet_v2"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "LeNet",
+        "CNNScratch",
+        "Joined",
+        "resnet18",
+        "alexnet",
+        "efficientnet_lite0",
+        "mobilenet_v2",
+        "mobilenet_v3_small",
+    ],
+)
 def test_masked_before_is_removed_after_and_can_be_rebuilt(name: str) -> None:
     network, shape = networks()[name]
     inputs = torch.randn(2, *shape)
@@ -71,11 +84,46 @@ def test_masked_before_is_removed_after_and_can_be_rebuilt(name: str) -> None:
     plan = dependencies.remove(quarter)
     assert torch.allclose(network(inputs), masked(inputs), atol=1e-5)
     before, after = (sum(p.numel() for p in each.parameters()) for each in (original, network))
-    assert after < 0.65 * before
+    assert after < 0.75 * before
     with torch.enable_grad():
         again = rebuild(original, inputs[:1], plan)
     again.load_state_dict(network.state_dict())
     assert torch.equal(again(inputs), network(inputs))
+
+
+class Joined(nn.Module):
+    """Two convolutions whose outputs are concatenated for a third; then channels last for a linear layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.c, self.out = nn.Conv2d(3, 4, 1), nn.Conv2d(3, 4, 1), nn.Conv2d(8, 6, 1), nn.Linear(6, 2)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """``(N, 2)``."""
+        joined = self.c(torch.cat([self.a(images), self.b(images)], 1)).relu()
+        answers: torch.Tensor = self.out(joined.permute(0, 2, 3, 1)).mean((1, 2))
+        return answers
+
+
+def test_groups_of_a_concatenation_know_their_part() -> None:
+    groups = {group.name: group for group in Dependencies(Joined(), EXAMPLE, protected=["out"]).groups}
+    assert groups["a"].of_inputs == groups["b"].of_inputs == {"c": 0.5}
+    assert groups["b"].places == {"c": ((4, 5, 6, 7), (0, 1, 2, 3))}
+    assert groups["c"].of_outputs == {"c": 1.0}
+    assert not any(group.is_added for group in groups.values())
+
+
+def test_what_an_addition_joins_is_marked() -> None:
+    network = backbones.adapt(backbones.find("resnet18"), None, classes=2, seed=0)
+    groups = Dependencies(network, torch.zeros(1, 3, 32, 32), protected=["fc"]).groups
+    inside = {group.name for group in groups if not group.is_added}
+    assert inside == {f"layer{stage}.{block}.conv1" for stage in (1, 2, 3, 4) for block in (0, 1)}
+
+
+def test_shuffled_channels_are_refused() -> None:
+    network = backbones.adapt(backbones.find("shufflenet_v2_x0_5"), None, classes=2, seed=0)
+    with pytest.raises(GateError, match="cannot be followed"):
+        Dependencies(network, torch.zeros(1, 3, 64, 64))
 
 
 def test_a_frozen_layer_is_an_error_and_not_an_invisible_group() -> None:
@@ -83,6 +131,11 @@ def test_a_frozen_layer_is_an_error_and_not_an_invisible_group() -> None:
     network.get_parameter("0.weight").requires_grad_(False)
     with pytest.raises(GateError, match=r"^0\.weight is frozen"):
         Dependencies(network, EXAMPLE)
+
+
+def test_bn_scale_without_batch_norm_is_refused() -> None:
+    with pytest.raises(GateError, match="bn_scale says nothing about 3"):
+        Dependencies(chain(), EXAMPLE, protected=["6"]).scores("bn_scale")
 
 
 def test_nothing_or_everything_is_refused() -> None:

@@ -166,7 +166,10 @@ def _converged(pruned: list[Group]) -> list[str]:
 
 def _curve(results: Results) -> list[str]:
     """Random against magnitude at the run's amount, over the whole network, before retraining."""
-    points = [point for point in results.curves if point.scope == "global" and not point.retrained]
+    methods = ("random", "magnitude")
+    points = [
+        point for point in results.curves if point.method in methods and point.scope == "global" and not point.retrained
+    ]
     if not points:
         return []
     amount = min((point.amount for point in points), key=lambda each: abs(each - results.run.amount))
@@ -174,7 +177,7 @@ def _curve(results: Results) -> list[str]:
     for point in points:
         if point.amount == amount:
             by_method.setdefault(point.method, []).append(point)
-    random, magnitude = by_method.get("random"), by_method.get("magnitude")
+    random, magnitude = map(by_method.get, methods)
     if random is None or magnitude is None:
         return []
     (low_r, high_r), (low_m, high_m) = _interval(random), _interval(magnitude)
@@ -218,9 +221,9 @@ def _control(results: Results) -> list[str]:
         return []
     value, low, high = mean_interval([point.correct for point in points], points[0].total)
     return [
-        f"The control, CNNOptimized retrained as long and with the same teacher but not pruned, reaches "
-        f"{units.percent(value)} ({units.interval(low, high)}): a retrained network that is no better owes nothing to "
-        "being pruned."
+        "The control, CNNOptimized retrained as long as the study's networks, by the same teacher but not pruned, "
+        f"reaches {units.percent(value)} ({units.interval(low, high)}): a retrained network that is no better owes "
+        "nothing to being pruned."
     ]
 
 

@@ -15,7 +15,7 @@ from petiole.data.digits import DigitData
 from petiole.data.folder import PhotoData
 from petiole.deploy.artifact import load_weights, read_card
 from petiole.deployed import float_network
-from petiole.errors import GateError
+from petiole.errors import GateError, GoalError
 from petiole.lab.config import LabConfig
 from petiole.models import backbones
 from petiole.models.lenet import LeNet
@@ -43,7 +43,7 @@ class ChapterResult(BaseModel):
         """What follows may fail without taking the rest with it: the failure becomes a row that people see."""
         try:
             yield
-        except (GateError, TrainingError) as error:
+        except (GateError, GoalError, TrainingError) as error:
             say(f"{variant} failed: {error}")
             self.failures.append(Failure(variant=variant, why=str(error), seed=seed, stage=stage))
 

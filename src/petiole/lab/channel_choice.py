@@ -15,6 +15,15 @@ from petiole.pruning.pruner import Score
 from petiole.pruning.structured import ChannelGroup, Dependencies
 
 BATCH_IMAGES = 16
+BY = {
+    "contribution": "that contribute least to the layers behind (their variance times the squared weights there)",
+    "random": "chosen at random",
+    "l1": "whose weights have the least L1 norm",
+    "l2": "whose weights have the least L2 norm",
+    "taylor": "whose weights times their gradients (Taylor) are least",
+    "bn_scale": "whose BatchNorm scales are least",
+}
+"""Words for the importances: which channels leave, "those ..."."""
 Damages = Mapping[str, Sequence[tuple[float, float]]]
 """By group: share removed, and the damage it does (:func:`petiole.pruning.channels.keep_by_damage`)."""
 
@@ -46,14 +55,16 @@ def _differentiate(network: nn.Module, inputs: torch.Tensor, labels: torch.Tenso
 
 
 def inner(groups: Sequence[ChannelGroup], network: nn.Module) -> tuple[ChannelGroup, ...]:
-    """The groups that one layer makes and one layer uses: those that residual additions share cost far more accuracy
-    for what they save (docs/log.md). A depthwise convolution in between makes nothing of its own."""
+    """The groups inside blocks: those that residual additions share cost far more accuracy for what they save
+    (docs/log.md), and grouped convolutions (other than depthwise ones) want the same count in each of their groups."""
 
-    def own(name: str) -> bool:
+    def is_grouped(name: str) -> bool:
         layer = network.get_submodule(name)
-        return not (isinstance(layer, nn.Conv2d) and layer.groups == layer.in_channels > 1)
+        return isinstance(layer, nn.Conv2d) and 1 < layer.groups < layer.in_channels
 
-    return tuple(group for group in groups if len(group.users) == 1 and sum(map(own, group.makers)) == 1)
+    return tuple(
+        group for group in groups if group.users and not (group.is_added or any(map(is_grouped, group.makers)))
+    )
 
 
 def of_first(groups: Sequence[ChannelGroup], first: str) -> tuple[ChannelGroup, ...]:

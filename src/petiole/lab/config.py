@@ -12,6 +12,14 @@ STAGES = ("scratch", "transfer", "pruning", "structured", "demos", "quantization
 """The chapters in the handout's order: 3.1, 3.2, 3.3 (masks; channels), 3.4.2 (demos; static and QAT), 3.4.3."""
 
 MAX_SEED = 2**31
+_HOW_TO_PRUNE = {"schedule", "prune_steps", "importance", "reestimate"}
+CHOICES = {
+    "pruning": {"amount", "spread", "study", *_HOW_TO_PRUNE},
+    "structured": {"amount", "macs", "spread", "study", "max_drop", *_HOW_TO_PRUNE},
+    "quantization": {"max_drop"},
+    "lenet": {"max_drop", *_HOW_TO_PRUNE},
+}
+"""The options that each chapter's result depends on."""
 NEEDS = {"pruning": "transfer", "structured": "transfer", "quantization": "transfer"}
 
 
@@ -78,11 +86,9 @@ class LabConfig(BaseModel):
     profile: str = "lab"
     effort: Effort = Effort()
 
-    def pruning_choices(self) -> dict[str, Any]:
-        """What the chapters of pruning depend on."""
-        return self.model_dump(
-            include={"amount", "schedule", "prune_steps", "importance", "spread", "reestimate", "study"}
-        )
+    def choices_of(self, chapter: str) -> dict[str, Any]:
+        """The options that a chapter's result depends on."""
+        return self.model_dump(include=CHOICES.get(chapter, set()))
 
     def checked(self) -> "LabConfig":
         """The same configuration with stages in order and those they need added.

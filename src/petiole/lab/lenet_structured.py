@@ -5,12 +5,10 @@ import copy
 import torch
 from torch import nn
 
-from petiole.bench.footprint import macs, parameters
 from petiole.data.augment import TensorBatches
-from petiole.errors import GateError
 from petiole.lab.bench import Bench
-from petiole.lab.channel_choice import inner, scorer, share_of_costs
-from petiole.lab.prune_retrain import Course, gradually, prune_and_retrain
+from petiole.lab.channel_choice import BY, inner, scorer, share_of_costs
+from petiole.lab.prune_retrain import Course, gradually, prune_and_retrain, require_smaller
 from petiole.models.backbones import output_layer
 from petiole.preprocessing import DIGITS
 from petiole.pruning.pruner import ChannelPruner
@@ -27,9 +25,9 @@ PARAMETERS_LEFT = 0.25
 MULTIPLE = 4
 """Channel counts are multiples of it: LeNet's first convolution has six channels, its second sixteen."""
 HOW = (
-    "LeNet without three quarters of its parameters{gradually}: channels and neurons removed that contribute least to "
-    "the layers behind, over all layers together, counts rounded to multiples of 4; what is left learned to answer as "
-    "LeNet does (knowledge distillation)."
+    "LeNet without three quarters of its parameters{gradually}: those channels and neurons removed {by}, over all "
+    "layers together, counts rounded to multiples of 4; the convolution behind was refitted by least squares, and what "
+    "is left learned to answer as LeNet does (knowledge distillation)."
 )
 
 
@@ -43,6 +41,7 @@ def judge(
     """
     inputs, labels = shown
     unpruned, effort = copy.deepcopy(network).eval(), bench.config.effort
+    importance = bench.config.importance if bench.config.importance != "bn_scale" else "contribution"  # no BatchNorm
     course = Course(
         unpruned=unpruned, traced=trace(unpruned, inputs[:2]), inputs=inputs, seed=seed, say=bench.say,
         retrain=_Retraining(bench, batches, seed), reestimates=bench.config.reestimate,
@@ -57,20 +56,16 @@ def judge(
     (output, _) = output_layer(smaller)
     pruner = ChannelPruner(
         smaller, inputs[:1].contiguous(), protected=[output], choose=lambda groups: inner(groups, smaller),
-        score=scorer(bench.config.importance, inputs, labels, seed),
+        score=scorer(importance, inputs, labels, seed),
         keep=share_of_costs(costs, PARAMETERS_LEFT, "global", multiple=MULTIPLE, option="share of parameters"),
     )  # fmt: skip
     train = prune_and_retrain(pruner, course, epochs=effort.lenet_prune_epochs, name=NAME)
-    left = {
-        "macs_left": round(macs(smaller, DIGITS.input_shape) / macs(unpruned, DIGITS.input_shape), 6),
-        "parameters_left": round(parameters(smaller) / parameters(unpruned), 6),
-    }
-    if not all(share < 1 for share in left.values()):
-        raise GateError(f"{NAME} is no smaller than {PARENT}: {left}")
+    left = require_smaller(NAME, smaller, unpruned, DIGITS.input_shape, parameters_left=PARAMETERS_LEFT)
     subject = Subject(
-        name=NAME, seed=seed, parent=PARENT, backbone=PARENT, how=HOW.format(gradually=gradually(course)),
-        weights="from scratch", train=train, architecture=f"{PARENT} {digest(pruner.plan)}",
-        plan={"pruning": {"method": bench.config.importance, "channels": pruner.plan}},
+        name=NAME, seed=seed, parent=PARENT, backbone=PARENT, weights="from scratch", train=train,
+        how=HOW.format(gradually=gradually(course), by=BY[importance]),
+        architecture=f"{PARENT} {digest(pruner.plan)}",
+        plan={"pruning": {"method": importance, "channels": pruner.plan}},
     )  # fmt: skip
     return bench.line.judge_float(smaller, bench.digit_task(), subject, gates=left)
 

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torch.fx import GraphModule
 
+from petiole.bench.footprint import macs, parameters
 from petiole.errors import GateError
 from petiole.lab.bench import Bench
 from petiole.lab.config import LabConfig
@@ -106,7 +107,8 @@ def prune_and_retrain(pruner: Pruner, course: Course, *, epochs: int, name: str)
         hooks = Hooks(after_step=pruner.hold, after_epoch=lambda _: pruner.require())
         trained.append(course.retrain(pruner.network, epochs=some, name=of, objective=course.teacher(), hooks=hooks))
     pruner.network.to(memory_format=torch.contiguous_format)
-    return _together(trained, time.perf_counter() - began)
+    refitting = "refit; BatchNorm statistics estimated anew" if course.reestimates else "refit"
+    return _together(trained, time.perf_counter() - began, refitting)
 
 
 def refit_masked(course: Course, network: nn.Module, masks: Masks, name: str) -> None:
@@ -115,6 +117,8 @@ def refit_masked(course: Course, network: nn.Module, masks: Masks, name: str) ->
     Raises:
         GateError: it brought them no nearer to what they answered before.
     """
+    if not masks:
+        return  # the control
     release_freed_memory()
     fitted = refit(
         network, course.unpruned, masks, course.inputs, bfloat16=has_bfloat16(), seed=course.seed,
@@ -129,7 +133,25 @@ def refit_masked(course: Course, network: nn.Module, masks: Masks, name: str) ->
     course.say(f"{name}: refitted {len(fitted)} convolutions, mean error {before:.3f} -> {after:.3f}")
 
 
-def _together(trained: Sequence[Train], seconds: float) -> Train:
+def require_smaller(
+    name: str, network: nn.Module, unpruned: nn.Module, shape: tuple[int, int, int], **most: float
+) -> dict[str, float]:
+    """The gate of structured pruning: ``macs_left`` and ``parameters_left``, shares of the unpruned network's.
+
+    Raises:
+        GateError: one of them has not fallen, or not to the share that ``most`` gives for it.
+    """
+    left = {
+        "macs_left": round(macs(network, shape) / macs(unpruned, shape), 6),
+        "parameters_left": round(parameters(network) / parameters(unpruned), 6),
+    }
+    for what, share in left.items():
+        if share >= 1 or share > most.get(what, 1.0):
+            raise GateError(f"{name} has {share:.1%} of its parent's {what.split('_')[0]} left, more than it should")
+    return left
+
+
+def _together(trained: Sequence[Train], seconds: float, refitting: str) -> Train:
     """One record of the training after all steps."""
     epochs = [epoch for train in trained for epoch in train.history]
     history = [epoch.model_copy(update={"epoch": at}) for at, epoch in enumerate(epochs, start=1)]
@@ -138,5 +160,5 @@ def _together(trained: Sequence[Train], seconds: float) -> Train:
     return Train(
         epochs=len(history), converged_epoch=converged_epoch([epoch.loss for epoch in history]), seconds=seconds,
         images_per_s=images / sum(train.seconds for train in trained), history=history,
-        recipe=f"{steps}refit; {trained[-1].recipe}",
+        recipe=f"{steps}{refitting}; {trained[-1].recipe}",
     )  # fmt: skip

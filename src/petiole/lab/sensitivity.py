@@ -18,10 +18,11 @@ from petiole.training.evaluate import predict
 
 
 class _Judge:
-    """Judges on training photos that chose nothing; the first verdict is that on the network as it was."""
+    """Judges on training photos by which no channel was chosen (the network itself has learned them: what counts is the
+    order); the first verdict is that on the network as it was."""
 
     def __init__(self, bench: Bench, network: nn.Module, seed: int) -> None:
-        _, (self.inputs, self.labels) = quantization.calibration(bench, seed)
+        _, (self.inputs, self.labels) = quantization.photos_apart(bench, seed)
         self.correct, self.loss = self(network)
 
     def __call__(self, network: nn.Module) -> tuple[int, float]:

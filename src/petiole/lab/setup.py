@@ -96,14 +96,12 @@ def basis(bench: Bench, chapter: str) -> dict[str, Any]:
         "photos": bench.photos.digest if bench.photos else None,
         "backbone": bench.backbone.name,
         "weights": bench.weights.digest,
-        "pruning": bench.config.pruning_choices() if chapter in ("pruning", "structured") else None,
-        "macs": bench.config.macs if chapter == "structured" else None,
-        "max_drop": bench.config.max_drop if chapter in ("quantization", "structured", "lenet") else None,
     }
     return {
         "petiole": petiole.__version__,
         "effort": bench.config.effort.model_dump(),
         "data": bench.digits.digest if on_digits and bench.digits else photos,
+        "choices": bench.config.choices_of(chapter),
         "threads": [bench.line.threads, os.environ.get("OMP_NUM_THREADS", "")],
         "bfloat16": has_bfloat16(),
         "versions": library_versions(),

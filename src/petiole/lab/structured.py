@@ -12,12 +12,19 @@ import torch
 from torch import nn
 from torch.fx import GraphModule
 
-from petiole.bench.footprint import layer_macs, macs, parameters
-from petiole.errors import GateError
+from petiole.bench.footprint import layer_macs
 from petiole.lab import qat, quantization, sensitivity
 from petiole.lab.bench import Bench, ChapterResult
-from petiole.lab.channel_choice import Damages, behind_first, of_first, scorer, share_of_costs, share_of_counts
-from petiole.lab.prune_retrain import BASELINE, Course, gradually, of_channels, photo_course, prune_and_retrain
+from petiole.lab.channel_choice import BY, Damages, behind_first, of_first, scorer, share_of_costs, share_of_counts
+from petiole.lab.prune_retrain import (
+    BASELINE,
+    Course,
+    gradually,
+    of_channels,
+    photo_course,
+    prune_and_retrain,
+    require_smaller,
+)
 from petiole.models.backbones import output_layer
 from petiole.pruning.pruner import ChannelPruner
 from petiole.pruning.structured import Plan
@@ -32,19 +39,12 @@ FIRST, GLOBAL = "CNNPrunedF-structured", "CNNPrunedG-structured"
 RETRAINED = {FIRST: "CNNPrunedFO-structured", GLOBAL: "CNNPrunedGO-structured"}
 STATIC, QAT = (f"{RETRAINED[GLOBAL]}-{how}-int8" for how in ("static", "qat"))
 
-BY = {
-    "contribution": "that contribute least to the layers behind (their variance times the squared weights there)",
-    "random": "chosen at random",
-    "l1": "whose weights have the least L1 norm",
-    "l2": "whose weights have the least L2 norm",
-    "taylor": "whose weights times their gradients (Taylor) are least",
-    "bn_scale": "whose BatchNorm scales are least",
-}
 CUT = {
-    FIRST: "{removed} of the {channels} channels of the first convolution removed ({amount:.0%}, rounded to a multiple "
-    "of 8): those {by}; nothing else changed.",
-    GLOBAL: "Channels removed until at most {macs:.0%} of the multiply-accumulates are left: those {by}, {spread} but "
-    "the first convolution, counts rounded to multiples of 8; nothing else changed.",
+    FIRST: "{removed} of the {channels} channels of the first convolution{shared} removed ({amount:.0%}, rounded to a "
+    "multiple of 8): those {by}; nothing else changed.",
+    GLOBAL: "Channels removed until at most {macs:.0%} of the multiply-accumulates are left: those {by}, {spread} "
+    "inside the network's blocks (the first convolution and what residual additions share stay whole), counts rounded "
+    "to multiples of 8; nothing else changed.",
 }
 SPREAD = {
     "global": "over all layers together",
@@ -69,6 +69,7 @@ class _Cut:
     name: str
     network: nn.Module
     plan: Plan = field(default_factory=list)
+    shared: str = ""
     train: Train | None = None
 
 
@@ -89,9 +90,10 @@ def run(bench: Bench, seed: int, result: ChapterResult) -> None:
 
 
 def pruner(bench: Bench, course: Course, name: str, damage: Damages | None, *, left: float | None = None,
-           ) -> ChannelPruner:  # fmt: skip
+           shown: tuple[torch.Tensor, torch.Tensor] | None = None) -> ChannelPruner:  # fmt: skip
     """What removes channels from a copy of the unpruned network: of its first convolution, or of all others until
-    ``left`` of the multiply-accumulates is left (as the configuration says, if not given)."""
+    ``left`` of the multiply-accumulates is left (as the configuration says, if not given). Importance is judged on
+    ``shown``, inputs and labels (all training photos, if not given)."""
     config, network = bench.config, copy.deepcopy(course.unpruned)
     (first, _), *_ = prunable(network, "first")
     shape, (output, _) = bench.backbone.preprocessing.input_shape, output_layer(network)
@@ -101,7 +103,9 @@ def pruner(bench: Bench, course: Course, name: str, damage: Damages | None, *, l
         bench.train_inputs()[:1].contiguous(),
         protected=[output],
         choose=partial(behind_first, network=network, first=first) if whole else partial(of_first, first=first),
-        score=scorer(config.importance, bench.train_inputs(), bench.photo_data().train.labels, course.seed),
+        score=scorer(
+            config.importance, *(shown or (bench.train_inputs(), bench.photo_data().train.labels)), course.seed
+        ),
         keep=share_of_costs(layer_macs(network, shape), left or config.macs, config.spread, damage)
         if whole
         else share_of_counts(config.amount),
@@ -112,7 +116,8 @@ def measured_damage(bench: Bench, course: Course, result: ChapterResult) -> Dama
     """What each group's channels mean to the network, measured where they are spread by it."""
     if bench.config.spread != "sensitivity":
         return None
-    rows = sensitivity.of_channels(bench, pruner(bench, course, GLOBAL, None), course.seed)
+    shown = quantization.photos_apart(bench, course.seed)[0]
+    rows = sensitivity.of_channels(bench, pruner(bench, course, GLOBAL, None, shown=shown), course.seed)
     if not bench.config.study:  # which has recorded the same ones
         result.sensitivities += rows
     return sensitivity.damage(rows)
@@ -124,7 +129,9 @@ def _cut(bench: Bench, course: Course, name: str, damage: Damages | None) -> _Cu
     cutting.prune(1.0)
     cutting.finish()
     bench.say(f"{name}: {sum(len(each) for _, each in cutting.plan)} channels of {len(cutting.plan)} groups removed")
-    return _Cut(name=name, network=cutting.network, plan=cutting.plan)
+    others = cutting.groups[0].makers[1:] if name == FIRST else ()
+    shared = f" (shared by {', '.join(others)})" if others else ""
+    return _Cut(name=name, network=cutting.network, plan=cutting.plan, shared=shared)
 
 
 def _retrained(bench: Bench, course: Course, name: str, damage: Damages | None) -> _Cut:
@@ -137,19 +144,14 @@ def _judge(bench: Bench, course: Course, cut: _Cut) -> Variant:
     network, config, optimized = cut.network, bench.config, course.unpruned
     network.to(memory_format=torch.contiguous_format)
     shape = bench.backbone.preprocessing.input_shape
-    left = {
-        "macs_left": round(macs(network, shape) / macs(optimized, shape), 6),
-        "parameters_left": round(parameters(network) / parameters(optimized), 6),
-    }
-    if not all(share < 1 for share in left.values()):
-        raise GateError(f"{cut.name} is no smaller than {BASELINE}: {left}")
-    raw = cut.name in CUT
+    raw, whole = cut.name in CUT, cut.name in (GLOBAL, RETRAINED[GLOBAL])
+    left = require_smaller(cut.name, network, optimized, shape, **({"macs_left": config.macs} if whole else {}))
     parent = BASELINE if raw else next(name for name, retrained in RETRAINED.items() if retrained == cut.name)
     (_, first), *_ = prunable(optimized, "first")
     how = (CUT[cut.name] if raw else AGAIN).format(
         name=parent, gradually=gradually(course), amount=config.amount, macs=config.macs, by=BY[config.importance],
         spread=SPREAD[config.spread], removed=sum(len(channels) for _, channels in cut.plan),
-        channels=first.out_channels,
+        channels=first.out_channels, shared=cut.shared,
     )  # fmt: skip
     subject = Subject(
         name=cut.name, seed=course.seed, parent=parent, baseline=None if raw else BASELINE,

@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from torch import nn
 
 from petiole.bench.footprint import macs
-from petiole.lab import curve, sensitivity, structured
+from petiole.lab import curve, quantization, sensitivity, structured
 from petiole.lab.bench import Bench, ChapterResult
 from petiole.lab.channel_choice import Damages
 from petiole.lab.prune_retrain import Course, of_channels, prune_and_retrain
-from petiole.pruning.pruner import ChannelPruner, MaskPruner, Pruner
+from petiole.pruning.pruner import ChannelPruner, MaskPruner, Pruner, Unpruned
 from petiole.pruning.unstructured import METHODS
 from petiole.records import CurvePoint
-from petiole.training.fit import Hooks
 
 CONTROL, CHANNELS = "control", "structured"
 
@@ -40,7 +39,8 @@ def run(bench: Bench, course: Course, result: ChapterResult) -> None:
 
 def _sensitivities(bench: Bench, course: Course, result: ChapterResult) -> Damages | None:
     """Of channels and of weights; those of channels say how channels are spread, where they are spread by them."""
-    whole = structured.pruner(bench, course, structured.GLOBAL, None)
+    shown = quantization.photos_apart(bench, course.seed)[0]
+    whole = structured.pruner(bench, course, structured.GLOBAL, None, shown=shown)
     rows = sensitivity.of_channels(bench, whole, course.seed)
     result.sensitivities += [*rows, *sensitivity.of_weights(bench, course.unpruned, course.seed)]
     return sensitivity.damage(rows) if bench.config.spread == "sensitivity" else None
@@ -54,9 +54,9 @@ def _pruners(bench: Bench, course: Course, amount: float, damage: Damages | None
 
 
 def _control(bench: Bench, course: Course, epochs: int) -> CurvePoint:
-    """The unpruned network, retrained as the others are and for as long: what retraining alone brings."""
+    """The unpruned network through the same loop, for as long: what retraining alone brings."""
     network = copy.deepcopy(course.unpruned)
-    course.retrain(network, epochs=epochs, name="control, unpruned", objective=course.teacher(), hooks=Hooks())
+    prune_and_retrain(Unpruned(network=network), course, epochs=epochs, name="control, unpruned")
     return curve.point(bench, network, method=CONTROL, seed=course.seed, amount=0.0, sparsity=0.0, retrained=True)
 
 

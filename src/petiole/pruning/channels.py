@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import torch
 
-from petiole.errors import GateError, UserError, unknown_choice
+from petiole.errors import GateError, GoalError, UserError, unknown_choice
 from petiole.pruning.structured import ChannelGroup
 
 Scores = Mapping[str, torch.Tensor]
@@ -53,7 +53,7 @@ def keep_by_damage(
     >>> keep_by_damage(groups, {"a": [(0.5, 1.0)], "b": [(0.5, 4.0)]}, 0.5)
     {'a': 16, 'b': 24}
     """
-    worst = max(each for found in damage.values() for _, each in found)
+    worst = max([0.0, *(each for found in damage.values() for _, each in found)])
     keep = {}
     for group in groups:
         found = sorted(damage.get(group.name, []))
@@ -65,24 +65,28 @@ def keep_by_damage(
 
 
 def _rounded(wanted: int, channels: int, multiple: int) -> int:
-    if channels <= multiple:
+    if channels <= multiple or wanted >= channels:
         return channels
     return min(channels, max(multiple, int(wanted / multiple + 0.5) * multiple))
 
 
 def remaining(groups: Sequence[ChannelGroup], keep: Mapping[str, int], costs: Mapping[str, int]) -> float:
     """What is left of the ``costs`` of all layers (multiply-accumulates, or weights) when each group keeps ``keep``
-    channels. A layer's cost falls with the share of its outputs that stay, times that of its inputs.
+    channels. A layer's cost falls with the share of its outputs that stay, times that of its inputs; a group may hold a
+    part of either.
 
     >>> group = ChannelGroup(name="a", channels=8, makers=("a",), users=("b",))
     >>> remaining([group], {"a": 4}, {"a": 100, "b": 60, "c": 1})
     81.0
     """
-    left = dict.fromkeys(costs, 1.0)
+    outputs, inputs = dict.fromkeys(costs, 1.0), dict.fromkeys(costs, 1.0)
     for group in groups:
-        for layer in (*group.makers, *group.users):
-            left[layer] *= keep[group.name] / group.channels
-    return sum(share * costs[name] for name, share in left.items())
+        gone = 1 - keep[group.name] / group.channels
+        for layer in group.makers:
+            outputs[layer] -= gone * group.of_outputs.get(layer, 1.0)
+        for layer in group.users:
+            inputs[layer] -= gone * group.of_inputs.get(layer, 1.0)
+    return sum(outputs[name] * inputs[name] * cost for name, cost in costs.items())
 
 
 def within(
@@ -99,7 +103,8 @@ def within(
     ``option`` is what the user calls the target.
 
     Raises:
-        UserError: ``target`` is not between 0 and 1, or cannot be reached; the message says how far it goes.
+        UserError: ``target`` is not between 0 and 1.
+        GoalError: it cannot be reached; the message says how far it goes.
     """
     if not 0 < target < 1:
         raise UserError(f"{option} {target:g} is not between 0 and 1: give the share that should be left, such as 0.5")
@@ -108,7 +113,7 @@ def within(
         return remaining(groups, counts(level), costs) / sum(costs.values())
 
     if share(1.0) > target:
-        raise UserError(
+        raise GoalError(
             f"{option} {target:g} cannot be reached: with the fewest channels {share(1.0):.2f} is left of what the "
             f"whole network needs; ask for that or more"
         )

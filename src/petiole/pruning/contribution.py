@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from petiole.errors import GateError
 from petiole.pruning.structured import ChannelGroup
 
 
@@ -21,6 +22,9 @@ def contributions(
     pictures ``(N, C, H, W)``; each user's answers count alike, and the mean of each group is 1.
 
     A user that takes in several numbers of a channel (a linear layer after flattening) counts their sum.
+
+    Raises:
+        GateError: a user takes in other numbers than the group says.
     """
     network.eval()
     users = {name for group in groups for name in group.users}
@@ -45,7 +49,8 @@ class _Moments:
 
     def see(self, layer: nn.Module, arguments: tuple[torch.Tensor, ...]) -> None:
         """A forward pre-hook."""
-        values = arguments[0].float().transpose(0, 1).flatten(1)  # (channels, all else)
+        channels = -1 if isinstance(layer, nn.Linear) else 1
+        values = arguments[0].float().movedim(channels, 0).flatten(1)  # (channels, all else)
         self.seen += values.shape[1]
         self.total = self.total + values.sum(1)
         self.squares = self.squares + values.square().sum(1)
@@ -61,6 +66,20 @@ def _score(network: nn.Module, group: ChannelGroup, moments: dict[str, _Moments]
     for name in group.users:
         weight = network.get_parameter(f"{name}.weight").detach()
         powers = weight.square().transpose(0, 1).flatten(1).sum(1)  # of each input
-        each = (moments[name].variance() * powers).view(group.channels, -1).sum(1)
+        inputs, channels = _places(group, name, len(powers))
+        each = torch.zeros(group.channels).index_add_(0, channels, (moments[name].variance() * powers)[inputs])
         score += each / each.sum().clamp_min(1e-30)
     return score / score.mean().clamp_min(1e-30)
+
+
+def _places(group: ChannelGroup, user: str, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The inputs of a ``user`` that are of the group, and the channel of each; where the group does not say, each
+    channel has equally many, one after the other."""
+    if user in group.places:
+        inputs, channels = map(torch.tensor, group.places[user])
+        return inputs, channels
+    if size % group.channels:
+        raise GateError(
+            f"{user} takes in {size} numbers, not a multiple of the {group.channels} channels of {group.name}"
+        )
+    return torch.arange(size), torch.arange(size) // (size // group.channels)

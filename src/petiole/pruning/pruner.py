@@ -68,6 +68,25 @@ class MaskPruner:
         return require_sparsity(self.network, self.masks, self.reached)
 
 
+@dataclass(kw_only=True)
+class Unpruned:
+    """Nothing is pruned: the control, which goes through all else that pruned networks do."""
+
+    network: nn.Module
+
+    def prune(self, share: float) -> Masks:
+        return {}
+
+    def finish(self) -> None:
+        """Nothing leaves."""
+
+    def hold(self) -> None:
+        """Nothing is held."""
+
+    def require(self) -> None:
+        """Nothing was pruned that could come back."""
+
+
 class ChannelPruner:
     """Channels. ``score`` says how much each matters in the network as it is, ``keep`` how many stay.
 

@@ -27,6 +27,7 @@ from torch.fx import GraphModule, Interpreter, Node
 
 from petiole.errors import GateError
 from petiole.pruning.least_squares import least_squares, squared_error
+from petiole.pruning.patches import at, patches
 
 CHUNK = 16
 POSITIONS = 32
@@ -58,8 +59,8 @@ def refit(
 ) -> list[Refitted]:
     """Refit, in place, every convolution of ``network`` whose weight is in ``masks``; zeros stay zero.
 
-    ``inputs`` are training photos ``(N, C, H, W)``; ``positions`` output positions of each are used. BatchNorm's
-    variances stay those of ``unpruned``, whose outputs are aimed at. Both networks are left in eval mode.
+    ``inputs`` are training photos ``(N, C, H, W)``; ``positions`` output positions of each are used. The outputs of
+    ``unpruned`` are aimed at; BatchNorm's variances are not touched. Both networks are left in eval mode.
     ``bfloat16``: what passes between layers is kept in it, in half the memory; the sums stay float32. ``traced`` is
     what :func:`trace` made of ``unpruned``, where it has been called already.
 
@@ -118,7 +119,7 @@ class _Sampler:
             height, width = answer.shape[2:]
             places = torch.randperm(height * width, generator=self.generator)[: self.positions]
             self.places[name] = torch.stack([places // width, places % width])
-        sampled = _at(answer, self.places[name])
+        sampled = at(answer, self.places[name])
         self.answers.setdefault(name, []).append((sampled if bias is None else sampled - bias).to(answer.dtype))
 
 
@@ -188,7 +189,7 @@ class _Refitting(Interpreter):
         arguments, keywords = self.fetch_args_kwargs_from_env(n)
         if (name := _convolution(n)) in self.sampler.masks:
             with torch.autocast("cpu", enabled=False):
-                self.improve(name, *arguments, offset=self._offset(n))
+                self.improve(name, *arguments, constant=self._constant(n))
         lists = [each for each in arguments if isinstance(each, _Chunks | _Recomputed)]
         if not lists:
             return super().run_node(n)
@@ -217,69 +218,67 @@ class _Refitting(Interpreter):
     def improve(
         self, name: str, chunks: _Chunks | _Recomputed, weight: torch.Tensor, bias: torch.Tensor | None = None,
         stride: Sequence[int] = (1, 1), padding: Sequence[int] = (0, 0), dilation: Sequence[int] = (1, 1),
-        groups: int = 1, *, offset: Callable[[torch.Tensor], object] | None = None,
+        groups: int = 1, *, constant: "_Constant | None" = None,
     ) -> None:  # fmt: skip
-        """Replace the weight by its least-squares refit; ``offset`` takes the constant of each output channel."""
+        """Replace the weight by its least-squares refit, and ``constant`` where there is room for one."""
         outputs, size = weight.shape[0], weight[0].numel()
         gram = torch.zeros(groups, size, size)
         towards = torch.zeros(groups, size, outputs // groups)
         inputs, answered = torch.zeros(groups, size), torch.zeros(groups, outputs // groups)
         power, rows = 0.0, 0
         for chunk, answer in zip(chunks, self.sampler.answers.pop(name), strict=True):
-            patches = _patches(chunk, weight.shape[2:], self.sampler.places[name], stride, padding, dilation)
-            patches = patches.view(len(patches), groups, -1)  # (rows, groups, inputs of a group)
-            target = answer.float().view(len(patches), groups, outputs // groups)
-            gram += torch.einsum("rgi,rgj->gij", patches, patches)
-            towards += torch.einsum("rgi,rgo->gio", patches, target)
-            inputs, answered = inputs + patches.sum(0), answered + target.sum(0)
-            power, rows = power + float(target.square().sum()), rows + len(patches)
+            seen = patches(chunk, weight.shape[2:], self.sampler.places[name], stride, padding, dilation)
+            seen = seen.view(len(seen), groups, -1)  # (rows, groups, inputs of a group)
+            target = answer.float().view(len(seen), groups, outputs // groups)
+            gram += torch.einsum("rgi,rgj->gij", seen, seen)
+            towards += torch.einsum("rgi,rgo->gio", seen, target)
+            inputs, answered = inputs + seen.sum(0), answered + target.sum(0)
+            power, rows = power + float(target.square().sum()), rows + len(seen)
         gram, towards, inputs, answered = (sums / rows for sums in (gram, towards, inputs, answered))
         power /= rows
         old = weight.reshape(groups, outputs // groups, -1).mT  # (groups, inputs, outputs)
         mask = self.sampler.masks[name].to(weight).reshape(groups, outputs // groups, -1).mT
-        before = squared_error(gram, towards, power, old) / max(power, 1e-30)
+        before = squared_error(gram, towards, power, old)
         unexplained = power
-        if offset is not None:  # the best constant leaves the covariances
+        if constant is not None:  # the best constant leaves the covariances
+            added = constant.now().view_as(answered)
+            missing = answered - torch.einsum("gi,gio->go", inputs, old)
+            before += float((added.square() - 2 * added * missing).sum())
             gram = gram - torch.einsum("gi,gj->gij", inputs, inputs)
             towards = towards - torch.einsum("gi,go->gio", inputs, answered)
             unexplained -= float(answered.square().sum())
         new = least_squares(gram, towards, old, mask)
-        after = squared_error(gram, towards, unexplained, new) / max(power, 1e-30)
+        after = squared_error(gram, towards, unexplained, new)
         self.network.get_parameter(name).copy_(new.mT.reshape(weight.shape))
-        if offset is not None:
-            offset((answered - torch.einsum("gi,gio->go", inputs, new)).flatten())
+        if constant is not None:
+            constant.set((answered - torch.einsum("gi,gio->go", inputs, new)).flatten())
+        before, after = (max(0.0, each) / max(power, 1e-30) for each in (before, after))
         self.done.append(Refitted(name=name.removesuffix(".weight"), error_before=before, error_after=after))
 
-    def _offset(self, node: Node) -> Callable[[torch.Tensor], object] | None:
-        """What makes the network add a constant ``(outputs,)`` to a convolution's answer, as compared with the unpruned
-        network: one that an earlier refit added is forgotten."""
+    def _constant(self, node: Node) -> "_Constant | None":
+        """Where the network can hold a constant for a convolution's outputs, if it can."""
         if len(node.args) > 2 and isinstance(node.args[2], Node):
             name = str(node.args[2].target)
-            return lambda constant: self.network.get_parameter(name).copy_(self.unpruned[name] + constant)
+            return _Constant(self.network.get_parameter(name), self.unpruned[name], sign=1)
         norm = _batch_norm(node)
         if norm is None:
             return None
         mean = str(cast(Node, norm.args[3]).target)
-        return lambda constant: self.network.get_buffer(mean).copy_(self.unpruned[mean] - constant)
+        return _Constant(self.network.get_buffer(mean), self.unpruned[mean], sign=-1)
 
 
-def _at(pixels: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
-    """Values ``(N, C, H, W)`` at places ``(2, P)``, as ``(N * P, C)``."""
-    return pixels[:, :, places[0], places[1]].permute(0, 2, 1).reshape(-1, pixels.shape[1])
+@dataclass(frozen=True)
+class _Constant:
+    """What the network adds to each output of a convolution, as compared with the unpruned one: in its bias, or (with
+    the other ``sign``) in the mean that the BatchNorm behind it subtracts."""
 
+    held: torch.Tensor
+    unpruned: torch.Tensor
+    sign: int
 
-def _patches(
-    inputs: torch.Tensor, kernel: Sequence[int], places: torch.Tensor,
-    stride: Sequence[int], padding: Sequence[int], dilation: Sequence[int],
-) -> torch.Tensor:  # fmt: skip
-    """What the convolution sees at output places ``(2, P)``: ``(N * P, C * kh * kw)``."""
-    (sh, sw), (ph, pw), (dh, dw) = (_pair(each) for each in (stride, padding, dilation))
-    padded = nn.functional.pad(inputs, (pw, pw, ph, ph)) if ph or pw else inputs
-    rows = (places[0] * sh)[:, None] + torch.arange(kernel[0]) * dh  # (P, kh)
-    columns = (places[1] * sw)[:, None] + torch.arange(kernel[1]) * dw  # (P, kw)
-    seen = padded[:, :, rows[:, :, None], columns[:, None, :]]  # (N, C, P, kh, kw)
-    return seen.permute(0, 2, 1, 3, 4).reshape(len(inputs) * places.shape[1], -1).float()
+    def now(self) -> torch.Tensor:
+        return self.sign * (self.held.detach() - self.unpruned)
 
-
-def _pair(value: Sequence[int]) -> tuple[int, int]:
-    return value[0], value[-1]
+    def set(self, constant: torch.Tensor) -> None:
+        """In place; what an earlier refit added is forgotten."""
+        self.held.copy_(self.unpruned + self.sign * constant)

@@ -38,19 +38,22 @@ def of_channels(
     *, multiple: int = 8,
 ) -> Iterator[Damage]:  # fmt: skip
     """Each dependency group without ``amounts`` of its channels, the least important ones; the network stays whole."""
+    untouched: tuple[int, float] | None = None  # the verdict where nothing could be removed
     for group in groups:
         before = 0
         for amount in sorted(amounts):
             keep = keep_counts([group], scores, amount, multiple=multiple)[group.name]
             removed = group.channels - keep
+            if removed and removed == before:
+                continue  # rounding has come to the same count again
+            before = removed
             masked = copy.deepcopy(dependencies.network)
             if removed:
                 channels = scores[group.name].argsort()[:removed].tolist()
                 hold(masked, dependencies.user_masks({group.name: channels}))
-            if removed and removed == before:
-                continue  # rounding has come to the same count again
-            before = removed
-            correct, loss = judge(masked)
+                correct, loss = judge(masked)
+            else:
+                correct, loss = untouched = untouched or judge(masked)
             yield Damage(
                 name=group.name, kind="channels", asked=amount, removed=removed, of=group.channels, correct=correct,
                 loss=loss,

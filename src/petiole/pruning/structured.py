@@ -8,7 +8,7 @@ torch-pruning finds the groups and cuts; which channels go is decided in :mod:`p
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -36,12 +36,21 @@ _IMPORTANCE: dict[Importance, Any] = {
 @dataclass(frozen=True, kw_only=True)
 class ChannelGroup:
     """Channels that stand or fall together: ``makers`` are the layers that put them out, ``users`` those that take
-    them in (a depthwise convolution is a maker only: it hands channels on). ``name`` is the first maker."""
+    them in (a depthwise convolution is a maker only: it hands channels on). ``name`` is the first maker.
+
+    ``of_outputs`` and ``of_inputs`` are the shares of a maker's outputs and a user's inputs that are of this group (1
+    where not given: concatenation joins groups). ``places`` are a user's inputs and the channel that each comes from.
+    ``is_added``: a residual addition joins the makers.
+    """
 
     name: str
     channels: int
     makers: tuple[str, ...]
     users: tuple[str, ...]
+    of_outputs: Mapping[str, float] = field(default_factory=dict)
+    of_inputs: Mapping[str, float] = field(default_factory=dict)
+    places: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]] = field(default_factory=dict)
+    is_added: bool = False
 
 
 class Dependencies:
@@ -50,7 +59,8 @@ class Dependencies:
     ``example`` is an input ``(1, C, H, W)``; groups that hold an output of a layer in ``protected`` are left out.
 
     Raises:
-        GateError: a parameter does not require grad; its channels would be invisible, and stay without a word.
+        GateError: a parameter does not require grad; its channels would be invisible, and stay without a word. Or the
+            network has operations that channels cannot be followed through.
     """
 
     def __init__(self, network: nn.Module, example: torch.Tensor, *, protected: Collection[str] = ()) -> None:
@@ -60,8 +70,13 @@ class Dependencies:
         self.network, self.example = network.eval().to(memory_format=torch.contiguous_format), example
         self._names = {module: name for name, module in network.named_modules()}
         ignored = [network.get_submodule(name) for name in protected]
-        self._graph = tp.DependencyGraph().build_dependency(network, example_inputs=example, verbose=False)
-        self._found = list(self._graph.get_all_groups(ignored_layers=ignored, root_module_types=list(WEIGHTED)))
+        try:
+            self._graph = tp.DependencyGraph().build_dependency(network, example_inputs=example, verbose=False)
+            self._found = list(self._graph.get_all_groups(ignored_layers=ignored, root_module_types=list(WEIGHTED)))
+        except ZeroDivisionError as error:  # torch-pruning on shuffled channels
+            raise GateError(
+                "this network's channels cannot be followed (it shuffles them): prune another one"
+            ) from error
         self.groups = tuple(self._group(found) for found in self._found)
 
     def _takes_in(self, dependency: Any) -> bool:
@@ -72,27 +87,40 @@ class Dependencies:
         return bool(self._graph.is_in_channel_pruning_fn(dependency.handler))
 
     def _group(self, found: Any) -> ChannelGroup:
-        sides: tuple[dict[str, None], dict[str, None]] = ({}, {})
-        for dependency, _ in found:
-            layer = dependency.target.module
-            if isinstance(layer, WEIGHTED):
-                sides[1 if self._takes_in(dependency) else 0][self._names[layer]] = None
-        makers, users = (tuple(side) for side in sides)
-        return ChannelGroup(name=makers[0], channels=len(found[0][1]), makers=makers, users=users)
+        of_outputs: dict[str, float] = {}
+        of_inputs: dict[str, float] = {}
+        places: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {}
+        for item in found.items:
+            layer = item.dep.target.module
+            if not isinstance(layer, WEIGHTED):
+                continue
+            name, side = self._names[layer], int(self._takes_in(item.dep))
+            share = len(item.idxs) / layer.weight.shape[side]
+            if side:
+                of_inputs[name] = of_inputs.get(name, 0.0) + share
+                inputs, channels = places.get(name, ((), ()))
+                places[name] = (*inputs, *item.idxs), (*channels, *item.root_idxs)
+            elif item.dep.handler == self._graph.get_pruner_of_module(layer).prune_out_channels:
+                of_outputs[name] = of_outputs.get(name, 0.0) + share
+        return ChannelGroup(
+            name=next(iter(of_outputs)), channels=len(found[0][1]), makers=tuple(of_outputs), users=tuple(of_inputs),
+            of_outputs=of_outputs, of_inputs=of_inputs, places=places,
+            is_added=any("AddBackward" in str(item.dep.target.name) for item in found.items),
+        )  # fmt: skip
 
     def scores(
         self, importance: Importance, groups: Sequence[ChannelGroup] | None = None, *, seed: int = 0
     ) -> dict[str, torch.Tensor]:
         """How much each channel matters, ``(channels,)`` for each of ``groups``, else of all; the mean of each group
-        is about 1.
+        is about 1 (random ones lie evenly between 0 and 1).
 
         ``random``; ``l1`` and ``l2``, norms of its weights (Li et al. 2017, "Pruning Filters for Efficient ConvNets");
         ``bn_scale``, the BatchNorm's factor (Liu et al. 2017, "Network Slimming"); ``taylor``, weight times gradient
         (Molchanov et al. 2019), for which a loss on training photos has been differentiated before.
 
         Raises:
-            UserError: no such importance, or the network has no BatchNorm to read it from.
-            GateError: ``taylor`` without gradients.
+            UserError: no such importance.
+            GateError: ``taylor`` without gradients, or ``bn_scale`` where there is no BatchNorm.
         """
         if importance not in _IMPORTANCE:
             raise unknown_choice("importance", importance, list(_IMPORTANCE))
@@ -107,7 +135,7 @@ class Dependencies:
                     continue
                 score = estimate(found)
                 if score is None:
-                    raise UserError(f"--importance {importance} says nothing about {group.name}: choose another")
+                    raise GateError(f"--importance {importance} says nothing about {group.name}: choose another")
                 scores[group.name] = score.detach().float()
         return scores
 

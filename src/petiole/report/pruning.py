@@ -15,6 +15,9 @@ CONTROL = "control"
 """Method of the points of the unpruned network, retrained as long as the others."""
 AMOUNT = {"structured": "structured (share of multiply-accumulates)"}
 NOTHING = "nothing could be removed"
+STAY_WHOLE = (
+    " Not listed: channels that residual additions share, and those of the first and the output layer; they stay."
+)
 
 
 def curves(points: Sequence[CurvePoint], name: str) -> list[Block]:
@@ -139,9 +142,9 @@ def _heat_map(rows: Sequence[Sensitivity], name: str, what: str) -> Picture:
     return charts.picture(
         name,
         (cell + text).resolve_scale(color="independent").properties(width=60 * len(asked), height=alt.Step(16)),
-        f"What each {what} means to the network: training photos called right (of those that chose nothing) when it "
-        "alone loses some, and nothing makes up for that; the darker, the higher the loss. "
-        f"–: {NOTHING}.",
+        f"What each {what} means to the network: training photos called right (of those by which nothing was chosen) "
+        "when it alone loses some, and nothing makes up for that; the darker, the higher the loss. "
+        f"–: {NOTHING}.{STAY_WHOLE if rows[0].kind == 'channels' else ''}",
         f"Heat map of the rise of the loss by group and share removed; it is highest for {worst.name} "
         f"({units.percent(worst.asked, 0)}). The table below holds all figures.",
     )

@@ -1,0 +1,110 @@
+"""The study on a small network: what it measures, and what it makes of an amount that cannot be reached."""
+
+from typing import Any, cast
+
+import pytest
+import torch
+from torch import nn
+
+from petiole import api
+from petiole.data.folder import open_photos
+from petiole.lab import structured, study
+from petiole.lab.bench import Bench, ChapterResult
+from petiole.lab.config import LabConfig
+from petiole.lab.prune_retrain import Course
+from petiole.models.backbones import Backbone
+from petiole.models.weights import Weights
+from petiole.preprocessing import Preprocessing
+from petiole.pruning.refit import trace
+from petiole.recipes import quick
+from petiole.records import Epoch, Train
+
+SMALL = Preprocessing(size_px=16, resize_px=16, mean=(0.5,) * 3, std=(0.5,) * 3)
+
+
+class Tiny(nn.Module):
+    """Two convolutions of 32 channels behind the first one, and an output layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 32, 3, padding=1)
+        self.third, self.fc = nn.Conv2d(32, 32, 3, padding=1), nn.Linear(32, 2)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """``(N, 2)``."""
+        logits: torch.Tensor = self.fc(self.third(self.second(self.first(images)).relu()).relu().mean((2, 3)))
+        return logits
+
+
+class Retraining:
+    """Changes nothing, and counts for how many epochs it should have."""
+
+    def __init__(self) -> None:
+        self.epochs: dict[str, int] = {}
+
+    def __call__(self, network: nn.Module, *, epochs: int, name: str, **_: Any) -> Train:
+        self.epochs[name] = epochs
+        history = [Epoch(epoch=at, loss=1.0) for at in range(1, epochs + 1)]
+        return Train(epochs=epochs, converged_epoch=1, seconds=1.0, images_per_s=1.0, history=history, recipe="none")
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    root = api.draw(tmp_path_factory.mktemp("photos") / "drawn", count=24)
+    return open_photos(root, source="synthetic", synthetic=True, seed=0)
+
+
+def made(photos: Any, **changes: Any) -> tuple[Bench, Course, Retraining]:
+    bench = Bench(
+        config=LabConfig(**{"effort": quick(), **changes}), line=cast(Any, None),
+        backbone=Backbone(name="tiny", preprocessing=SMALL),
+        weights=Weights(state=None, source="random", pretrained=False), digits=None, say=lambda _: None, photos=photos,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    network, retraining = Tiny().eval(), Retraining()
+    course = Course(
+        unpruned=network, traced=trace(network, bench.train_inputs()[:2]), inputs=bench.train_inputs(),
+        retrain=retraining, shares=(1.0,), seed=0, say=bench.say,
+    )  # fmt: skip
+    return bench, course, retraining
+
+
+def test_all_methods_are_retrained_alike_and_the_control_too(photos: Any) -> None:
+    bench, course, retraining = made(photos)
+    result = ChapterResult()
+    study.run(bench, course, result)
+    assert result.failures == []
+    found = {(point.method, point.amount, point.retrained) for point in result.curves}
+    retrained = {(method, 0.5, True) for method in ("random", "magnitude", "structured")}
+    assert found == {("control", 0.0, True), ("structured", 0.5, False), *retrained}
+    assert set(retraining.epochs.values()) == {bench.config.effort.retrain_global_epochs}
+    reached = [point.sparsity for point in result.curves if point.method == "structured"]
+    assert all(0.5 <= each < 0.7 for each in reached), "at least half of the multiply-accumulates are gone"
+    kinds = {(row.kind, row.name) for row in result.sensitivities}
+    assert kinds >= {("channels", "second"), ("channels", "third"), ("weights", "first"), ("weights", "fc")}
+    assert ("channels", "first") not in kinds
+
+
+def test_an_amount_that_cannot_be_reached_is_a_row_and_the_rest_goes_on(photos: Any) -> None:
+    bench, course, _ = made(photos, effort=quick().model_copy(update={"study_amounts": (0.99, 0.5)}))
+    result = ChapterResult()
+    study.run(bench, course, result)
+    assert {row.variant for row in result.failures} == {
+        "study: channels, 99% of the multiply-accumulates",
+        "study: structured, 99%",
+    }
+    assert all("--macs 0.01 cannot be reached" in row.why for row in result.failures)
+    assert ("structured", 0.5) in {(point.method, point.amount) for point in result.curves}
+
+
+def test_channels_are_spread_by_what_was_measured(photos: Any) -> None:
+    bench, course, _ = made(photos, spread="sensitivity")
+    result = ChapterResult()
+    damage = structured.measured_damage(bench, course, result)
+    assert damage is not None
+    assert set(damage) == {"second", "third"}
+    photos_apart = len(bench.photo_data().train.labels) - len(bench.photo_data().train.labels) // 2
+    assert {row.total for row in result.sensitivities} == {photos_apart}
+    cutting = structured.pruner(bench, course, structured.GLOBAL, damage, left=0.7)
+    cutting.prune(1.0)
+    assert set(cutting.removed) <= {"second", "third"}
