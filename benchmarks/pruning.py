@@ -40,10 +40,21 @@ from petiole.quantization import pt2e
 def main() -> None:
     """Cut, write, time, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--backbone", nargs="+", default=["efficientnet_lite0", "resnet18"])
-    parser.add_argument("--macs", nargs="+", type=float, default=[0.75, 0.5, 0.25])
-    parser.add_argument("--photos", type=int, default=64)
-    parser.add_argument("--samples", type=int, default=300)
+    parser.add_argument(
+        "--backbone",
+        nargs="+",
+        default=["efficientnet_lite0", "resnet18"],
+        help="networks to cut (default: efficientnet_lite0 resnet18)",
+    )
+    parser.add_argument(
+        "--macs",
+        nargs="+",
+        type=float,
+        default=[0.75, 0.5, 0.25],
+        help="shares of the multiply-accumulates that are left (default: 0.75 0.5 0.25)",
+    )
+    parser.add_argument("--photos", type=int, default=64, help="drawn photos to choose channels by (default: 64)")
+    parser.add_argument("--samples", type=int, default=300, help="timings of each file at least (default: 300)")
     options = parser.parse_args()
     threads = available_threads()
     torch.set_num_threads(threads)

@@ -4,12 +4,16 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from petiole.errors import UserError
 from petiole.inference_records import Benchmark, Prediction
 from petiole.lab.config import STAGES, LabConfig
 from petiole.recipes import effort
 from petiole.records import Photos, Results, read_results
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 def _print(text: str) -> None:
@@ -120,6 +124,18 @@ def bench(
             artifacts, runtime=runtime, against=against, batch=batch, threads=_threads(threads, available_threads()),
             samples=samples, seed=seed, say=say, progress=lambda done, _: tell(done, ""),
         )  # fmt: skip
+
+
+def network(artifact: Path) -> "nn.Module":
+    """The float network of an artifact with its weights, as training can go on from it: a pruned one is rebuilt from
+    the plan in its card, without the channels that left.
+
+    Raises:
+        UserError: the artifact is damaged, or its weights are of another network.
+    """
+    from petiole.deployed import read, trainable
+
+    return trainable(read(artifact))
 
 
 def report(run: Path) -> Path:

@@ -66,13 +66,16 @@ def lab(
         typer.Option(help="Steps of pruning, each followed by retraining (2; for channels of photo networks 1)."),
     ] = None,
     importance: Annotated[
-        str, typer.Option(help="Which channels leave first: contribution, random, l1, l2, taylor, bn_scale.")
+        str,
+        typer.Option(
+            help="Which channels leave first: contribution, random, l1, l2, taylor, bn_scale (LeNet: contribution)."
+        ),
     ] = "contribution",
     spread: Annotated[
         str,
         typer.Option(
             help="How many channels leave where: global (all layers compared), uniform (the same share of each), "
-            "sensitivity (more where less depends on it)."
+            "sensitivity (more where less depends on it; no more than was measured, 75%). LeNet: global."
         ),
     ] = "global",
     reestimate: Annotated[

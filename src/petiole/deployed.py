@@ -136,6 +136,18 @@ def float_network(card: Card) -> nn.Module:
     return rebuild(network, torch.zeros(1, *card.preprocessing.input_shape), plan) if plan else network
 
 
+def trainable(deployed: Deployed) -> nn.Module:
+    """The float network with the artifact's weights, in eval mode.
+
+    Raises:
+        UserError: the weights are of another network (those of quantization-aware training are of its own graph).
+    """
+    network = float_network(deployed.card)
+    what = f"the weights in {deployed.directory}"
+    backbones.load_state(network, artifact.load_weights(deployed.directory), what=what)
+    return network.eval()
+
+
 def fastest(deployed: Deployed, *, threads: int, say: Callable[[str], None], batch: int = 1) -> Runtime:
     """Time ``batch`` inputs in one call on every runtime that this artifact has; the smallest median is taken.
 

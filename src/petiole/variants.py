@@ -16,7 +16,6 @@ from torch.fx import GraphModule
 
 from petiole.bench.footprint import macs, nonzero_parameters, parameters
 from petiole.bench.machine import describe
-from petiole.bench.profile import profile
 from petiole.deploy import artifact, runtimes
 from petiole.deploy.export import OnnxExporter
 from petiole.deploy.parity import AccuracyError, require_parity
@@ -103,13 +102,11 @@ class AssemblyLine:
         *,
         gates: dict[str, Any] | None = None,
         unfused: nn.Module | None = None,
-        profiled: bool = False,
     ) -> Variant:
         """Judge a float network: accuracy of its OpenVINO deployment, which must agree with torch.
 
         ``unfused`` is the network that ``network`` is the graph of, with its BatchNorm folded: it is what is counted
         and exported (every float file has its BatchNorm folded), and the file must answer as the graph does.
-        ``profiled`` adds the PyTorch profiler's table of one picture.
 
         Raises:
             GateError: the exported file calls pictures differently.
@@ -123,11 +120,10 @@ class AssemblyLine:
             sizes["dense_bytes"] = (directory / "weights.safetensors").stat().st_size
             return {}
 
-        variant = self._judge(
+        return self._judge(
             network, unfused or network, task, subject, store, measured=unfused or network, gates=gates or {},
             architecture=subject.architecture,
         ).model_copy(update=sizes)  # fmt: skip
-        return _profiled(variant, network, task) if profiled else variant
 
     def judge_pt2e(
         self, graph: GraphModule, float_network: nn.Module, task: Task, subject: Subject, *,
@@ -275,14 +271,6 @@ def _runtime_gates(
             require_all(len(layers.int8), int8_layers, where=where, floating=layers.floating)
         gates[f"int8_compiled{suffix}"] = f"{len(layers.int8)}/{layers.total}"
     return gates
-
-
-def _profiled(variant: Variant, network: nn.Module, task: Task) -> Variant:
-    """The record with the profiler's table of one picture; weights in the memory layout that the timing uses."""
-    network.to(memory_format=torch.contiguous_format)
-    single = task.inputs[:1].contiguous()
-    operators, total_ms = profile(lambda: network(single))
-    return variant.model_copy(update={"profile": operators, "profile_ms": total_ms})
 
 
 def _is_masked(subject: Subject) -> bool:

@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 
 from petiole import api
-from petiole.deploy.artifact import load_weights
-from petiole.deployed import float_network, read
+from petiole.deployed import read
+from petiole.lab.timing import PROFILED
 from petiole.records import Results, read_results
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
@@ -70,8 +70,7 @@ def test_pruned_networks_are_rebuilt_from_their_plan_and_go_on_training(run: tup
     out, _, _ = run
     deployed = read(out / "artifacts/CNNPrunedGO-structured")
     assert deployed.open("torch", threads=2).name == "torch"  # gives what it gave where it was made
-    network = float_network(deployed.card)
-    network.load_state_dict(load_weights(deployed.directory))
+    network = api.network(deployed.directory)
     lenet = read(out / "artifacts/LeNet-structured")
     assert lenet.open("torch", threads=2).name == "torch"
     before = network.get_parameter("conv_stem.weight").detach().clone()
@@ -89,6 +88,21 @@ def test_a_pruned_artifact_is_rebuilt_in_a_fresh_process(run: tuple[Path, Result
     done = subprocess.run([sys.executable, "-m", "petiole", *command], capture_output=True, text=True, check=True)
     (row,) = json.loads(done.stdout)["rows"]
     assert row["label"] in ("ants", "bees")
+    again = (
+        "import sys, torch; from pathlib import Path; from petiole import api;"
+        "network = api.network(Path(sys.argv[1]));"
+        "network.train()(torch.randn(2, 3, 224, 224)).sum().backward();"
+        "print(sum(each.grad is not None for each in network.parameters()), len(list(network.parameters())))"
+    )
+    done = subprocess.run([sys.executable, "-c", again, str(artifact)], capture_output=True, text=True, check=True)
+    with_gradient, parameters = done.stdout.split()
+    assert with_gradient == parameters
+
+
+def test_the_profiler_has_looked_at_masks_and_at_fewer_channels(run: tuple[Path, Results, list[str]]) -> None:
+    profiled = {row.name: row for row in run[1].variants if row.profile}
+    assert set(profiled) == {name for name in PROFILED if name in {row.name for row in run[1].variants}}
+    assert all(row.profile_ms and row.profile_ms > 0 for row in profiled.values())
 
 
 def test_the_run_directory_is_complete(run: tuple[Path, Results, list[str]]) -> None:

@@ -2,10 +2,13 @@
 
 import os
 import re
+import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -16,35 +19,52 @@ CHATTER = re.compile(r"^(USDT:|INFO:|.*gpuGetDeviceCount failed)")
 
 
 def profile(
-    call: Callable[[], object], *, runs: int = 5, top: int = 8, warmup_runs: int = 3
-) -> tuple[list[Operator], float]:
-    """The ``top`` most expensive operators over ``runs`` calls, and the CPU time of all per call, in ms.
+    calls: Mapping[str, Callable[[], object]], *, rounds: int = 5, top: int = 8, warmup_calls: int = 3
+) -> dict[str, tuple[list[Operator], float]]:
+    """For each call the ``top`` most expensive operators over ``rounds`` runs, and the CPU time of a run, in ms.
 
-    An operator's own time leaves out the operators that it calls, so that the times of all add up to the
-    total. ``Operator.calls`` and ``Operator.self_cpu_ms`` are sums over all ``runs``. The profiler itself
-    costs time: these figures compare operators with each other, and :mod:`petiole.bench.latency` measures
-    latency.
+    The calls take turns, so that a drift of the machine hits all alike; the time is the median over the rounds. An
+    operator's own time leaves out the operators that it calls, so that those of all add up to a run's.
+    ``Operator.calls`` and ``Operator.self_cpu_ms`` are sums over all rounds. The profiler itself costs time: these
+    figures compare operators with each other, and :mod:`petiole.bench.latency` measures latency.
     """
-    if runs < 1:
-        raise ValueError("runs must be at least 1")
-    profiler = torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU])
+    if rounds < 1:
+        raise ValueError("rounds must be at least 1")
+    counts: dict[str, Counter[str]] = {key: Counter() for key in calls}
+    times_ms: dict[str, Counter[str]] = {key: Counter() for key in calls}
+    totals_ms: dict[str, list[float]] = {key: [] for key in calls}
     with torch.inference_mode():
-        for _ in range(warmup_runs):
-            call()
-        with _without_chatter():
-            profiler.start()
-        try:
-            for _ in range(runs):
+        for _ in range(warmup_calls):
+            for call in calls.values():
                 call()
-        finally:
-            with _without_chatter():
-                profiler.stop()
-    operators = [
-        Operator(name=event.key, calls=event.count, self_cpu_ms=event.self_cpu_time_total / 1000)
-        for event in profiler.key_averages()
-    ]
-    operators.sort(key=lambda operator: operator.self_cpu_ms, reverse=True)
-    return operators[:top], sum(operator.self_cpu_ms for operator in operators) / runs
+        for _ in range(rounds):
+            for key, call in calls.items():
+                run_ms = 0.0
+                for event in _events(call):
+                    counts[key][event.key] += event.count
+                    times_ms[key][event.key] += event.self_cpu_time_total / 1000
+                    run_ms += event.self_cpu_time_total / 1000
+                totals_ms[key].append(run_ms)
+    return {
+        key: (
+            [Operator(name=name, calls=counts[key][name], self_cpu_ms=ms) for name, ms in found.most_common(top)],
+            statistics.median(totals_ms[key]),
+        )
+        for key, found in times_ms.items()
+    }
+
+
+def _events(call: Callable[[], object]) -> list[Any]:
+    """One run's operators."""
+    profiler = torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU])
+    with _without_chatter():
+        profiler.start()
+    try:
+        call()
+    finally:
+        with _without_chatter():
+            profiler.stop()
+    return list(profiler.key_averages())
 
 
 @contextmanager

@@ -85,12 +85,16 @@ def _before_and_after(run: Run, name: str, where: str) -> list[str]:
             f"{phrases.versus_parent(before)}"
         )
     if after is not None:
-        epochs = f"{after.first.train.epochs} epochs of retraining" if after.first.train else "retraining"
+        epochs = f"{_epochs(after.first.train.epochs)} of retraining" if after.first.train else "retraining"
         parts.append(
             f"{'after' if parts else 'After'} {epochs} with the zeros held, {after.name} reaches "
             f"{phrases.accuracy(after)}, {phrases.versus_parent(after)}{_against_baseline(run, after)}"
         )
     return [f"{'; '.join(parts)}."] if parts else []
+
+
+def _epochs(count: int) -> str:
+    return "1 epoch" if count == 1 else f"{count} epochs"
 
 
 def _against_baseline(run: Run, after: Group) -> str:
@@ -221,7 +225,7 @@ def _control(results: Results) -> list[str]:
         return []
     value, low, high = mean_interval([point.correct for point in points], points[0].total)
     return [
-        "The control, CNNOptimized retrained as long as the study's networks, by the same teacher but not pruned, "
+        "The control, CNNOptimized retrained as long as the study's networks (from the labels) but not pruned, "
         f"reaches {units.percent(value)} ({units.interval(low, high)}): a retrained network that is no better owes "
         "nothing to being pruned."
     ]

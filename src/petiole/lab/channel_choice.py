@@ -90,9 +90,11 @@ def share_of_costs(
 
     def keep(groups: Sequence[ChannelGroup], scores: Scores, share: float) -> Mapping[str, int]:
         counts = partial(keep_counts, groups, scores, spread=spread, multiple=multiple)
+        hint = "ask for that or more"
         if damage is not None:
             counts = partial(keep_by_damage, groups, damage, multiple=multiple)
+            hint += ", or take --spread global: no group loses more than its sensitivity was measured for"
         left = 1 - share * (1 - target)
-        return within(groups, costs, left, counts, option=option)
+        return within(groups, costs, left, counts, option=option, hint=hint)
 
     return keep

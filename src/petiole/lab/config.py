@@ -48,6 +48,7 @@ class Effort(BaseModel):
     latency_samples: int = 200
     latency_seconds: float = 1.0
     latency_rounds: int = 20
+    profile_rounds: int = 5
     batch_samples: int = 3
     batch_seconds: float = 0.2
     drawn_photos: int = 398

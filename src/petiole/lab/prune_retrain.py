@@ -47,7 +47,8 @@ class Course:
     """What all networks that are pruned from one ``unpruned`` network share.
 
     ``inputs`` are training pictures ``(N, C, H, W)``, for refitting and for BatchNorm's statistics, which are estimated
-    anew before each retraining if ``reestimates``.
+    anew before each retraining if ``reestimates``. ``is_taught``: the unpruned network is the teacher, else the labels
+    are (it could teach itself nothing).
     """
 
     unpruned: nn.Module
@@ -58,9 +59,14 @@ class Course:
     seed: int
     say: Say
     reestimates: bool = False
+    is_taught: bool = True
+
+    def objective(self) -> Distillation | None:
+        """What retraining aims at; None: cross-entropy."""
+        return None if not self.is_taught else self.teacher()
 
     def teacher(self) -> Distillation:
-        """What retraining aims at."""
+        """The unpruned network's answers."""
         return Distillation(teacher=self.unpruned.to(memory_format=torch.channels_last))
 
 
@@ -82,9 +88,11 @@ def of_channels(course: Course, config: LabConfig) -> Course:
 
 
 def gradually(course: Course) -> str:
-    """Words for the schedule."""
+    """Words for the schedule, and for statistics that are estimated anew."""
+    anew = ", BatchNorm's statistics estimated anew," if course.reestimates else ""
     done = ", ".join(f"{share:.0%}" for share in course.shares)
-    return f", in {len(course.shares)} steps ({done} of the pruning done)" if len(course.shares) > 1 else ""
+    steps = f", in {len(course.shares)} steps ({done} of the pruning done)" if len(course.shares) > 1 else ""
+    return f"{steps}{anew}"
 
 
 def prune_and_retrain(pruner: Pruner, course: Course, *, epochs: int, name: str) -> Train:
@@ -105,7 +113,7 @@ def prune_and_retrain(pruner: Pruner, course: Course, *, epochs: int, name: str)
             reestimate(pruner.network, course.inputs)
         pruner.network.to(memory_format=torch.channels_last)
         hooks = Hooks(after_step=pruner.hold, after_epoch=lambda _: pruner.require())
-        trained.append(course.retrain(pruner.network, epochs=some, name=of, objective=course.teacher(), hooks=hooks))
+        trained.append(course.retrain(pruner.network, epochs=some, name=of, objective=course.objective(), hooks=hooks))
     pruner.network.to(memory_format=torch.contiguous_format)
     refitting = "refit; BatchNorm statistics estimated anew" if course.reestimates else "refit"
     return _together(trained, time.perf_counter() - began, refitting)
@@ -130,7 +138,8 @@ def refit_masked(course: Course, network: nn.Module, masks: Masks, name: str) ->
     before, after = (fmean(getattr(one, key) for one in fitted) for key in ("error_before", "error_after"))
     if after >= before:
         raise GateError(f"refitting {name} changed nothing: mean error {before:.3g} before, {after:.3g} after")
-    course.say(f"{name}: refitted {len(fitted)} convolutions, mean error {before:.3f} -> {after:.3f}")
+    what = "1 convolution" if len(fitted) == 1 else f"{len(fitted)} convolutions"
+    course.say(f"{name}: refitted {what}, mean error {before:.2g} -> {after:.2g}")
 
 
 def require_smaller(

@@ -85,8 +85,7 @@ def _judge(bench: Bench, seed: int, method: Method, network: nn.Module, masks: M
     reached = require_sparsity(network, masks, amount)
     # Pretrained weights may hold zeros of their own: what was pruned is told beside all that are zero.
     gates = {"pruned": round(masked_share(masks), 6), "sparsity": round(reached, 6)}
-    profiled = method == "random"  # the times of masks do not depend on which weights are masked
-    variant = bench.line.judge_float(network, bench.photo_task(), subject, gates=gates, profiled=profiled)
+    variant = bench.line.judge_float(network, bench.photo_task(), subject, gates=gates)
     stored = copy.deepcopy(network)
     stored.load_state_dict(load_weights(bench.line.rundir.artifact(subject.folder)))
     require_sparsity(stored, masks, amount)

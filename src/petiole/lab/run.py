@@ -12,7 +12,7 @@ from petiole.lab.bench import Bench, ChapterResult
 from petiole.lab.config import NEEDS, LabConfig
 from petiole.lab.setup import basis, set_up, timing_basis
 from petiole.progress import Say
-from petiole.records import Data, Failure, Latency, Results, Run, Stage, Variant, to_json
+from petiole.records import Data, Failure, Results, Run, Stage, Variant, to_json
 from petiole.rundir import RunDir, write_atomic
 from petiole.training.memory import keep_freed_memory, release_freed_memory
 
@@ -134,14 +134,23 @@ def _timed(bench: Bench, so_far: _Progress) -> list[Variant]:
     if stored is None:
         began = time.perf_counter()
         measured = timing.run(bench, variants) if variants else {}
+        profiles = timing.profiles(bench, variants)
         stored = {
             "seconds": time.perf_counter() - began,
             "rows": {key: [row.model_dump(mode="json") for row in rows] for key, rows in measured.items()},
+            "profiles": {
+                key: {"profile": [each.model_dump(mode="json") for each in operators], "profile_ms": ms}
+                for key, (operators, ms) in profiles.items()
+            },
         }
         rundir.save("timing", depends_on, stored)
     so_far.stages.append(Stage(name="timing", seed=bench.config.seed, seconds=stored["seconds"]))
-    latency = {key: [Latency.model_validate(row) for row in rows] for key, rows in stored["rows"].items()}
-    return [variant.model_copy(update={"latency": latency[variant.key]}) for variant in variants]
+    return [
+        Variant.model_validate({
+            **variant.model_dump(), "latency": stored["rows"][variant.key], **stored["profiles"].get(variant.key, {})
+        })
+        for variant in variants
+    ]  # fmt: skip
 
 
 def _spent(bench: Bench, seconds: float) -> tuple[float, int]:

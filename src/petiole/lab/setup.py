@@ -14,6 +14,7 @@ from petiole.data.sources import hymenoptera
 from petiole.errors import UserError
 from petiole.lab.bench import Bench
 from petiole.lab.config import LabConfig
+from petiole.lab.timing import PROFILED
 from petiole.models import backbones
 from petiole.models.weights import choose_backbone, find_weights
 from petiole.progress import Say
@@ -111,5 +112,12 @@ def basis(bench: Bench, chapter: str) -> dict[str, Any]:
 def timing_basis(bench: Bench, variants: Sequence[Variant]) -> dict[str, Any]:
     """What times depend on: the networks, and the machine."""
     networks = {variant.key: variant.model_dump(mode="json") for variant in variants}
-    return {"networks": digest(networks), "effort": bench.config.effort.model_dump(), "cpu": cpu_name(), "isa": isa(),
-            "threads": bench.line.threads, "versions": library_versions()}  # fmt: skip
+    return {
+        "networks": digest(networks),
+        "profiled": PROFILED,
+        "effort": bench.config.effort.model_dump(),
+        "cpu": cpu_name(),
+        "isa": isa(),
+        "threads": bench.line.threads,
+        "versions": library_versions(),
+    }

@@ -49,7 +49,7 @@ CUT = {
 SPREAD = {
     "global": "over all layers together",
     "uniform": "the same share of each layer",
-    "sensitivity": "more where held-out training photos suffer less",
+    "sensitivity": "more where training photos by which no channel was chosen suffer less",
 }
 AGAIN = (
     "{name}{gradually} with the convolutions behind the removed channels refitted by least squares, so that they "
@@ -158,7 +158,7 @@ def _judge(bench: Bench, course: Course, cut: _Cut) -> Variant:
         backbone=bench.backbone.name, weights=bench.weights_word, train=cut.train, how=how,
         architecture=f"{bench.backbone.name} {digest(cut.plan)}", plan=_plan(bench, cut),
     )  # fmt: skip
-    return bench.line.judge_float(network, bench.photo_task(), subject, gates=left, profiled=True)
+    return bench.line.judge_float(network, bench.photo_task(), subject, gates=left)
 
 
 def _plan(bench: Bench, cut: _Cut) -> dict[str, Any]:

@@ -3,6 +3,7 @@ the unpruned network as control; and what each layer and each group of channels 
 
 import copy
 from collections.abc import Iterator
+from dataclasses import replace
 
 from torch import nn
 
@@ -54,9 +55,11 @@ def _pruners(bench: Bench, course: Course, amount: float, damage: Damages | None
 
 
 def _control(bench: Bench, course: Course, epochs: int) -> CurvePoint:
-    """The unpruned network through the same loop, for as long: what retraining alone brings."""
+    """The unpruned network through the same loop, for as long, from the labels: what retraining alone brings."""
     network = copy.deepcopy(course.unpruned)
-    prune_and_retrain(Unpruned(network=network), course, epochs=epochs, name="control, unpruned")
+    prune_and_retrain(
+        Unpruned(network=network), replace(course, is_taught=False), epochs=epochs, name="control, unpruned"
+    )
     return curve.point(bench, network, method=CONTROL, seed=course.seed, amount=0.0, sparsity=0.0, retrained=True)
 
 

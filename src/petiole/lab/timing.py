@@ -2,23 +2,27 @@
 
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 
 from petiole.bench.latency import measure, summarize
+from petiole.bench.profile import profile
 from petiole.deploy import runtimes
 from petiole.deploy.runtime import Runtime
 from petiole.deploy.runtime_torch import TorchRuntime
 from petiole.lab.bench import Bench
 from petiole.progress import bar
 from petiole.quantization import pt2e
-from petiole.records import Latency, Variant
+from petiole.records import Latency, Operator, Variant
 from petiole.rundir import write_atomic
 from petiole.training.memory import release_freed_memory
 from petiole.variants import REFUSED, Task
 
 TORCH_EAGER = ("CNNOptimized", "CNNPrunedF", "CNNPrunedG", "CNNPrunedG-structured")
 """Photo networks whose eager float time is measured beside the runtimes': the reference, and what masks do to it."""
+PROFILED = ("CNNOptimized", "CNNPrunedF", "CNNPrunedFO", "CNNPrunedG", "CNNPrunedGO", "CNNPrunedGO-structured")
+"""Photo networks that the PyTorch profiler looks at: the reference, what masks do to it, and what fewer channels do."""
 BATCH_IMAGES = 32
 """The larger batch that is timed beside single pictures."""
 
@@ -46,6 +50,16 @@ def run(bench: Bench, variants: Sequence[Variant]) -> dict[str, list[Latency]]:
             threads = bench.line.threads
             result[key].append(summarize(row, runtime=name, batch=batch, threads=threads, raw_file=raw_file))
     return result
+
+
+def profiles(bench: Bench, variants: Sequence[Variant]) -> dict[str, tuple[list[Operator], float]]:
+    """The profiler's operators and CPU time (ms) of one picture, in rounds of all :data:`PROFILED`, by variant key."""
+    calls = {}
+    for variant in variants:
+        if variant.name in PROFILED:
+            network = bench.photo_network(variant.name, variant.seed)
+            calls[variant.key] = partial(network, bench.photo_task().inputs[:1].contiguous())
+    return profile(calls, rounds=bench.config.effort.profile_rounds)
 
 
 def _singles(bench: Bench, variants: Sequence[Variant]) -> RawMs:

@@ -49,7 +49,7 @@ def run(bench: Bench, seed: int, result: ChapterResult) -> None:
     network.to(memory_format=torch.channels_last)
     train = retrain(network, bench, seed, name="CNNOptimized", epochs=bench.config.effort.transfer_epochs, lr=3e-5)
     optimized = _subject(bench, "CNNOptimized", seed, "CNNAdapted", OPTIMIZED, train)
-    result.variants.append(bench.line.judge_float(network, task, optimized, profiled=True))
+    result.variants.append(bench.line.judge_float(network, task, optimized))
     result.images = len(photos.train.labels) * (bench.config.effort.probe_views + 2 + train.epochs)
 
 

@@ -96,11 +96,12 @@ def within(
     counts: Callable[[float], dict[str, int]],
     *,
     option: str = "--macs",
+    hint: str = "ask for that or more",
 ) -> dict[str, int]:
     """The largest counts of channels that stay whose costs are at most the share ``target`` of the whole.
 
     ``counts(level)`` gives fewer channels the higher the level, from 0 to 1: :func:`keep_counts`, for example.
-    ``option`` is what the user calls the target.
+    ``option`` is what the user calls the target, ``hint`` what to do where it cannot be reached.
 
     Raises:
         UserError: ``target`` is not between 0 and 1.
@@ -115,7 +116,7 @@ def within(
     if share(1.0) > target:
         raise GoalError(
             f"{option} {target:g} cannot be reached: with the fewest channels {share(1.0):.2f} is left of what the "
-            f"whole network needs; ask for that or more"
+            f"whole network needs; {hint}"
         )
     return counts(_smallest(lambda level: share(level) <= target))
 

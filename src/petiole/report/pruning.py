@@ -13,7 +13,8 @@ from petiole.report.blocks import Block, Picture, Table
 
 CONTROL = "control"
 """Method of the points of the unpruned network, retrained as long as the others."""
-AMOUNT = {"structured": "structured (share of multiply-accumulates)"}
+AMOUNT = {"structured": "structured (multiply-accumulates removed)"}
+LOSES = {"channels": "its least important channels", "weights": "its smallest weights"}
 NOTHING = "nothing could be removed"
 STAY_WHOLE = (
     " Not listed: channels that residual additions share, and those of the first and the output layer; they stay."
@@ -90,10 +91,12 @@ def _curve_table(points: Sequence[CurvePoint]) -> Table:
             cells.append(_cell(here) if here else "–")
         rows.append(tuple(cells))
     seeds = len({point.seed for point in points})
-    over = f", mean over {seeds} seeds" if seeds > 1 else ""
+    over, methods = f", mean over {seeds} seeds" if seeds > 1 else "", {method for method, _ in columns}
+    channels = " Structured: the share of the multiply-accumulates." if "structured" in methods else ""
+    control = " The control is the unpruned network, retrained as long (from the labels)." if CONTROL in methods else ""
     return Table(
-        caption=f"Accuracy on the test split against the share removed, with its 95% interval{over}. Channels: the "
-        "share of the multiply-accumulates. The control is the unpruned network, retrained as long.",
+        caption=f"Accuracy on the test split against the share of weights removed, with its 95% interval{over}."
+        f"{channels}{control}",
         header=("Removed", *(f"{method}, retrained" if retrained else method for method, retrained in columns)),
         rows=tuple(rows),
     )
@@ -107,7 +110,7 @@ def _cell(points: Sequence[CurvePoint]) -> str:
 def sensitivities(found: Sequence[Sensitivity], name: str) -> list[Block]:
     """A heat map and a table for channels, and for weights; of the first seed."""
     blocks: list[Block] = []
-    for kind, what in (("channels", "dependency group of channels"), ("weights", "layer's weights, by magnitude")):
+    for kind, what in (("channels", "group of channels"), ("weights", "layer")):
         rows = [row for row in found if row.kind == kind and row.seed == found[0].seed]
         if rows:
             blocks += [_heat_map(rows, f"{name}-sensitivity-{kind}", what), _sensitivity_table(rows, what)]
@@ -143,7 +146,7 @@ def _heat_map(rows: Sequence[Sensitivity], name: str, what: str) -> Picture:
         name,
         (cell + text).resolve_scale(color="independent").properties(width=60 * len(asked), height=alt.Step(16)),
         f"What each {what} means to the network: training photos called right (of those by which nothing was chosen) "
-        "when it alone loses some, and nothing makes up for that; the darker, the higher the loss. "
+        f"when it alone loses {LOSES[rows[0].kind]}, and nothing makes up for that; the darker, the higher the loss. "
         f"–: {NOTHING}.{STAY_WHOLE if rows[0].kind == 'channels' else ''}",
         f"Heat map of the rise of the loss by group and share removed; it is highest for {worst.name} "
         f"({units.percent(worst.asked, 0)}). The table below holds all figures.",
@@ -165,10 +168,14 @@ def _sensitivity_table(rows: Sequence[Sensitivity], what: str) -> Table:
         body.append((name, units.count(of), *cells))
     first = rows[0]
     return Table(
-        caption=f"Accuracy and loss on {first.total} training photos when one {what} alone loses some (whole: "
-        f"{units.percent(first.correct_before / first.total)}, {first.loss_before:.3f} nats). The network was trained "
-        "on these photos: the order counts, not the figures.",
-        header=("Of", "whole", *(f"{units.percent(amount, 0)} removed" for amount in asked)),
+        caption=f"Accuracy and loss (nats) on {first.total} training photos when one {what} alone loses "
+        f"{LOSES[first.kind]}; the whole network: {units.percent(first.correct_before / first.total)}, "
+        f"{first.loss_before:.3f}. It was trained on these photos: the order counts, not the figures.",
+        header=(
+            what.capitalize(),
+            first.kind.capitalize(),
+            *(f"{units.percent(amount, 0)} removed" for amount in asked),
+        ),
         rows=tuple(body),
     )
 
@@ -178,4 +185,4 @@ def _sensitivity_cell(row: Sensitivity | None) -> str:
         return "as before"
     if not row.removed:
         return NOTHING
-    return f"{units.percent(row.correct / row.total)}, {row.loss:.3f} nats ({units.count(row.removed)} gone)"
+    return f"{units.percent(row.correct / row.total)}, {row.loss:.3f}"

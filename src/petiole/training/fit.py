@@ -64,7 +64,9 @@ class FitConfig:
     def describe(self) -> str:
         """The recipe in words, for the report."""
         words = [f"{self.optimizer.upper() if self.optimizer == 'sgd' else 'AdamW'}, learning rate {self.lr:g}"]
-        words.append(f"{self.warmup:.0%} warm-up, cosine decay over {self.epochs} epochs")
+        words.append(
+            f"{self.warmup:.0%} warm-up, cosine decay over {self.epochs} epoch{'s' if self.epochs > 1 else ''}"
+        )
         words.append(f"weight decay {self.weight_decay:g}")
         if self.label_smoothing:
             words.append(f"label smoothing {self.label_smoothing:g}")
