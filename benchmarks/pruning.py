@@ -24,12 +24,12 @@ from petiole import api, stats
 from petiole.bench.footprint import layer_macs, macs, parameters
 from petiole.bench.latency import measure
 from petiole.bench.machine import available_threads, cpu_name
+from petiole.chain.channel_choice import behind_first, scorer, share_of_costs
 from petiole.data.augment import centre_views, normalize
 from petiole.data.folder import open_photos
 from petiole.deploy import runtimes
 from petiole.deploy.export import OnnxExporter
 from petiole.errors import UserError
-from petiole.lab.channel_choice import behind_first, scorer, share_of_costs
 from petiole.models import backbones
 from petiole.models.weights import find_weights
 from petiole.pruning.pruner import ChannelPruner

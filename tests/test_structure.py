@@ -19,6 +19,7 @@ LAYERS = [
     ["records", "stats", "rundir", "download", "preprocessing", "evidence", "progress", "inference_records"],
     ["data", "models", "training", "pruning", "quantization", "deploy", "bench"],
     ["variants", "deployed"],
+    ["chain"],
     ["lab", "search", "inference", "report"],
     ["recipes", "api"],
     ["cli", "__main__"],

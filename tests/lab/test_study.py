@@ -7,11 +7,12 @@ import torch
 from torch import nn
 
 from petiole import api
+from petiole.chain.channel_pruner import inner_pruner
+from petiole.chain.prune_retrain import Course
 from petiole.data.folder import open_photos
 from petiole.lab import structured, study
 from petiole.lab.bench import Bench, ChapterResult
 from petiole.lab.config import LabConfig
-from petiole.lab.prune_retrain import Course
 from petiole.models.backbones import Backbone
 from petiole.models.weights import Weights
 from petiole.preprocessing import Preprocessing
@@ -106,6 +107,6 @@ def test_channels_are_spread_by_what_was_measured(photos: Any) -> None:
     assert set(damage) == {"second", "third"}
     photos_apart = len(bench.photo_data().train.labels) - len(bench.photo_data().train.labels) // 2
     assert {row.total for row in result.sensitivities} == {photos_apart}
-    cutting = structured.pruner(bench, course, structured.GLOBAL, damage, left=0.7)
+    cutting = inner_pruner(bench, course.unpruned, course.seed, left=0.7, damage=damage)
     cutting.prune(1.0)
     assert set(cutting.removed) <= {"second", "third"}

@@ -3,10 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
+from petiole.chain.config import ChainConfig, ChainEffort
 from petiole.errors import UserError, unknown_choice
-from petiole.pruning.choices import IMPORTANCES, SCHEDULES, SPREADS
 
 STAGES = ("scratch", "transfer", "pruning", "structured", "demos", "quantization", "lenet")
 """The chapters in the handout's order: 3.1, 3.2, 3.3 (masks; channels), 3.4.2 (demos; static and QAT), 3.4.3."""
@@ -23,28 +21,18 @@ CHOICES = {
 NEEDS = {"pruning": "transfer", "structured": "transfer", "quantization": "transfer"}
 
 
-class Effort(BaseModel):
-    """How much of everything: ``epochs`` of training, pictures, and timed calls. ``drawn_photos`` is how many are
-    drawn where there are no photographs; without ``structured_first`` channels leave the whole network only."""
-
-    model_config = ConfigDict(frozen=True)
+class Effort(ChainEffort):
+    """And how much the lab does besides: its chapters, and timed calls. ``drawn_photos`` is how many are drawn where
+    there are no photographs; without ``structured_first`` channels leave the whole network only."""
 
     scratch_epochs: int = 60
-    probe_epochs: int = 20
-    probe_views: int = 8
-    transfer_epochs: int = 4
     retrain_first_epochs: int = 2
     retrain_global_epochs: int = 4
-    structured_epochs: int = 2
     structured_first: bool = True
     structured_qat: bool = True
-    prune_steps: int = 2
-    channel_steps: int = 1
-    photo_qat_epochs: int = 2
     lenet_epochs: int = 10
     lenet_qat_epochs: int = 1
     lenet_prune_epochs: int = 3
-    calibration_images: int = 128
     latency_samples: int = 200
     latency_seconds: float = 1.0
     latency_rounds: int = 20
@@ -52,16 +40,13 @@ class Effort(BaseModel):
     batch_samples: int = 3
     batch_seconds: float = 0.2
     drawn_photos: int = 398
-    refit_photos: int = 256
     study_amounts: tuple[float, ...] = (0.3, 0.5, 0.7, 0.9)
     sensitivity_amounts: tuple[float, ...] = (0.25, 0.5, 0.75)
     curve_amounts: tuple[float, ...] = (0.1, 0.3, 0.5, 0.7, 0.9)
 
 
-class LabConfig(BaseModel):
+class LabConfig(ChainConfig):
     """One run of the lab; see ``petiole lab --help`` for each field."""
-
-    model_config = ConfigDict(frozen=True)
 
     data: Path | None = None
     mnist: Path | None = None
@@ -70,14 +55,7 @@ class LabConfig(BaseModel):
     weights: str | None = None
     offline: bool = False
     amount: float = 0.3
-    macs: float = 0.5
-    schedule: str = "cubic"
-    prune_steps: int | None = None
-    importance: str = "contribution"
-    spread: str = "global"
-    reestimate: bool = False
     study: bool = False
-    max_drop: float = 1.0
     seed: int = 0
     seeds: int = 1
     authors: tuple[str, ...] = ()
@@ -99,12 +77,7 @@ class LabConfig(BaseModel):
         """
         if not 0 < self.amount < 1:
             raise UserError(f"--amount {self.amount:g} is not between 0 and 1: give a share such as 0.3")
-        if not 0 < self.macs < 1:
-            raise UserError(f"--macs {self.macs:g} is not between 0 and 1: give the share that is left, such as 0.5")
-        if self.prune_steps is not None and self.prune_steps < 1:
-            raise UserError(f"--prune-steps {self.prune_steps} is too few: give 1 or more")
-        if not 0 <= self.max_drop <= 100:
-            raise UserError(f"--max-drop {self.max_drop:g} is out of range: give points of accuracy from 0 to 100")
+        self.require_valid()
         if self.seeds < 1:
             raise UserError(f"--seeds {self.seeds} is too few: give 1 or more")
         for name, value in (("seed", self.seed), ("demo-seed", self.demo_seed)):
@@ -112,14 +85,8 @@ class LabConfig(BaseModel):
                 raise UserError(f"--{name} {value} is out of range: give a whole number from 0 to {MAX_SEED - 1}")
         if self.count is not None and self.count < 20:
             raise UserError(f"--count {self.count} is too few pictures to train on: give 20 or more")
-        chosen: list[tuple[str, str, tuple[str, ...]]] = [
-            ("schedule", self.schedule, SCHEDULES),
-            ("importance", self.importance, IMPORTANCES),
-            ("spread", self.spread, SPREADS),
-            *(("stage", stage, STAGES) for stage in self.stages),
-        ]
-        for what, given, choices in chosen:
-            if given not in choices:
-                raise unknown_choice(what, given, list(choices))
+        for stage in self.stages:
+            if stage not in STAGES:
+                raise unknown_choice("stage", stage, list(STAGES))
         wanted = set(self.stages) | {NEEDS[stage] for stage in self.stages if stage in NEEDS}
         return self.model_copy(update={"stages": tuple(stage for stage in STAGES if stage in wanted)})

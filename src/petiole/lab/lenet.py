@@ -5,8 +5,9 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
+from petiole.chain import qat
 from petiole.data.augment import TensorBatches, normalize
-from petiole.lab import lenet_structured, qat
+from petiole.lab import lenet_structured
 from petiole.lab.bench import Bench, ChapterResult
 from petiole.models.lenet import LeNet
 from petiole.preprocessing import DIGITS

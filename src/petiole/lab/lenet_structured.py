@@ -5,10 +5,10 @@ import copy
 import torch
 from torch import nn
 
+from petiole.chain.channel_choice import BY, inner, scorer, share_of_costs
+from petiole.chain.prune_retrain import Course, gradually, prune_and_retrain, require_smaller
 from petiole.data.augment import TensorBatches
 from petiole.lab.bench import Bench
-from petiole.lab.channel_choice import BY, inner, scorer, share_of_costs
-from petiole.lab.prune_retrain import Course, gradually, prune_and_retrain, require_smaller
 from petiole.models.backbones import output_layer
 from petiole.preprocessing import DIGITS
 from petiole.pruning.pruner import ChannelPruner
@@ -71,7 +71,7 @@ def judge(
 
 
 class _Retraining:
-    """:class:`petiole.lab.prune_retrain.Retrain` on the digits."""
+    """:class:`petiole.chain.prune_retrain.Retrain` on the digits."""
 
     def __init__(self, bench: Bench, batches: TensorBatches, seed: int) -> None:
         self.bench, self.batches, self.seed = bench, batches, seed

@@ -7,10 +7,10 @@ from functools import partial
 import torch
 from torch import nn
 
+from petiole.chain.prune_retrain import Course, gradually, photo_course, prune_and_retrain
 from petiole.deploy.artifact import load_weights
 from petiole.lab import curve, study
-from petiole.lab.bench import Bench, ChapterResult
-from petiole.lab.prune_retrain import BASELINE, Course, gradually, photo_course, prune_and_retrain
+from petiole.lab.bench import BASELINE, Bench, ChapterResult
 from petiole.pruning.pruner import MaskPruner
 from petiole.pruning.unstructured import METHODS, Masks, Method, Scope, masked_share, prune_weights, require_sparsity
 from petiole.records import Train, Variant
@@ -33,7 +33,7 @@ RETRAINED = (
 
 def run(bench: Bench, seed: int, result: ChapterResult) -> None:
     """Prune, judge, retrain with masks held, judge; then the curve of accuracy against amount; a study on demand."""
-    course = photo_course(bench, seed)
+    course = photo_course(bench, bench.photo_network(BASELINE, seed), seed)
     for method in METHODS:
         for scope in ("first", "global"):
             _scope(bench, course, method, scope, result)

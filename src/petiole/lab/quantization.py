@@ -3,14 +3,15 @@
 import torch
 from torch.fx import GraphModule
 
-from petiole.lab import qat, quantization_eager
+from petiole.chain import qat
+from petiole.chain.calibration import calibration
+from petiole.lab import quantization_eager
 from petiole.lab.bench import Bench, ChapterResult
 from petiole.quantization import pt2e
 from petiole.quantization.mixed import Mixed, quantize_within
 from petiole.records import Train
 from petiole.variants import Subject
 
-HELD_OUT_IMAGES = 256
 FUSED, STATIC, QAT = "CNNOptimized-fused", "CNNOptimized-static-int8", "CNNOptimized-qat-int8"
 HOW_STATIC = (
     "Post-training static quantization of CNNOptimized: BatchNorm folded into the convolutions, observers calibrated "
@@ -49,24 +50,6 @@ def run(bench: Bench, seed: int, result: ChapterResult) -> None:
         result.images += train.epochs * len(bench.photo_data().train.labels)
     if bench.backbone.name == "resnet18":
         quantization_eager.run(bench, optimized, shown, seed, result)
-
-
-def calibration(bench: Bench, seed: int) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
-    """A seeded choice of training photos ``(n, C, H, W)``, and the others with their labels: what calibration did not
-    see, for deciding whether int8 costs too much. Where there are no others, the same ones."""
-    (shown, _), held_out = photos_apart(bench, seed)
-    return shown, held_out
-
-
-def photos_apart(
-    bench: Bench, seed: int
-) -> tuple[tuple[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]:
-    """Two parts of the training photos, each inputs ``(n, C, H, W)`` and labels: one to look at, one to judge on."""
-    inputs, labels = bench.train_inputs(), bench.photo_data().train.labels
-    order = torch.randperm(len(inputs), generator=torch.Generator().manual_seed(seed))
-    count = min(bench.config.effort.calibration_images, max(1, len(inputs) // 2))
-    shown, rest = order[:count], order[count : count + HELD_OUT_IMAGES]
-    return (inputs[shown], labels[shown]), (inputs[rest], labels[rest])
 
 
 def _qat(bench: Bench, graph: GraphModule, shown: torch.Tensor, seed: int) -> tuple[GraphModule, Train]:

@@ -4,7 +4,7 @@ for QAT a combined model, whose feature extractor is quantized and whose head st
 import torch
 from torch import nn
 
-from petiole.lab import qat
+from petiole.chain import qat
 from petiole.lab.bench import Bench, ChapterResult
 from petiole.quantization import eager
 from petiole.records import Train

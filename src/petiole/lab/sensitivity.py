@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from petiole.lab import quantization
+from petiole.chain.calibration import photos_apart
 from petiole.lab.bench import Bench
 from petiole.progress import bar
 from petiole.pruning import sensitivity
@@ -22,7 +22,7 @@ class _Judge:
     order); the first verdict is that on the network as it was."""
 
     def __init__(self, bench: Bench, network: nn.Module, seed: int) -> None:
-        _, (self.inputs, self.labels) = quantization.photos_apart(bench, seed)
+        _, (self.inputs, self.labels) = photos_apart(bench, seed)
         self.correct, self.loss = self(network)
 
     def __call__(self, network: nn.Module) -> tuple[int, float]:

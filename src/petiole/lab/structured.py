@@ -3,21 +3,18 @@
 Beside section 3.3 of the handout, whose masks only write zeros: here the network itself becomes smaller.
 """
 
-import copy
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 from torch.fx import GraphModule
 
-from petiole.bench.footprint import layer_macs
-from petiole.lab import qat, quantization, sensitivity
-from petiole.lab.bench import Bench, ChapterResult
-from petiole.lab.channel_choice import BY, Damages, behind_first, of_first, scorer, share_of_costs, share_of_counts
-from petiole.lab.prune_retrain import (
-    BASELINE,
+from petiole.chain import qat
+from petiole.chain.calibration import calibration, photos_apart
+from petiole.chain.channel_choice import BY, Damages
+from petiole.chain.channel_pruner import first_pruner, inner_pruner
+from petiole.chain.prune_retrain import (
     Course,
     gradually,
     of_channels,
@@ -25,7 +22,8 @@ from petiole.lab.prune_retrain import (
     prune_and_retrain,
     require_smaller,
 )
-from petiole.models.backbones import output_layer
+from petiole.lab import sensitivity
+from petiole.lab.bench import BASELINE, Bench, ChapterResult
 from petiole.pruning.pruner import ChannelPruner
 from petiole.pruning.structured import Plan
 from petiole.pruning.unstructured import prunable
@@ -75,7 +73,10 @@ class _Cut:
 
 def run(bench: Bench, seed: int, result: ChapterResult) -> None:
     """Cut, judge; refit and retrain, judge; then int8 of the smaller network."""
-    course, effort = of_channels(photo_course(bench, seed), bench.config), bench.config.effort
+    course, effort = (
+        of_channels(photo_course(bench, bench.photo_network(BASELINE, seed), seed), bench.config),
+        bench.config.effort,
+    )
     damage = measured_damage(bench, course, result)
     for name in (FIRST, GLOBAL) if effort.structured_first else (GLOBAL,):
         with result.attempt(name, "structured", seed, bench.say):
@@ -89,43 +90,27 @@ def run(bench: Bench, seed: int, result: ChapterResult) -> None:
                     _quantized(bench, course, cut, result)
 
 
-def pruner(bench: Bench, course: Course, name: str, damage: Damages | None, *, left: float | None = None,
-           shown: tuple[torch.Tensor, torch.Tensor] | None = None) -> ChannelPruner:  # fmt: skip
-    """What removes channels from a copy of the unpruned network: of its first convolution, or of all others until
-    ``left`` of the multiply-accumulates is left (as the configuration says, if not given). Importance is judged on
-    ``shown``, inputs and labels (all training photos, if not given)."""
-    config, network = bench.config, copy.deepcopy(course.unpruned)
-    (first, _), *_ = prunable(network, "first")
-    shape, (output, _) = bench.backbone.preprocessing.input_shape, output_layer(network)
-    whole = name == GLOBAL
-    return ChannelPruner(
-        network,
-        bench.train_inputs()[:1].contiguous(),
-        protected=[output],
-        choose=partial(behind_first, network=network, first=first) if whole else partial(of_first, first=first),
-        score=scorer(
-            config.importance, *(shown or (bench.train_inputs(), bench.photo_data().train.labels)), course.seed
-        ),
-        keep=share_of_costs(layer_macs(network, shape), left or config.macs, config.spread, damage)
-        if whole
-        else share_of_counts(config.amount),
-    )
-
-
 def measured_damage(bench: Bench, course: Course, result: ChapterResult) -> Damages | None:
     """What each group's channels mean to the network, measured where they are spread by it."""
     if bench.config.spread != "sensitivity":
         return None
-    shown = quantization.photos_apart(bench, course.seed)[0]
-    rows = sensitivity.of_channels(bench, pruner(bench, course, GLOBAL, None, shown=shown), course.seed)
+    shown = photos_apart(bench, course.seed)[0]
+    whole = inner_pruner(bench, course.unpruned, course.seed, left=bench.config.macs, shown=shown)
+    rows = sensitivity.of_channels(bench, whole, course.seed)
     if not bench.config.study:  # which has recorded the same ones
         result.sensitivities += rows
     return sensitivity.damage(rows)
 
 
+def _pruner(bench: Bench, course: Course, name: str, damage: Damages | None) -> ChannelPruner:
+    if name == FIRST:
+        return first_pruner(bench, course.unpruned, course.seed, amount=bench.config.amount)
+    return inner_pruner(bench, course.unpruned, course.seed, left=bench.config.macs, damage=damage)
+
+
 def _cut(bench: Bench, course: Course, name: str, damage: Damages | None) -> _Cut:
     """All at once, and nothing else."""
-    cutting = pruner(bench, course, name, damage)
+    cutting = _pruner(bench, course, name, damage)
     cutting.prune(1.0)
     cutting.finish()
     bench.say(f"{name}: {sum(len(each) for _, each in cutting.plan)} channels of {len(cutting.plan)} groups removed")
@@ -135,7 +120,7 @@ def _cut(bench: Bench, course: Course, name: str, damage: Damages | None) -> _Cu
 
 
 def _retrained(bench: Bench, course: Course, name: str, damage: Damages | None) -> _Cut:
-    cutting, epochs = pruner(bench, course, name, damage), bench.config.effort.structured_epochs
+    cutting, epochs = _pruner(bench, course, name, damage), bench.config.effort.structured_epochs
     train = prune_and_retrain(cutting, course, epochs=epochs, name=RETRAINED[name])
     return _Cut(name=RETRAINED[name], network=cutting.network, plan=cutting.plan, train=train)
 
@@ -168,22 +153,22 @@ def _plan(bench: Bench, cut: _Cut) -> dict[str, Any]:
 def _quantized(bench: Bench, course: Course, cut: _Cut, result: ChapterResult) -> None:
     """Static int8 of the smaller network, and quantization-aware training with the same teacher."""
     seed, graph = course.seed, pt2e.export_graph(cut.network, bench.backbone.preprocessing.input_shape)
-    calibration, held_out = quantization.calibration(bench, seed)
+    shown, held_out = calibration(bench, seed)
     with result.attempt(STATIC, "structured", seed, bench.say):
-        mixed = quantize_within(graph, calibration, held_out, max_drop=bench.config.max_drop / 100, say=bench.say)
+        mixed = quantize_within(graph, shown, held_out, max_drop=bench.config.max_drop / 100, say=bench.say)
         how = f"Post-training static quantization of {cut.name}, as of CNNOptimized.{mixed.describe()}"
-        subject = _int8(bench, cut, STATIC, seed, how, len(calibration), mixed=mixed)
+        subject = _int8(bench, cut, STATIC, seed, how, len(shown), mixed=mixed)
         result.variants.append(_judge_int8(bench, cut, mixed.graph, subject, float_layers=len(mixed.floating)))
     if not bench.config.effort.structured_qat:
         return
     with result.attempt(QAT, "structured", seed, bench.say):
-        prepared, shown = pt2e.prepare_qat(graph), calibration[: qat.CALIBRATION_IMAGES]
-        pt2e.calibrate(prepared, shown)
+        prepared, few = pt2e.prepare_qat(graph), shown[: qat.CALIBRATION_IMAGES]
+        pt2e.calibrate(prepared, few)
         train = qat.train_on_photos(
             bench, prepared, seed, freeze=pt2e.freeze_observers, name=QAT, objective=course.teacher()
         )
         how = HOW_QAT.format(name=cut.name, scales=qat.scales(train))
-        subject = _int8(bench, cut, QAT, seed, how, len(shown), train=train)
+        subject = _int8(bench, cut, QAT, seed, how, len(few), train=train)
         int8 = pt2e.convert(prepared)
         result.variants.append(_judge_int8(bench, cut, int8, subject, trained=prepared.state_dict()))
         result.images += train.epochs * len(bench.photo_data().train.labels)

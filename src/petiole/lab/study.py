@@ -8,10 +8,12 @@ from dataclasses import replace
 from torch import nn
 
 from petiole.bench.footprint import macs
-from petiole.lab import curve, quantization, sensitivity, structured
+from petiole.chain.calibration import photos_apart
+from petiole.chain.channel_choice import Damages
+from petiole.chain.channel_pruner import inner_pruner
+from petiole.chain.prune_retrain import Course, of_channels, prune_and_retrain
+from petiole.lab import curve, sensitivity
 from petiole.lab.bench import Bench, ChapterResult
-from petiole.lab.channel_choice import Damages
-from petiole.lab.prune_retrain import Course, of_channels, prune_and_retrain
 from petiole.pruning.pruner import ChannelPruner, MaskPruner, Pruner, Unpruned
 from petiole.pruning.unstructured import METHODS
 from petiole.records import CurvePoint
@@ -27,7 +29,7 @@ def run(bench: Bench, course: Course, result: ChapterResult) -> None:
     for amount in bench.config.effort.study_amounts:
         label = f"channels, {amount:.0%} of the multiply-accumulates"
         with result.attempt(f"study: {label}", "pruning", seed, bench.say):
-            cut = structured.pruner(bench, course, structured.GLOBAL, damage, left=1 - amount)
+            cut = inner_pruner(bench, course.unpruned, course.seed, left=1 - amount, damage=damage)
             cut.prune(1.0)
             cut.finish()
             result.curves.append(_point(bench, course, cut, CHANNELS, amount, retrained=False))
@@ -40,8 +42,8 @@ def run(bench: Bench, course: Course, result: ChapterResult) -> None:
 
 def _sensitivities(bench: Bench, course: Course, result: ChapterResult) -> Damages | None:
     """Of channels and of weights; those of channels say how channels are spread, where they are spread by them."""
-    shown = quantization.photos_apart(bench, course.seed)[0]
-    whole = structured.pruner(bench, course, structured.GLOBAL, None, shown=shown)
+    shown = photos_apart(bench, course.seed)[0]
+    whole = inner_pruner(bench, course.unpruned, course.seed, left=bench.config.macs, shown=shown)
     rows = sensitivity.of_channels(bench, whole, course.seed)
     result.sensitivities += [*rows, *sensitivity.of_weights(bench, course.unpruned, course.seed)]
     return sensitivity.damage(rows) if bench.config.spread == "sensitivity" else None
@@ -51,7 +53,7 @@ def _pruners(bench: Bench, course: Course, amount: float, damage: Damages | None
     for method in METHODS:
         network = copy.deepcopy(course.unpruned)
         yield method, MaskPruner(network=network, amount=amount, method=method, scope="global", seed=course.seed)
-    yield CHANNELS, structured.pruner(bench, course, structured.GLOBAL, damage, left=1 - amount)
+    yield CHANNELS, inner_pruner(bench, course.unpruned, course.seed, left=1 - amount, damage=damage)
 
 
 def _control(bench: Bench, course: Course, epochs: int) -> CurvePoint:

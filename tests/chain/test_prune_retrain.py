@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
+from petiole.chain.channel_choice import share_of_counts
+from petiole.chain.prune_retrain import Course, prune_and_retrain, require_smaller
 from petiole.errors import GateError
-from petiole.lab.channel_choice import share_of_counts
-from petiole.lab.prune_retrain import Course, prune_and_retrain, require_smaller
 from petiole.pruning.pruner import ChannelPruner, MaskPruner, Unpruned
 from petiole.pruning.refit import trace
 from petiole.records import Epoch, Train

@@ -5,8 +5,8 @@ from typing import Any
 
 from torch import nn
 
-from petiole.lab.bench import Bench
-from petiole.lab.transfer import CHUNK_IMAGES, training_views
+from petiole.chain.bench import PhotoBench
+from petiole.chain.transfer import CHUNK_IMAGES, training_views
 from petiole.quantization.mixed import Mixed
 from petiole.records import Train
 from petiole.training.distillation import Objective
@@ -18,7 +18,7 @@ CALIBRATION_IMAGES = 32
 
 
 def train_prepared(
-    bench: Bench,
+    bench: PhotoBench,
     prepared: nn.Module,
     batches: Batches,
     config: FitConfig,
@@ -43,7 +43,7 @@ def train_prepared(
 
 
 def train_on_photos(
-    bench: Bench, prepared: nn.Module, seed: int, *, freeze: Callable[[nn.Module], None], name: str,
+    bench: PhotoBench, prepared: nn.Module, seed: int, *, freeze: Callable[[nn.Module], None], name: str,
     objective: Objective | None = None,
 ) -> Train:  # fmt: skip
     """:func:`train_prepared` on the training photos, with the one recipe of both engines, BatchNorm folded or held."""

@@ -13,10 +13,10 @@ from torch import nn
 from torch.fx import GraphModule
 
 from petiole.bench.footprint import macs, parameters
+from petiole.chain.bench import PhotoBench
+from petiole.chain.config import ChainConfig
+from petiole.chain.transfer import retrain
 from petiole.errors import GateError
-from petiole.lab.bench import Bench
-from petiole.lab.config import LabConfig
-from petiole.lab.transfer import retrain
 from petiole.progress import Say
 from petiole.pruning.pruner import Pruner
 from petiole.pruning.refit import refit, trace
@@ -28,8 +28,6 @@ from petiole.training.fit import Hooks, converged_epoch, has_bfloat16
 from petiole.training.memory import release_freed_memory
 from petiole.training.statistics import reestimate
 
-BASELINE = "CNNOptimized"
-"""The photos' network that is pruned, and with which the retrained ones are compared beside their parents."""
 LR = 5e-5
 """Learning rate of retraining pruned photo networks (docs/log.md)."""
 
@@ -70,18 +68,18 @@ class Course:
         return Distillation(teacher=self.unpruned.to(memory_format=torch.channels_last))
 
 
-def photo_course(bench: Bench, seed: int) -> Course:
-    """How the photos' networks that are pruned from ``CNNOptimized`` are retrained: masks, step by step."""
-    optimized, config = bench.photo_network(BASELINE, seed), bench.config
+def photo_course(bench: PhotoBench, unpruned: nn.Module, seed: int) -> Course:
+    """How the networks that are pruned from a photo network are retrained: masks, step by step."""
+    config = bench.config
     return Course(
-        unpruned=optimized, traced=trace(optimized, bench.train_inputs()[:2]), inputs=bench.refit_inputs(seed),
+        unpruned=unpruned, traced=trace(unpruned, bench.train_inputs()[:2]), inputs=bench.refit_inputs(seed),
         retrain=partial(retrain, bench=bench, seed=seed, lr=LR), seed=seed, say=bench.say,
         shares=shares(config.schedule, config.prune_steps or config.effort.prune_steps),
         reestimates=config.reestimate,
     )  # fmt: skip
 
 
-def of_channels(course: Course, config: LabConfig) -> Course:
+def of_channels(course: Course, config: ChainConfig) -> Course:
     """The same for channels, which leave in steps of their own: where what is left is refitted, one step is best
     (docs/log.md)."""
     return replace(course, shares=shares(config.schedule, config.prune_steps or config.effort.channel_steps))

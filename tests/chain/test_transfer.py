@@ -7,15 +7,14 @@ import torch
 from torch import nn
 
 from petiole import api
+from petiole.chain import transfer
+from petiole.chain.bench import PhotoBench
+from petiole.chain.config import ChainConfig, ChainEffort
 from petiole.data.folder import open_photos
 from petiole.errors import GateError
-from petiole.lab import transfer
-from petiole.lab.bench import Bench
-from petiole.lab.config import LabConfig
 from petiole.models.backbones import Backbone
 from petiole.models.weights import Weights
 from petiole.preprocessing import Preprocessing
-from petiole.recipes import quick
 from petiole.training.fit import FitConfig, fit
 
 SMALLER = Preprocessing(size_px=16, resize_px=16, mean=(0.5,) * 3, std=(0.5,) * 3)
@@ -35,16 +34,17 @@ class Tiny(nn.Module):
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+def bench(tmp_path_factory: pytest.TempPathFactory) -> PhotoBench:
     root = api.draw(tmp_path_factory.mktemp("photos") / "drawn", count=24)
-    return Bench(
-        config=LabConfig(effort=quick()), line=cast(Any, None), backbone=Backbone(name="tiny", preprocessing=SMALLER),
-        weights=Weights(state=None, source="random", pretrained=False), digits=None, say=lambda _: None,
+    return PhotoBench(
+        config=ChainConfig(effort=ChainEffort(probe_views=1)),
+        line=cast(Any, None), backbone=Backbone(name="tiny", preprocessing=SMALLER),
+        weights=Weights(state=None, source="random", pretrained=False), say=lambda _: None,
         photos=open_photos(root, source="synthetic", synthetic=True, seed=0),
     )  # fmt: skip
 
 
-def test_only_the_output_layer_learns_and_its_time_is_that_of_all_views(bench: Bench) -> None:
+def test_only_the_output_layer_learns_and_its_time_is_that_of_all_views(bench: PhotoBench) -> None:
     network = Tiny()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     train, gates = transfer.train_output_layer(network, bench, seed=0)
@@ -55,7 +55,7 @@ def test_only_the_output_layer_learns_and_its_time_is_that_of_all_views(bench: B
     assert train.images_per_s * train.seconds == pytest.approx(3 * photos)  # fixed, mirrored and one random view
 
 
-def test_statistics_that_move_are_an_error_with_their_name(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_statistics_that_move_are_an_error_with_their_name(bench: PhotoBench, monkeypatch: pytest.MonkeyPatch) -> None:
     def careless(network: nn.Module, layer: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
         network.train()
         network(inputs)
@@ -66,7 +66,7 @@ def test_statistics_that_move_are_an_error_with_their_name(bench: Bench, monkeyp
         transfer.train_output_layer(Tiny(), bench, seed=0)
 
 
-def test_an_output_layer_that_learned_nothing_is_an_error(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_output_layer_that_learned_nothing_is_an_error(bench: PhotoBench, monkeypatch: pytest.MonkeyPatch) -> None:
     untouched = fit(nn.Linear(4, 2), _NoBatches(), FitConfig(epochs=1, lr=1e-9))
     monkeypatch.setattr(transfer, "fit", lambda *args, **kwargs: untouched)
     with pytest.raises(GateError, match="has not learned: its weights are unchanged"):

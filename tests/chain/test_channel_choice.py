@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from petiole.lab.channel_choice import inner, scorer, share_of_costs, share_of_counts
+from petiole.chain.channel_choice import inner, scorer, share_of_costs, share_of_counts
 from petiole.models import backbones
 from petiole.models.lenet import LeNet
 from petiole.pruning.structured import ChannelGroup, Dependencies

@@ -1,0 +1,60 @@
+"""How the chain is run: how much of everything, and the options that change what comes out."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from petiole.errors import UserError, unknown_choice
+from petiole.pruning.choices import IMPORTANCES, SCHEDULES, SPREADS
+
+
+class ChainEffort(BaseModel):
+    """How much of everything: epochs of training, views and pictures, steps of pruning."""
+
+    model_config = ConfigDict(frozen=True)
+
+    probe_epochs: int = 20
+    probe_views: int = 8
+    transfer_epochs: int = 4
+    structured_epochs: int = 2
+    prune_steps: int = 2
+    channel_steps: int = 1
+    photo_qat_epochs: int = 2
+    calibration_images: int = 128
+    refit_photos: int = 256
+
+
+class ChainConfig(BaseModel):
+    """Options of pruning and quantization that lab and search share; see ``--help`` for each field."""
+
+    model_config = ConfigDict(frozen=True)
+
+    macs: float = 0.5
+    schedule: str = "cubic"
+    prune_steps: int | None = None
+    importance: str = "contribution"
+    spread: str = "global"
+    reestimate: bool = False
+    max_drop: float = 1.0
+    effort: ChainEffort = ChainEffort()
+
+    def require_valid(self) -> None:
+        """Every option is in its range.
+
+        Raises:
+            UserError: one is not; the message says which and what is valid.
+        """
+        if not 0 < self.macs < 1:
+            raise UserError(f"--macs {self.macs:g} is not between 0 and 1: give the share that is left, such as 0.5")
+        if self.prune_steps is not None and self.prune_steps < 1:
+            raise UserError(f"--prune-steps {self.prune_steps} is too few: give 1 or more")
+        if not 0 <= self.max_drop <= 100:
+            raise UserError(f"--max-drop {self.max_drop:g} is out of range: give points of accuracy from 0 to 100")
+        chosen: list[tuple[str, str, Any]] = [
+            ("schedule", self.schedule, SCHEDULES),
+            ("importance", self.importance, IMPORTANCES),
+            ("spread", self.spread, SPREADS),
+        ]
+        for what, given, choices in chosen:
+            if given not in choices:
+                raise unknown_choice(what, given, list(choices))
