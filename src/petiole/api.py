@@ -4,13 +4,14 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from petiole.errors import UserError
+from petiole.errors import GoalError, UserError
 from petiole.inference_records import Benchmark, Prediction
 from petiole.lab.config import STAGES, LabConfig
 from petiole.recipes import effort
 from petiole.records import Photos, Results, read_results
+from petiole.search_records import Finalist, SearchResults
 
 if TYPE_CHECKING:
     from torch import nn
@@ -55,6 +56,65 @@ def lab(*, data: Path | None = None, mnist: Path | None = None, out: Path = Path
     write_report(out, results)
     write_readme(out, results)
     return results
+
+
+def compress(
+    data: Path, *, out: Path = Path("runs/compress"), objective: str = "latency", max_drop: float | None = None,
+    min_accuracy: float | None = None, max_latency_ms: float | None = None, max_size: float | None = None,
+    max_macs: float | None = None, budget_s: float = 900.0, backbone: Sequence[str] = (), weights: str | None = None,
+    offline: bool = False, macs: Sequence[float] | None = None, amount: Sequence[float] | None = None,
+    quantization: Sequence[str] | None = None, finalists: int = 2, study: str | None = None,
+    recipe: Path | None = None, seed: int = 0, say: Callable[[str], None] = _print,
+) -> SearchResults:  # fmt: skip
+    """Search the smallest or fastest network for the photos under ``data`` within limits, and write its artifact,
+    ``results.json``, ``report.html`` and ``chosen.toml`` into ``out``.
+
+    ``max_drop`` and ``min_accuracy`` are in points and per cent, ``max_size`` in bytes; without any limit on accuracy
+    it is ``max_drop`` 1. What is tried can be narrowed by ``backbone``, ``macs``, ``amount`` and ``quantization``.
+    ``results.chosen`` is None if no network keeps the limits (:func:`require_chosen`).
+
+    Raises:
+        UserError: wrong input; one sentence says what, where, and what to do.
+        GoalError: nothing could be made within the budget.
+    """
+    from petiole.search.config import SearchConfig
+    from petiole.search.limits import Limits
+
+    if max_drop is None and min_accuracy is None:
+        max_drop = 1.0
+    limits = Limits(
+        objective=objective, max_drop=None if max_drop is None else max_drop / 100,
+        min_accuracy=None if min_accuracy is None else min_accuracy / 100, max_latency_ms=max_latency_ms,
+        max_bytes=None if max_size is None else int(max_size), max_macs=None if max_macs is None else int(max_macs),
+    )  # fmt: skip
+    narrowed: dict[str, Any] = {"macs": macs, "amounts": amount, "quantizations": quantization}
+    config = SearchConfig(
+        data=data, out=out, limits=limits, budget_s=budget_s, backbones=tuple(backbone), weights=weights,
+        offline=offline, finalists=finalists, study=study, recipe=recipe, seed=seed,
+        **{key: tuple(given) for key, given in narrowed.items() if given is not None},
+    ).checked()  # fmt: skip
+    # Heavy libraries come after that: a wrong option is told at once.
+    from petiole.report.html import write_search_report
+    from petiole.search.run import run_search
+
+    results = run_search(config, command=shlex.join(["petiole", *sys.argv[1:]]), say=say, progress=sys.stderr.isatty())
+    write_search_report(out, results)
+    return results
+
+
+def require_chosen(results: SearchResults) -> Finalist:
+    """The chosen network of a search.
+
+    Raises:
+        GoalError: none keeps the limits; the closest ones are named with what they break.
+    """
+    if results.chosen is not None:
+        return results.chosen
+    closest = "; ".join(
+        f"{each.name}: {', '.join(f'{limit.limit} {limit.verdict} ({limit.found})' for limit in each.limits)}"
+        for each in results.finalists
+    )
+    raise GoalError(f"no network keeps the limits; the closest ones: {closest or 'none could be made'}")
 
 
 def check(data: Path, *, seed: int = 0) -> Photos:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from petiole import __version__
+from petiole import __version__, cli_compress
 from petiole.errors import PetioleError
 
 app = typer.Typer(
@@ -129,6 +129,9 @@ def lab(
         print_summary(results, out, Console())
     if results.failures:
         raise typer.Exit(1)
+
+
+app.command(epilog=cli_compress.EXAMPLES)(cli_compress.compress)
 
 
 @app.command(epilog="Example: petiole check photos/")

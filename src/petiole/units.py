@@ -1,7 +1,10 @@
 """The only place where numbers are scaled and formatted for people; records hold plain units.
 
-Every function takes the record's unit (a fraction, milliseconds, bytes, seconds) and returns finished text.
+Every function takes the record's unit (a fraction, milliseconds, bytes, seconds) and returns finished text; only
+:func:`read` goes the other way.
 """
+
+import re
 
 
 def percent(fraction: float, digits: int = 1) -> str:
@@ -100,6 +103,32 @@ def p_value(p: float) -> str:
         return "p > 0.99"
     texts = (f"{p:.{digits}g}" for digits in range(2, 18))
     return "p = " + next(text for text in texts if (float(text) < 0.05) == (p < 0.05))
+
+
+MEASURES = {
+    "time": {"us": 1e-3, "ms": 1.0, "s": 1000.0},
+    "size": {"b": 1.0, "kb": 1e3, "mb": 1e6, "gb": 1e9},
+    "duration": {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0},
+    "count": {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9},
+}
+"""What may stand behind a number, and what it is in a record: milliseconds, bytes, seconds, a number of things."""
+
+
+def read(text: str, measure: str) -> float:
+    """A number with its unit, as people write it, in the record's unit.
+
+    Raises:
+        ValueError: it is none; the message says what would be.
+
+    >>> read("2ms", "time"), read("2.5 MB", "size"), read("15m", "duration"), read("150M", "count")
+    (2.0, 2500000.0, 900.0, 150000000.0)
+    """
+    units = MEASURES[measure]
+    found = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*([a-zA-Z]*)\s*", text)
+    if found is None or found[2].lower() not in units or not float(found[1]):
+        valid = ", ".join(f"2{unit}" for unit in units)
+        raise ValueError(f"{text!r} is no {measure}: write it like {valid}")
+    return float(found[1]) * units[found[2].lower()]
 
 
 def _positive_zero(value: float, digits: int) -> float:

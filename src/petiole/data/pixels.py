@@ -190,6 +190,14 @@ class Pixels:
         flat = self.buffer[start : start + height * width * 3]
         return flat.view(height, width, 3).permute(2, 0, 1)
 
+    def subset(self, indices: Sequence[int]) -> "Pixels":
+        """Some of the pictures, in this order, in the same buffer."""
+        return Pixels(
+            buffer=self.buffer,
+            offsets=tuple(self.offsets[index] for index in indices),
+            sizes=tuple(self.sizes[index] for index in indices),
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
@@ -198,3 +206,12 @@ class Split:
     pixels: Pixels
     labels: torch.Tensor
     paths: tuple[str, ...]
+
+    def subset(self, indices: torch.Tensor) -> "Split":
+        """Some of the pictures ``(n,)``, in this order."""
+        chosen = indices.tolist()
+        return Split(
+            pixels=self.pixels.subset(chosen),
+            labels=self.labels[indices],
+            paths=tuple(self.paths[index] for index in chosen),
+        )

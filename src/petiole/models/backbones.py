@@ -26,6 +26,14 @@ class Backbone:
     name: str
     preprocessing: Preprocessing
 
+    def at(self, size_px: int) -> "Backbone":
+        """The same network for pictures of another size; the part of them that is seen stays the same."""
+        old = self.preprocessing
+        resize_px = round(old.resize_px * size_px / old.size_px)
+        return Backbone(
+            name=self.name, preprocessing=old.model_copy(update={"size_px": size_px, "resize_px": resize_px})
+        )
+
     def build(self) -> nn.Module:
         """The network with random weights and its original number of outputs."""
         if self.name in torchvision.models.list_models(module=torchvision.models):

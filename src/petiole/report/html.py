@@ -7,9 +7,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from petiole.records import Results
-from petiole.report import chapters
+from petiole.report import chapters, compress
+from petiole.report.blocks import Page
 from petiole.report.markdown import write_markdown
 from petiole.rundir import write_atomic
+from petiole.search_records import SearchResults
 
 
 def write_report(run_dir: Path, results: Results) -> Path:
@@ -20,7 +22,19 @@ def write_report(run_dir: Path, results: Results) -> Path:
     Raises:
         UserError: ``run_dir`` cannot be written.
     """
-    page = chapters.page(results)
+    return _write(run_dir, chapters.page(results))
+
+
+def write_search_report(run_dir: Path, results: SearchResults) -> Path:
+    """The same of a search.
+
+    Raises:
+        UserError: ``run_dir`` cannot be written.
+    """
+    return _write(run_dir, compress.page(results))
+
+
+def _write(run_dir: Path, page: Page) -> Path:
     environment = Environment(
         loader=PackageLoader("petiole.report", "."),
         autoescape=True,

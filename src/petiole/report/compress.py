@@ -1,0 +1,239 @@
+"""The report of a search: what was chosen, whether it keeps the limits, what else there was, how to make it again."""
+
+import altair as alt
+
+from petiole import units
+from petiole.records import Variant
+from petiole.report import charts, details, summary
+from petiole.report.blocks import Block, Chapter, Failed, Page, Picture, Steps, Table, Text
+from petiole.report.tables import RUNTIMES
+from petiole.search_records import Candidate, Finalist, Limit, SearchResults
+
+OBJECTIVES = {
+    "latency": "the fastest", "size": "the smallest", "macs": "the one with fewest multiply-accumulates",
+    "accuracy": "the most accurate",
+}  # fmt: skip
+HONEST = (
+    "Recipes were compared on training photos that no network had learned from. The test split was opened once, for "
+    "the reference and the finalists, and nothing was chosen on it: it can only show that the choice breaks a limit. A "
+    "limit on accuracy is judged on the interval of the paired difference (Tango 1998), not on the difference itself."
+)
+WORDS = {"kept": "is kept", "broken": "is broken", "undecided": "is not decided by these photos"}
+
+
+def page(results: SearchResults) -> Page:
+    """The whole report, ready to be rendered."""
+    chapters = [
+        Chapter(anchor="limits", title="The limits", blocks=tuple(_limits(results))),
+        Chapter(anchor="candidates", title="What else there was", blocks=tuple(_candidates(results))),
+        Chapter(anchor="photos", title="The photos", blocks=tuple(_photos(results))),
+        Chapter(anchor="again", title="How to make it again", blocks=tuple(_again(results))),
+    ]
+    chosen = results.chosen
+    return Page(
+        title=f"Compressed: {chosen.name}" if chosen else "No network keeps the limits",
+        authors=f"{OBJECTIVES[results.objective]} network for these photos, within the limits".capitalize(),
+        facts=tuple(summary.facts(results)), banners=tuple(summary.banners(results)),
+        failures=tuple(summary.failures(results)), findings=tuple(findings(results)), tables=(_judged(results),),
+        chapters=tuple(chapters),
+    )  # fmt: skip
+
+
+def verdict(limit: Limit) -> str:
+    """A limit's verdict in words, with the number of photos that would decide it.
+
+    >>> verdict(Limit(limit="--max-drop 1", found="", verdict="undecided", photos_needed=381))
+    'is not decided by these photos (about 381 test photos would)'
+    """
+    needed = f" (about {limit.photos_needed:,} test photos would)" if limit.photos_needed else ""
+    return WORDS[limit.verdict] + needed
+
+
+def findings(results: SearchResults) -> list[str]:
+    """The choice against the reference: accuracy, time and size, each with what the numbers carry."""
+    chosen = results.chosen
+    if chosen is None:
+        return ["None of the networks that were made keeps every limit; the closest ones are in the table."]
+    reference = _reference(results)
+    found = [
+        f"Chosen: {chosen.name}, {_accuracy(chosen.accuracy.value, chosen.accuracy.ci95)} on the test split; the float "
+        f"reference {reference.name} has {_accuracy(reference.accuracy.value, reference.accuracy.ci95)}."
+    ]
+    if chosen.versus_reference is not None and chosen.ci95 is not None and chosen.difference is not None:
+        versus = chosen.versus_reference
+        found.append(
+            f"Against the reference it loses {versus.lost} and gains {versus.gained} of {chosen.accuracy.total} test "
+            f"photos: {units.points(chosen.difference)}, between {units.points(chosen.ci95[0])} and "
+            f"{units.points(chosen.ci95[1])} (95% interval; {units.p_value(versus.mcnemar_p)})."
+        )
+    if chosen.speedup is not None:
+        ratio, low, high = chosen.speedup
+        speed = (
+            "no measurable difference in time"
+            if low <= 1 <= high
+            else f"{units.times(ratio)} as fast ({low:.2f}-{high:.2f})"
+        )
+        found.append(
+            f"One picture takes {units.ms(chosen.latency.p50_ms)} on {_runtime(chosen)} (median), the reference "
+            f"{units.ms(reference.latency[0].p50_ms)} on {RUNTIMES[reference.latency[0].runtime]}: {speed}. The file "
+            f"has {units.bytes(chosen.file_bytes)}, the reference's {units.bytes(reference.file_bytes)}: "
+            f"{units.times(reference.file_bytes / chosen.file_bytes)} smaller."
+        )
+    found += [f"{limit.limit} {verdict(limit)}: {limit.found}." for limit in chosen.limits]
+    return found
+
+
+def _runtime(finalist: Finalist) -> str:
+    return RUNTIMES.get(finalist.latency.runtime, finalist.latency.runtime)
+
+
+def _accuracy(value: float, ci95: tuple[float, float]) -> str:
+    return f"{units.percent(value)} ({units.interval(*ci95)})"
+
+
+def _reference(results: SearchResults) -> Variant:
+    return next(row for row in results.variants if row.name == results.reference)
+
+
+def _judged(results: SearchResults) -> Table:
+    finals = {each.name: each for each in results.finalists}
+    rows = []
+    for row in results.variants:
+        final = finals.get(row.name)
+        time = row.latency[0]
+        balanced = sum(row.accuracy.by_class.values()) / len(row.accuracy.by_class)
+        rows.append((
+            row.name + (" (reference)" if row.name == results.reference else ""),
+            _accuracy(row.accuracy.value, row.accuracy.ci95), units.percent(balanced),
+            "–" if final is None or final.difference is None or final.ci95 is None
+            else f"{units.points(final.difference)} ({units.points(final.ci95[0])} to {units.points(final.ci95[1])})",
+            f"{units.ms(time.p50_ms)} ({RUNTIMES.get(time.runtime, time.runtime)})",
+            "–" if final is None or final.speedup is None else units.times(final.speedup[0]),
+            units.bytes(row.file_bytes), units.count(row.macs),
+        ))  # fmt: skip
+    return Table(
+        caption=f"Judged on {results.variants[0].accuracy.total:,} test photos. Balanced: mean of the classes' "
+        "accuracies. Difference and speed: against the reference, the speed in the same rounds of timing.",
+        header=("Network", "Accuracy (95%)", "Balanced", "Difference (95%)", "p50, batch 1", "Speed", "File", "MACs"),
+        rows=tuple(rows),
+    )
+
+
+def _limits(results: SearchResults) -> list[Block]:
+    table = Table(
+        caption="Each limit, what was found, and what follows.",
+        header=("Network", "Limit", "Found", "Verdict"),
+        rows=tuple(
+            (each.name, limit.limit, limit.found, verdict(limit)) for each in results.finalists for limit in each.limits
+        ),
+        words=frozenset({1, 2, 3}),
+    )
+    made = Steps(steps=tuple((row.name, row.how) for row in results.variants))
+    failed = summary.failures(results)
+    return [Text(text=HONEST), table, made, *([Failed(failures=tuple(failed))] if failed else [])]
+
+
+def _candidates(results: SearchResults) -> list[Block]:
+    tried = results.tried
+    if not results.candidates:
+        return [Text(text="A recipe was given: nothing was searched.")]
+    text = (
+        f"{tried.first_look} recipes were looked at: their output layer learned from {tried.learned:,} training "
+        f"photos, what pruning left was refitted, and they were judged on {tried.held_out:,} others. {tried.retrained} "
+        "of them were then trained in full on the same photos."
+    )
+    front = {each.name for each in results.pareto if each.retrained} | {
+        each.name for each in results.pareto if not each.retrained
+    }
+    blocks: list[Block] = [Text(text=text), _chart(results), _table(
+        results.pareto, "Candidates that no other one beats in accuracy, log loss, time, size and MACs alike "
+        "(held-out training photos).")]  # fmt: skip
+    rest = [each for each in results.candidates if each.name not in front]
+    if rest:
+        blocks.append(_table(rest, "The other candidates."))
+    if tried.given_up:
+        blocks.append(
+            Table(caption="Given up.", header=("Recipe", "Why"), rows=tuple(tried.given_up), words=frozenset({1}))
+        )
+    return blocks
+
+
+def _table(rows: list[Candidate], caption: str) -> Table:
+    cells = tuple(
+        (
+            each.name, "all of it" if each.retrained else "output layer", f"{each.accuracy.correct}/"
+            f"{each.accuracy.total}", _accuracy(each.accuracy.value, each.accuracy.ci95), f"{each.log_loss:.3f}",
+            units.ms(each.p50_ms), units.bytes(each.file_bytes), units.count(each.macs),
+        )
+        for each in sorted(rows, key=lambda each: each.p50_ms)
+    )  # fmt: skip
+    return Table(
+        caption=caption, rows=cells, words=frozenset({1}),
+        header=("Recipe", "Trained", "Right", "Accuracy (95%)", "Log loss (nats)", "p50, batch 1", "File", "MACs"),
+    )  # fmt: skip
+
+
+def _chart(results: SearchResults) -> Picture:
+    chosen = results.chosen.name if results.chosen else ""
+    rows = [
+        {
+            "name": each.name, "ms": each.p50_ms, "value": each.accuracy.value, "low": each.accuracy.ci95[0],
+            "high": each.accuracy.ci95[1], "kind": str(each.recipe["quantization"]).replace("none", "float"),
+            "trained": "trained in full" if each.retrained else "first look",
+            "label": each.name if each.name == chosen and each.retrained else "",
+        }
+        for each in results.candidates
+    ]  # fmt: skip
+    kinds = list(dict.fromkeys(str(row["kind"]) for row in rows))
+    stages = ["first look", "trained in full"]
+    scale = alt.Scale(zero=False)
+    base = alt.Chart(charts.data(rows)).encode(
+        x=alt.X("ms:Q", axis=alt.Axis(title="time of one picture, median (ms)"), scale=scale),
+        y=alt.Y("value:Q", axis=charts.axis("accuracy on held-out training photos (%)", percent=True), scale=scale),
+    )
+    dots = base.mark_point(size=80, strokeWidth=2).encode(
+        color=charts.colour("kind", kinds), shape=alt.Shape("kind:N", scale=alt.Scale(domain=kinds), legend=None),
+        fillOpacity=alt.FillOpacity("trained:N", scale=alt.Scale(domain=stages, range=[0, 1]), legend=None),
+        fill=charts.colour("kind", kinds, hide=True),
+    )  # fmt: skip
+    text = base.mark_text(align="left", dx=8, dy=-8, color=charts.INK).encode(text="label:N")
+    front = non_dominated_line(results.pareto)
+    line = alt.Chart(charts.data(front)).mark_line(color=charts.INK, strokeDash=[4, 3], interpolate="step-after")
+    line = line.encode(x="ms:Q", y="value:Q", order="ms:Q")
+    best = max(results.candidates, key=lambda each: each.accuracy.value)
+    fastest = min(results.candidates, key=lambda each: each.p50_ms)
+    return charts.picture(
+        "candidates", (line + dots + text).properties(width=charts.WIDTH_PX, height=260),
+        "Accuracy on held-out training photos against time: hollow, the first look; filled, trained in full. Dashed: "
+        f"the best accuracy within each time. One photo of {results.tried.held_out} is "
+        f"{units.points(1 / max(1, results.tried.held_out)).lstrip('+')}.",
+        f"Accuracy against time of {len(rows)} candidates; most accurate is {best.name} "
+        f"({units.percent(best.accuracy.value)}), fastest {fastest.name} ({units.ms(fastest.p50_ms)}).",
+    )  # fmt: skip
+
+
+def non_dominated_line(rows: list[Candidate]) -> list[dict[str, float]]:
+    """The best accuracy that may be had within each time, as points from fast to slow."""
+    found: list[dict[str, float]] = []
+    for each in sorted(rows, key=lambda each: (each.p50_ms, -each.accuracy.value)):
+        if not found or each.accuracy.value > found[-1]["value"]:
+            found.append({"ms": each.p50_ms, "value": each.accuracy.value})
+    return found
+
+
+def _photos(results: SearchResults) -> list[Block]:
+    record = results.data.photos
+    return [] if record is None else list(details.photos(record))
+
+
+def _again(results: SearchResults) -> list[Block]:
+    tried = results.tried
+    space = "; ".join(f"{key}: {', '.join(str(value) for value in values)}" for key, values in tried.space.items())
+    lines = [
+        f"The whole search: {results.run.command} (it goes on where it was stopped).",
+        "This network without a search: petiole compress DATA --recipe chosen.toml --out ANOTHER.",
+        "Its predictions: petiole predict with the artifact directory and photos; its time on another machine: petiole "
+        "bench with the artifact directory.",
+        f"The space that was searched: {space}. Budget: {units.seconds(tried.budget_s)}. Database: {tried.study}.",
+    ]
+    return [Text(text=line) for line in lines]

@@ -1,0 +1,63 @@
+"""What a search may be told, validated before anything starts."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from petiole.chain.config import ChainConfig, ChainEffort
+from petiole.errors import UserError, unknown_choice
+from petiole.search.limits import Limits
+from petiole.search.recipe import QUANTIZATIONS
+
+MAX_SEED = 2**31
+SIZES = (1.0, 6 / 7, 5 / 7, 4 / 7)
+"""Input sizes that are tried, as shares of a backbone's own: 224, 192, 160 and 128 pixels."""
+
+
+class SearchConfig(BaseModel):
+    """One search; see ``petiole compress --help`` for each field."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    data: Path
+    out: Path = Path("runs/compress")
+    limits: Limits = Limits()
+    budget_s: float = 900.0
+    backbones: tuple[str, ...] = ()
+    weights: str | None = None
+    offline: bool = False
+    macs: tuple[float, ...] = (1.0, 0.75, 0.6, 0.5, 0.35)
+    amounts: tuple[float, ...] = (0.0,)
+    quantizations: tuple[str, ...] = QUANTIZATIONS
+    study: str | None = None
+    recipe: Path | None = None
+    finalists: int = 2
+    most_photos: int = 1500
+    seed: int = 0
+    chain: ChainConfig = ChainConfig(effort=ChainEffort(probe_views=4))
+    final: ChainConfig = ChainConfig()
+
+    def checked(self) -> "SearchConfig":
+        """The same configuration.
+
+        Raises:
+            UserError: a value is out of range; the message says which and what is valid.
+        """
+        self.limits.require_valid()
+        if not 0 <= self.seed < MAX_SEED:
+            raise UserError(f"--seed {self.seed} is out of range: give a whole number from 0 to {MAX_SEED - 1}")
+        for option, shares, most in (("--macs", self.macs, 1.0), ("--amount", self.amounts, 0.99)):
+            for share in shares:
+                if not (0 < share <= most or (option == "--amount" and share == 0)):
+                    raise UserError(f"{option} {share:g} is out of range: give shares between 0 and 1, such as 0.5")
+        for each in self.quantizations:
+            if each not in QUANTIZATIONS:
+                raise unknown_choice("quantization", each, list(QUANTIZATIONS))
+        for option, several in (
+            ("--macs", self.macs), ("--amount", self.amounts), ("--quantization", self.quantizations)
+        ):  # fmt: skip
+            if not several:
+                raise UserError(f"{option} names nothing to try: give at least one value")
+        if self.finalists < 1:
+            raise UserError(f"--finalists {self.finalists} is too few: give 1 or more")
+        return self

@@ -1,0 +1,77 @@
+"""How one candidate is made, in a few words: what the search tries, and what ``--recipe FILE`` repeats."""
+
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from petiole.errors import UserError
+from petiole.rundir import write_atomic
+
+QUANTIZATIONS = ("none", "static", "mixed", "qat")
+Quantization = Literal["none", "static", "mixed", "qat"]
+
+
+class Recipe(BaseModel):
+    """A backbone at an input size, the share of multiply-accumulates that is left of it, the share of the remaining
+    weights that is set to zero, and how it is quantized."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    backbone: str
+    size_px: int = Field(ge=32, le=1024)
+    macs: float = Field(default=1.0, gt=0, le=1)
+    amount: float = Field(default=0.0, ge=0, lt=1)
+    quantization: Quantization = "static"
+
+    @property
+    def name(self) -> str:
+        """What the network is called in records and folders.
+
+        >>> Recipe(backbone="resnet18", size_px=192, macs=0.5, quantization="qat").name
+        'resnet18-192px-macs50-qat'
+        """
+        parts = [self.backbone, f"{self.size_px}px"]
+        if self.macs < 1:
+            parts.append(f"macs{self.macs * 100:g}")
+        if self.amount:
+            parts.append(f"zeros{self.amount * 100:g}")
+        return "-".join([*parts, "float" if self.quantization == "none" else self.quantization])
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is taken from the float network."""
+        return self.macs == 1 and self.amount == 0 and self.quantization == "none"
+
+    def write(self, path: Path, *, seed: int, weights: str) -> None:
+        """Write it as a file for ``--recipe``."""
+        lines = [f"{key} = {_toml(value)}" for key, value in self.model_dump().items()]
+        text = "\n".join(["# petiole compress DATA --recipe this-file: makes this network again.", *lines])
+        write_atomic(path, f"{text}\n\n[run]\nseed = {seed}\nweights = {_toml(weights)}\n")
+
+
+def read_recipe(path: Path) -> Recipe:
+    """The recipe in a file.
+
+    Raises:
+        UserError: there is no such file, or it holds no recipe; the message names the key.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"no such recipe: {path}") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UserError(f"{path} is not a recipe ({error}): give a chosen.toml that petiole compress wrote") from error
+    content.pop("run", None)
+    try:
+        return Recipe.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UserError(f"{path} is not a recipe: {where} ({first['msg']})") from error
+
+
+def _toml(value: object) -> str:
+    """A string or number as TOML. Names of backbones and sources hold no characters that TOML would have escaped."""
+    return repr(value) if not isinstance(value, str) else '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,0 +1,89 @@
+"""What ``petiole compress`` finds, as frozen records: ``results.json`` as of the lab, with "pareto" and "chosen"."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from petiole.records import Accuracy, Latency, Record, Results, VersusParent
+
+Verdict = Literal["kept", "broken", "undecided"]
+
+
+class Candidate(Record):
+    """A network that the search made. ``accuracy`` is of held-out training photos (``retrained``: after all of it was
+    trained on the others; else only its output layer was), ``versus`` the paired comparison there with the reference.
+    ``log_loss`` is the mean surprise, in nats, at whether what it called was right. ``p50_ms`` is one picture's time
+    on ``runtime``, in units of the reference's time in the same rounds, times that time at the beginning."""
+
+    name: str
+    recipe: dict[str, Any]
+    retrained: bool
+    accuracy: Accuracy
+    versus: VersusParent | None
+    log_loss: float
+    p50_ms: float
+    runtime: str
+    file_bytes: int
+    macs: int
+    parameters: int
+    cpu: str = ""
+    seconds: float = 0.0
+
+
+class Limit(Record):
+    """One limit, and what the finished network does to it. ``photos_needed``: about how many test photos would decide,
+    if the data do not."""
+
+    limit: str
+    found: str
+    verdict: Verdict
+    photos_needed: int | None = None
+
+
+class Finalist(Record):
+    """A network made from all training photos and judged on the test split."""
+
+    name: str
+    recipe: dict[str, Any]
+    accuracy: Accuracy
+    balanced_accuracy: float
+    versus_reference: VersusParent | None
+    difference: float | None = None
+    ci95: tuple[float, float] | None = None
+    latency: Latency
+    speedup: tuple[float, float, float] | None = None
+    file_bytes: int
+    macs: int
+    artifact: str
+    limits: list[Limit] = Field(default_factory=list)
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of its limits' verdicts."""
+        verdicts = {limit.verdict for limit in self.limits}
+        return "broken" if "broken" in verdicts else "undecided" if "undecided" in verdicts else "kept"
+
+
+class Tried(Record):
+    """How the search went: recipes tried, given up (with the reason), and trained in full."""
+
+    space: dict[str, list[Any]] = Field(default_factory=dict)
+    first_look: int = 0
+    retrained: int = 0
+    given_up: list[tuple[str, str]] = Field(default_factory=list)
+    held_out: int = 0
+    learned: int = 0
+    budget_s: float = 0.0
+    study: str = ""
+
+
+class SearchResults(Results):
+    """All of a search's ``results.json``. ``variants`` are the networks that were judged on the test split."""
+
+    objective: str = ""
+    reference: str = ""
+    chosen: Finalist | None = None
+    finalists: list[Finalist] = Field(default_factory=list)
+    pareto: list[Candidate] = Field(default_factory=list)
+    candidates: list[Candidate] = Field(default_factory=list)
+    tried: Tried = Field(default_factory=Tried)
