@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import optimize
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.proportion import proportion_confint
 from statsmodels.stats.weightstats import DescrStatsW
@@ -192,3 +193,37 @@ def test_photos_needed_by_hand() -> None:
 def test_photos_needed_refuses_the_impossible(difference: float, discordant_rate: float) -> None:
     with pytest.raises(ValueError, match="discordant_rate"):
         stats.photos_needed(difference, discordant_rate)
+
+
+def _score_by_search(lost: int, gained: int, total: int, delta: float) -> float:
+    """Tango's statistic with the constrained maximum of the likelihood found by search instead of in closed form."""
+
+    def negative_log_likelihood(losing: float) -> float:
+        shares = (losing, losing + delta, 1 - 2 * losing - delta)
+        counts = (lost, gained, total - lost - gained)
+        return -sum(count * math.log(max(share, 1e-300)) for count, share in zip(counts, shares, strict=True) if count)
+
+    low, high = max(0.0, -delta), (1 - delta) / 2
+    losing = optimize.minimize_scalar(
+        negative_log_likelihood, bounds=(low, high), method="bounded", options={"xatol": 1e-12}
+    ).x
+    return float((gained - lost - total * delta) / math.sqrt(total * (2 * losing + delta * (1 - delta))))
+
+
+@pytest.mark.parametrize(("lost", "gained", "total"), [(3, 2, 153), (9, 1, 153), (1, 12, 60), (20, 25, 459)])
+def test_ends_of_the_paired_difference_lie_where_the_score_is_1_96(lost: int, gained: int, total: int) -> None:
+    low, high = stats.paired_difference(lost, gained, total)
+    assert low < (gained - lost) / total < high
+    assert _score_by_search(lost, gained, total, low) == pytest.approx(1.96, abs=2e-3)
+    assert _score_by_search(lost, gained, total, high) == pytest.approx(-1.96, abs=2e-3)
+
+
+def test_the_paired_difference_turns_round_with_its_networks() -> None:
+    low, high = stats.paired_difference(7, 2, 153)
+    assert stats.paired_difference(2, 7, 153) == pytest.approx((-high, -low), abs=1e-9)
+
+
+@pytest.mark.parametrize(("lost", "gained", "total"), [(0, 0, 0), (-1, 0, 5), (3, 3, 5)])
+def test_a_paired_difference_of_no_table_is_refused(lost: int, gained: int, total: int) -> None:
+    with pytest.raises(ValueError, match="are no table"):
+        stats.paired_difference(lost, gained, total)

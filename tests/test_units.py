@@ -101,3 +101,18 @@ def test_times(ratio: float, text: str) -> None:
 )
 def test_p_value_is_never_rounded_across_the_usual_line(p: float, text: str) -> None:
     assert units.p_value(p) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "measure", "message"),
+    [("2", "time", "write it like 2us, 2ms, 2s"), ("0ms", "time", "is no time"), ("-1MB", "size", "is no size"),
+     ("fast", "time", "is no time"), ("1e3ms", "time", "is no time"), ("5parsec", "duration", "is no duration")],
+)  # fmt: skip
+def test_what_is_no_number_with_a_unit_is_told(text: str, measure: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        units.read(text, measure)
+
+
+def test_units_are_read_in_either_case() -> None:
+    assert units.read("3mb", "size") == units.read("3 MB", "size") == 3e6
+    assert units.read("90s", "duration") == units.read("1.5 min", "duration") == 90.0

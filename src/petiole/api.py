@@ -62,7 +62,8 @@ def compress(
     data: Path, *, out: Path = Path("runs/compress"), objective: str = "latency", max_drop: float | None = None,
     min_accuracy: float | None = None, max_latency_ms: float | None = None, max_size: float | None = None,
     max_macs: float | None = None, budget_s: float = 900.0, backbone: Sequence[str] = (), weights: str | None = None,
-    offline: bool = False, macs: Sequence[float] | None = None, amount: Sequence[float] | None = None,
+    offline: bool = False, size: Sequence[int] | None = None, macs: Sequence[float] | None = None,
+    amount: Sequence[float] | None = None,
     quantization: Sequence[str] | None = None, finalists: int = 2, study: str | None = None,
     recipe: Path | None = None, seed: int = 0, say: Callable[[str], None] = _print,
 ) -> SearchResults:  # fmt: skip
@@ -70,7 +71,7 @@ def compress(
     ``results.json``, ``report.html`` and ``chosen.toml`` into ``out``.
 
     ``max_drop`` and ``min_accuracy`` are in points and per cent, ``max_size`` in bytes; without any limit on accuracy
-    it is ``max_drop`` 1. What is tried can be narrowed by ``backbone``, ``macs``, ``amount`` and ``quantization``.
+    it is ``max_drop`` 1. ``backbone``, ``size``, ``macs``, ``amount`` and ``quantization`` narrow what is tried.
     ``results.chosen`` is None if no network keeps the limits (:func:`require_chosen`).
 
     Raises:
@@ -87,11 +88,12 @@ def compress(
         min_accuracy=None if min_accuracy is None else min_accuracy / 100, max_latency_ms=max_latency_ms,
         max_bytes=None if max_size is None else int(max_size), max_macs=None if max_macs is None else int(max_macs),
     )  # fmt: skip
-    narrowed: dict[str, Any] = {"macs": macs, "amounts": amount, "quantizations": quantization}
+    options = {"sizes": size, "macs": macs, "amounts": amount, "quantizations": quantization}
+    narrowed: dict[str, Any] = {key: tuple(given) for key, given in options.items() if given is not None}
     config = SearchConfig(
         data=data, out=out, limits=limits, budget_s=budget_s, backbones=tuple(backbone), weights=weights,
         offline=offline, finalists=finalists, study=study, recipe=recipe, seed=seed,
-        **{key: tuple(given) for key, given in narrowed.items() if given is not None},
+        **narrowed,
     ).checked()  # fmt: skip
     # Heavy libraries come after that: a wrong option is told at once.
     from petiole.report.html import write_search_report

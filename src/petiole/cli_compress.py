@@ -41,6 +41,9 @@ def compress(
     ] = None,
     weights: Annotated[str | None, typer.Option(help="File of pretrained weights, or the word random.")] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Never touch the network.")] = False,
+    size: Annotated[
+        list[int] | None, typer.Option(help="Input size in pixels to try; repeatable. Four, if not given.")
+    ] = None,
     macs: Annotated[
         list[float] | None, typer.Option(help="Share of the multiply-accumulates to try; repeatable.")
     ] = None,
@@ -70,8 +73,9 @@ def compress(
         data, out=out, objective=objective, max_drop=max_drop, min_accuracy=min_accuracy,
         max_latency_ms=_read("--max-latency", max_latency, "time"), max_size=_read("--max-size", max_size, "size"),
         max_macs=_read("--max-macs", max_macs, "count"), budget_s=_read("--budget", budget, "duration") or 0.0,
-        backbone=backbone or (), weights=weights, offline=offline, macs=macs, amount=amount, quantization=quantization,
-        finalists=finalists, study=study, recipe=recipe, seed=seed, say=lambda text: typer.echo(text, err=True),
+        backbone=backbone or (), weights=weights, offline=offline, size=size, macs=macs, amount=amount,
+        quantization=quantization, finalists=finalists, study=study, recipe=recipe, seed=seed,
+        say=lambda text: typer.echo(text, err=True),
     )  # fmt: skip
     if as_json:
         from petiole.records import to_json

@@ -12,8 +12,9 @@ Verdict = Literal["kept", "broken", "undecided"]
 class Candidate(Record):
     """A network that the search made. ``accuracy`` is of held-out training photos (``retrained``: after all of it was
     trained on the others; else only its output layer was), ``versus`` the paired comparison there with the reference.
-    ``log_loss`` is the mean surprise, in nats, at whether what it called was right. ``p50_ms`` is one picture's time
-    on ``runtime``, in units of the reference's time in the same rounds, times that time at the beginning."""
+    ``log_loss`` is the mean surprise, in nats, at whether what it called was right. ``relative_time`` is one picture's
+    time on ``runtime`` as a share of the reference's in the same rounds; ``p50_ms`` is that share of the reference's
+    median time over all rounds of the search, since the machine drifts between them."""
 
     name: str
     recipe: dict[str, Any]
@@ -22,6 +23,8 @@ class Candidate(Record):
     versus: VersusParent | None
     log_loss: float
     p50_ms: float
+    relative_time: float
+    reference_ms: float
     runtime: str
     file_bytes: int
     macs: int

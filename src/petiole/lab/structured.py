@@ -42,7 +42,7 @@ CUT = {
     "multiple of 8): those {by}; nothing else changed.",
     GLOBAL: "Channels removed until at most {macs:.0%} of the multiply-accumulates are left: those {by}, {spread} "
     "inside the network's blocks (the first convolution and what residual additions share stay whole), counts rounded "
-    "to multiples of 8; nothing else changed.",
+    "to multiples of 16; nothing else changed.",
 }
 SPREAD = {
     "global": "over all layers together",

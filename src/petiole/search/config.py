@@ -11,7 +11,7 @@ from petiole.search.recipe import QUANTIZATIONS
 
 MAX_SEED = 2**31
 SIZES = (1.0, 6 / 7, 5 / 7, 4 / 7)
-"""Input sizes that are tried, as shares of a backbone's own: 224, 192, 160 and 128 pixels."""
+"""Input sizes that are tried where none is named, as shares of a backbone's own: 224, 192, 160 and 128 pixels."""
 
 
 class SearchConfig(BaseModel):
@@ -26,6 +26,7 @@ class SearchConfig(BaseModel):
     backbones: tuple[str, ...] = ()
     weights: str | None = None
     offline: bool = False
+    sizes: tuple[int, ...] = ()
     macs: tuple[float, ...] = (1.0, 0.75, 0.6, 0.5, 0.35)
     amounts: tuple[float, ...] = (0.0,)
     quantizations: tuple[str, ...] = QUANTIZATIONS
@@ -50,6 +51,9 @@ class SearchConfig(BaseModel):
             for share in shares:
                 if not (0 < share <= most or (option == "--amount" and share == 0)):
                     raise UserError(f"{option} {share:g} is out of range: give shares between 0 and 1, such as 0.5")
+        for size_px in self.sizes:
+            if not 32 <= size_px <= 1024:
+                raise UserError(f"--size {size_px} is out of range: give pixels from 32 to 1024")
         for each in self.quantizations:
             if each not in QUANTIZATIONS:
                 raise unknown_choice("quantization", each, list(QUANTIZATIONS))

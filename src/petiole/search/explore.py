@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from itertools import count
+from statistics import median
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from petiole.bench.machine import cpu_name
 from petiole.errors import GateError, GoalError
 from petiole.records import Variant
 from petiole.search.candidate import judge
-from petiole.search.ledger import Claim, Finished, Ledger
+from petiole.search.ledger import Claim, Ledger
 from petiole.search.limits import Limits, judge_drop
 from petiole.search.pareto import non_dominated
 from petiole.search.part import Part
@@ -38,26 +39,33 @@ def explore(search: Search, reference: Recipe, left_s: Callable[[], float]) -> l
     first, second = search.ledger("first"), search.ledger("second")
     for claim in _claims(search, first, reference, lambda: left_s() - (1 - FIRST_SHARE) * budget_s):
         _try(search, search.first, first, claim, reference)
-    looked = [_candidate(each) for each in first.finished()]
     while left_s() > 0:
-        trained = [_candidate(each) for each in second.finished()]
+        rows = _candidates(first, second)
+        looked, trained = ([each for each in rows if each.retrained == flag] for flag in (False, True))
         recipe = promising(looked, trained, search.config.limits, gone={each for each, _ in second.abandoned()})
         taken = second.claim(recipe) if recipe is not None else None
         if taken is None:
             break
         _try(search, search.second, second, taken, reference)
-    return [*looked, *(_candidate(each) for each in second.finished())]
+    return _candidates(first, second)
+
+
+def _candidates(*ledgers: Ledger) -> list[Candidate]:
+    """All that was found, with times that can be compared: shares of the reference's median time."""
+    rows = [Candidate.model_validate(each.found) for ledger in ledgers for each in ledger.finished()]
+    reference_ms = median(each.reference_ms for each in rows) if rows else 0.0
+    return [row.model_copy(update={"p50_ms": row.relative_time * reference_ms}) for row in rows]
 
 
 def _claims(search: Search, ledger: Ledger, reference: Recipe, left_s: Callable[[], float]) -> Iterator[Claim]:
     """Recipes to look at: some that are spread over the space, so that there is something to learn from, then those
     that the study proposes."""
     space = search.space()
-    sizes, macs = [px for px in space["size_px"] if px <= reference.size_px], space["macs"]
+    sizes, macs = space["size_px"], space["macs"]
     quantization = "static" if "static" in space["quantization"] else space["quantization"][0]
-    spread = [(0, 0), (0, len(macs) // 2), (1, 0), (1, len(macs) // 2), (2, len(macs) // 3), (0, -1)]
+    spread = [(0, len(macs) // 2), (0, 0), (1, len(macs) // 2), (2, len(macs) // 3), (0, -1)]
     for at_size, at_macs in spread:
-        if at_size < len(sizes) and left_s() > 0:
+        if at_size < len(sizes) and (left_s() > 0 or not ledger.finished()):
             recipe = Recipe.model_validate({
                 "backbone": reference.backbone, "size_px": sizes[at_size], "macs": macs[at_macs],
                 "amount": space["amount"][0], "quantization": quantization,
@@ -81,7 +89,7 @@ def _try(search: Search, part: Part, ledger: Ledger, claim: Claim, reference: Re
         ledger.abandon(claim, str(error))
         return
     cost = search.config.limits.costs(
-        p50_ms=candidate.p50_ms, file_bytes=candidate.file_bytes, macs=candidate.macs, error=candidate.log_loss
+        p50_ms=candidate.relative_time, file_bytes=candidate.file_bytes, macs=candidate.macs, error=candidate.log_loss
     )
     ledger.finish(claim, (candidate.log_loss, cost), candidate.model_dump(mode="json"))
     right = f"{candidate.accuracy.correct} of {candidate.accuracy.total} right"
@@ -107,18 +115,10 @@ def look(search: Search, part: Part, recipe: Recipe, reference: Recipe) -> Candi
     now, own = timed[before.name].latency, timed[variant.name].latency
     return Candidate(
         name=variant.name, recipe=recipe.model_dump(), retrained=part.retrains, accuracy=variant.accuracy,
-        versus=variant.versus_parent, log_loss=log_loss(part, variant), runtime=own.runtime,
-        p50_ms=own.p50_ms / now.p50_ms * _reference_ms(search, now.p50_ms), file_bytes=variant.file_bytes,
+        versus=variant.versus_parent, log_loss=log_loss(part, variant), runtime=own.runtime, p50_ms=own.p50_ms,
+        relative_time=own.p50_ms / now.p50_ms, reference_ms=now.p50_ms, file_bytes=variant.file_bytes,
         macs=variant.macs, parameters=variant.parameters, cpu=cpu_name(), seconds=time.perf_counter() - began,
     )  # fmt: skip
-
-
-def _reference_ms(search: Search, now_ms: float) -> float:
-    """The reference's time when the search began: what all others are scaled to."""
-    stored = search.rundir.load("reference-ms", search.threads)
-    if stored is None:
-        search.rundir.save("reference-ms", search.threads, now_ms)
-    return now_ms if stored is None else float(stored)
 
 
 def log_loss(part: Part, variant: Variant) -> float:
@@ -185,7 +185,3 @@ def _is_hopeless(candidate: Candidate, limits: Limits) -> bool:
         return False
     found = judge_drop(candidate.versus.lost, candidate.versus.gained, candidate.accuracy.total, limits.max_drop)
     return found.verdict == "broken"
-
-
-def _candidate(finished: Finished) -> Candidate:
-    return Candidate.model_validate(finished.found)

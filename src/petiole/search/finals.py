@@ -27,11 +27,11 @@ class Finals:
     failures: list[Failure]
 
 
-def finish(search: Search, reference: Recipe, recipes: Sequence[Recipe]) -> Finals:
-    """Make, judge and time the reference and the ``recipes``."""
+def finish(search: Search, reference: Recipe, recipes: Sequence[Recipe], count: int) -> Finals:
+    """Make, judge and time the reference and the first ``count`` of the ``recipes`` that can be made."""
     variants, failures = [judge(search.final, reference, reference=None)], []
     for recipe in recipes:
-        if recipe == reference:
+        if recipe == reference or len(variants) > count:
             continue
         try:
             variants.append(judge(search.final, recipe, reference=reference))

@@ -22,6 +22,8 @@ Space = Mapping[str, Sequence[Any]]
 """The values that each field of a :class:`petiole.search.recipe.Recipe` may take."""
 LOST_AFTER_S = 3600.0
 """A trial that another worker began so long ago and has not ended is taken up again."""
+PATIENCE_S = 5.0
+"""How long a worker that has begun a trial may take to say which recipe it is; then it was killed."""
 _WORKER, _BEGAN, _FOUND = "worker", "began", "found"
 
 
@@ -112,9 +114,16 @@ class Ledger:
         """The trial as a claim, if it is the first of its recipe; else it is struck out.
 
         Two workers may begin the same recipe at once: the database has numbered their trials, and the lower one counts.
+        So what was begun earlier is waited for until it is known which recipe that is.
         """
         trial.set_user_attr(_WORKER, self._worker)
         trial.set_user_attr(_BEGAN, time.time())
+        until = time.monotonic() + PATIENCE_S
+        while time.monotonic() < until and any(
+            each.number < trial.number and not self._is_known(each)
+            for each in self._study.get_trials(states=(TrialState.RUNNING,))
+        ):
+            time.sleep(0.02)
         recipe = Recipe(**trial.params)
         earlier = any(_recipe(each) == recipe and each.number < trial.number for each in self._taken())
         if earlier or (wanted is not None and recipe != wanted):
@@ -124,10 +133,14 @@ class Ledger:
 
     def _taken(self) -> Iterator[FrozenTrial]:
         for trial in self._study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)):
-            began = trial.user_attrs.get(_BEGAN, time.time())
-            lost = trial.state == TrialState.RUNNING and time.time() - began > LOST_AFTER_S
-            if trial.params and not lost:
+            if not self._is_known(trial):
+                continue  # its worker was killed before it had all of it
+            if trial.state != TrialState.RUNNING or time.time() - trial.user_attrs[_BEGAN] <= LOST_AFTER_S:
                 yield trial
+
+    def _is_known(self, trial: FrozenTrial) -> bool:
+        """Whether the database already holds which recipe a trial is (it is written value by value)."""
+        return _BEGAN in trial.user_attrs and set(trial.params) == set(self._space)
 
     def _all(self) -> Iterator[Recipe]:
         """Every recipe of the space."""

@@ -73,12 +73,14 @@ def run_search(config: SearchConfig, *, command: str, say: Say, progress: bool) 
             search.rundir.save("explored", _basis(search), [each.model_dump(mode="json") for each in candidates])
         else:
             candidates = [Candidate.model_validate(each) for each in stored]
-        recipes = finalists(candidates, config.limits, config.finalists)
+        recipes = finalists(candidates, config.limits)
     else:
         recipes = [wanted]
     if not recipes:
         raise GoalError("no recipe could be made within the budget: give more --budget, or other limits")
-    results = _records(search, reference, finish(search, reference, recipes), candidates, clock, command)
+    results = _records(
+        search, reference, finish(search, reference, recipes, config.finalists), candidates, clock, command
+    )
     write_atomic(search.rundir.results, to_json(results))
     if results.chosen is not None:
         recipe = Recipe(**results.chosen.recipe)
@@ -101,8 +103,8 @@ def _reference(search: Search) -> Recipe:
     return min(natives, key=lambda recipe: look(search, search.first, recipe, recipe).log_loss)
 
 
-def finalists(candidates: Sequence[Candidate], limits: Limits, count: int) -> list[Recipe]:
-    """The recipes that are made from all photos: the best that keep the limits on held-out photos, best first.
+def finalists(candidates: Sequence[Candidate], limits: Limits) -> list[Recipe]:
+    """The recipes to be made from all photos: those that keep the limits on held-out photos, best first.
 
     Those that were trained in full count; where there are none, all. Where none keeps the limits: the nearest ones,
     by log loss.
@@ -110,7 +112,7 @@ def finalists(candidates: Sequence[Candidate], limits: Limits, count: int) -> li
     rows = [each for each in candidates if each.retrained] or list(candidates)
     keeping = sorted((each for each in rows if holds(each, limits)), key=lambda each: cost_of(each, limits))
     nearest = sorted(rows, key=lambda each: each.log_loss)
-    return [Recipe(**each.recipe) for each in (keeping or nearest)[:count]]
+    return [Recipe(**each.recipe) for each in keeping or nearest]
 
 
 def _records(

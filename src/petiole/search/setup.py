@@ -45,10 +45,11 @@ class Search:
 
     def space(self) -> Space:
         """What recipes are tried."""
-        sizes = {round(self.native(name).size_px * share / 32) * 32 for name in self.weights for share in SIZES}
+        natives = [self.native(name).size_px for name in self.weights]
+        sizes = self.config.sizes or {round(size_px * share / 32) * 32 for size_px in natives for share in SIZES}
         return {
             "backbone": sorted(self.weights),
-            "size_px": sorted(sizes, reverse=True),
+            "size_px": sorted(set(sizes), reverse=True),
             "macs": sorted(self.config.macs, reverse=True),
             "amount": sorted(self.config.amounts),
             "quantization": list(self.config.quantizations),

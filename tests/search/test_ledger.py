@@ -1,0 +1,140 @@
+"""The ledger: a recipe is tried once, whoever tries it, and what was found is there for all."""
+
+import multiprocessing
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from petiole.errors import UserError
+from petiole.search import ledger as ledger_module
+from petiole.search.ledger import Ledger, Space
+from petiole.search.recipe import Recipe
+
+SPACE: Space = {
+    "backbone": ["resnet18"], "size_px": [224, 160], "macs": [1.0, 0.5, 0.25], "amount": [0.0],
+    "quantization": ["static", "qat"],
+}  # fmt: skip
+
+
+def open_ledger(url: str, worker: str = "one") -> Ledger:
+    return Ledger(url, "study", SPACE, seed=0, worker=worker)
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'study.db'}"
+
+
+def recipe(size_px: int = 224, macs: float = 0.5) -> Recipe:
+    return Recipe(backbone="resnet18", size_px=size_px, macs=macs)
+
+
+def test_every_recipe_is_proposed_once_and_then_none(sqlite: str) -> None:
+    ledger, names = open_ledger(sqlite), []
+    while (claim := ledger.propose()) is not None:
+        names.append(claim.recipe.name)
+        ledger.finish(claim, (claim.recipe.macs, float(claim.recipe.size_px)), {"name": claim.recipe.name})
+    assert len(names) == len(set(names)) == 12
+    assert [each.found["name"] for each in ledger.finished()] == names
+
+
+def test_a_claimed_recipe_is_not_given_away_again(sqlite: str) -> None:
+    ledger = open_ledger(sqlite)
+    claim = ledger.claim(recipe())
+    assert claim is not None
+    assert claim.recipe == recipe()
+    assert open_ledger(sqlite, "two").claim(recipe()) is None
+    ledger.finish(claim, (1.0, 2.0), {"right": 3})
+    assert ledger.claim(recipe()) is None
+    assert [(each.recipe, each.found) for each in open_ledger(sqlite, "two").finished()] == [(recipe(), {"right": 3})]
+
+
+def test_what_was_given_up_keeps_its_reason_and_is_not_tried_again(sqlite: str) -> None:
+    ledger = open_ledger(sqlite)
+    claim = ledger.claim(recipe())
+    assert claim is not None
+    ledger.abandon(claim, "too few channels")
+    assert ledger.abandoned() == [(recipe(), "too few channels")]
+    assert ledger.claim(recipe()) is None
+    assert ledger.finished() == []
+
+
+def test_a_worker_that_was_killed_takes_its_recipe_up_again(sqlite: str) -> None:
+    assert open_ledger(sqlite).claim(recipe()) is not None
+    assert open_ledger(sqlite, "two").claim(recipe()) is None, "another one leaves it to the first"
+    again = open_ledger(sqlite)
+    assert again.claim(recipe()) is not None
+
+
+def test_what_another_worker_lost_long_ago_is_taken_up(sqlite: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert open_ledger(sqlite).claim(recipe()) is not None
+    monkeypatch.setattr(ledger_module, "LOST_AFTER_S", -1.0)
+    assert open_ledger(sqlite, "two").claim(recipe()) is not None
+
+
+def test_a_database_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--study sqlite:////no/such cannot be used"):
+        open_ledger("sqlite:////no/such/folder/study.db".replace("/folder/study.db", ""))
+    with pytest.raises(UserError, match="cannot be used"):
+        open_ledger("no-database")
+
+
+def work(url: str, worker: str, target: str) -> None:
+    """What one of several processes does: try what is proposed until nothing is left."""
+    ledger, mine = open_ledger(url, worker), []
+    while (claim := ledger.propose()) is not None:
+        mine.append(claim.recipe.name)
+        time.sleep(0.01)
+        ledger.finish(claim, (claim.recipe.macs, 1.0), {"worker": worker})
+    Path(target).write_text("\n".join(mine), encoding="utf-8")
+
+
+def shared_by_two(url: str, tmp_path: Path) -> None:
+    open_ledger(url, "first")  # makes the tables
+    context = multiprocessing.get_context("spawn")
+    targets = [tmp_path / name for name in ("a.txt", "b.txt")]
+    processes = [context.Process(target=work, args=(url, each.stem, str(each))) for each in targets]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(120)
+    assert [process.exitcode for process in processes] == [0, 0]
+    done = [target.read_text(encoding="utf-8").split() for target in targets]
+    finished = [each.recipe.name for each in open_ledger(url, "last").finished()]
+    assert sorted(done[0] + done[1]) == sorted(finished)
+    assert len(finished) == len(set(finished)) == 12
+    assert all(done), "both had a part in it"
+
+
+def test_two_processes_share_a_file(sqlite: str, tmp_path: Path) -> None:
+    shared_by_two(sqlite, tmp_path)
+
+
+@pytest.fixture
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server of this test's own, on a socket in a folder."""
+    binaries = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"))), None)
+    if binaries is None or not (binaries / "initdb").is_file() or shutil.which("su") is None or os.getuid() != 0:
+        pytest.skip("no PostgreSQL server here that this user could start")
+    pytest.importorskip("psycopg2")
+    folder = tmp_path_factory.mktemp("postgres")
+    for each in (folder, *folder.parents[:2]):
+        each.chmod(0o755)
+    shutil.chown(folder, "postgres")
+
+    def run(command: str) -> None:
+        subprocess.run(["su", "postgres", "-c", command], check=True, capture_output=True, timeout=60)
+
+    run(f"{binaries}/initdb -D {folder}/data -A trust")
+    run(f"{binaries}/pg_ctl -D {folder}/data -w -o \"-k {folder} -c listen_addresses=''\" -l {folder}/log start")
+    yield f"postgresql+psycopg2://postgres@/postgres?host={folder}"
+    run(f"{binaries}/pg_ctl -D {folder}/data -m immediate stop")
+
+
+def test_two_processes_share_a_server(postgres: str, tmp_path: Path) -> None:
+    shared_by_two(postgres, tmp_path)
