@@ -16,13 +16,24 @@ PACKAGE = ROOT / "src" / "petiole"
 
 LAYERS = [
     ["errors", "units"],
-    ["records", "stats", "rundir", "download", "preprocessing", "evidence", "progress", "inference_records"],
+    [
+        "records",
+        "stats",
+        "rundir",
+        "download",
+        "preprocessing",
+        "evidence",
+        "progress",
+        "inference_records",
+        "mapped",
+        "search_records",
+    ],
     ["data", "models", "training", "pruning", "quantization", "deploy", "bench"],
     ["variants", "deployed"],
     ["chain"],
     ["lab", "search", "inference", "report"],
     ["recipes", "api"],
-    ["cli", "__main__"],
+    ["cli", "cli_compress", "__main__"],
 ]
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 WITHOUT_TORCH = {*LAYERS[0], *LAYERS[1], "report"}

@@ -28,7 +28,7 @@ from petiole.quantization.coverage import converted_layers, require_all
 from petiole.records import Train, Variant, VersusParent
 from petiole.rundir import RunDir, write_atomic
 from petiole.stats import mcnemar_exact
-from petiole.training.evaluate import Predictions, predict
+from petiole.training.evaluate import Inputs, Predictions, predict
 
 PHOTOS_BATCH = 8
 """Small, since a quantized graph makes and drops a dozen copies of each layer's values: memory that stays warm."""
@@ -48,7 +48,7 @@ class Task:
     dataset: str
     classes: tuple[str, ...]
     preprocessing: Preprocessing
-    inputs: torch.Tensor
+    inputs: Inputs
     labels: torch.Tensor
     synthetic: bool = False
 

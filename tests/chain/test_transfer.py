@@ -1,5 +1,6 @@
 """The gate of transfer: only the output layer may have changed."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
 import pytest
@@ -56,10 +57,11 @@ def test_only_the_output_layer_learns_and_its_time_is_that_of_all_views(bench: P
 
 
 def test_statistics_that_move_are_an_error_with_their_name(bench: PhotoBench, monkeypatch: pytest.MonkeyPatch) -> None:
-    def careless(network: nn.Module, layer: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
+    def careless(network: nn.Module, layer: nn.Module, batches: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
         network.train()
-        network(inputs)
-        return torch.rand(len(inputs), 4)
+        for batch in batches:
+            network(batch)
+            yield torch.rand(len(batch), 4)
 
     monkeypatch.setattr(transfer, "features", careless)
     with pytest.raises(GateError, match=r"norm\.running_mean changed although it was frozen"):

@@ -3,6 +3,7 @@
 import io
 import warnings
 import zlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image
 
 from petiole.data import pixels
 from petiole.data.pixels import Pixels, UnusableError, decode, harmless_warnings, is_placeholder_name
+from petiole.errors import UserError
 
 
 def _file(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
@@ -230,6 +232,29 @@ def test_pixels_are_views_into_one_buffer() -> None:
     assert packed[1][0, 0, 0] == 7
     with pytest.raises(IndexError):
         packed[2]
+
+
+def test_many_pictures_lie_in_a_file_and_are_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PETIOLE_CACHE", str(tmp_path))
+    pictures = [np.full((2, 3 + at, 3), at, np.uint8) for at in range(5)]
+    in_memory, in_file = Pixels.pack(pictures), Pixels.pack(iter(pictures), memory_bytes=40)
+    assert in_file.buffer.tolist() == in_memory.buffer.tolist()
+    assert (in_file.offsets, in_file.sizes) == (in_memory.offsets, in_memory.sizes)
+    assert list(tmp_path.iterdir()) == [], "it has no name, and leaves nothing behind"
+
+
+def test_a_cache_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("PETIOLE_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(UserError, match="set PETIOLE_CACHE"):
+        Pixels.pack([np.zeros((2, 3, 3), np.uint8)] * 5, memory_bytes=40)
+
+
+def test_some_pictures_share_the_buffer() -> None:
+    packed = Pixels.pack([np.full((1, 1, 3), at, np.uint8) for at in range(4)])
+    some = packed.subset([3, 1])
+    assert [some[at][0, 0, 0].item() for at in range(len(some))] == [3, 1]
+    assert some.buffer is packed.buffer
 
 
 def test_no_pictures() -> None:

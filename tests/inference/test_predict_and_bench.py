@@ -51,7 +51,7 @@ def scratch(photos: Path) -> tuple[CNNScratch, Task]:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network = CNNScratch(2)
-    network(task.inputs)  # BatchNorm sees something
+    network(task.inputs[:])  # BatchNorm sees something
     return network.eval(), task
 
 
@@ -69,7 +69,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, photos: Path) -> Path:
     judged(photos, out)
     network, task = scratch(photos)
     prepared = pt2e.prepare_static(pt2e.export_graph(network, SMALL.input_shape))
-    pt2e.calibrate(prepared, task.inputs)
+    pt2e.calibrate(prepared, task.inputs[:])
     subject = Subject(
         name=INT8, seed=0, parent="CNNScratch", backbone="CNNScratch", how="", engine="pt2e", plan={"quantization": {}}
     )

@@ -64,7 +64,7 @@ def made(photos: Any, **changes: Any) -> tuple[Bench, Course, Retraining]:
     torch.manual_seed(0)
     network, retraining = Tiny().eval(), Retraining()
     course = Course(
-        unpruned=network, traced=trace(network, bench.train_inputs()[:2]), inputs=bench.train_inputs(),
+        unpruned=network, traced=trace(network, bench.train_inputs()[:2]), inputs=bench.refit_inputs(0),
         retrain=retraining, shares=(1.0,), seed=0, say=bench.say,
     )  # fmt: skip
     return bench, course, retraining

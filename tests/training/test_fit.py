@@ -1,13 +1,14 @@
 """The training loop, against values worked out by hand."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
 from petiole.training.evaluate import Predictions
-from petiole.training.features import features
+from petiole.training.features import features, gathered
 from petiole.training.fit import FitConfig, Hooks, TrainingError, converged_epoch, fit, has_converged, learning_rate
 from petiole.training.statistics import reestimate, train_with_fixed_statistics
 
@@ -107,7 +108,16 @@ def test_features_are_what_reaches_the_layer() -> None:
     network = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 2))
     inputs = torch.randn(5, 2)
     expected = network[1](network[0](inputs)).detach()
-    assert torch.allclose(features(network, network[2], inputs, batch_images=2), expected)
+    seen = gathered(features(network, network[2], inputs.split(2)), rows=5)
+    assert torch.allclose(seen, expected)
+
+
+def test_many_features_lie_in_a_file_of_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PETIOLE_CACHE", str(tmp_path))
+    monkeypatch.setattr("petiole.training.features.MEMORY_BYTES", 40)
+    parts = [torch.randn(2, 3), torch.randn(3, 3)]
+    assert torch.equal(gathered(iter(parts), rows=5), torch.cat(parts))
+    assert list(tmp_path.iterdir()) == [], "it has no name, and leaves nothing behind"
 
 
 def test_reestimated_statistics_are_those_of_the_inputs() -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from petiole.chain.config import ChainConfig
-from petiole.data.augment import centre_views, normalize
+from petiole.data.augment import Views
 from petiole.data.folder import PhotoData
 from petiole.deploy.artifact import load_weights, read_card
 from petiole.deployed import float_network
@@ -19,6 +19,9 @@ from petiole.preprocessing import Preprocessing
 from petiole.progress import Say, bar
 from petiole.records import Epoch
 from petiole.variants import AssemblyLine, Task
+
+MOST_CHOOSING = 512
+"""Of more training photos, so many are looked at when channels are chosen."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +36,7 @@ class PhotoBench:
     say: Say
     progress: bool = False
     _tasks: dict[str, Task] = field(default_factory=dict)
-    _views: dict[str, torch.Tensor] = field(default_factory=dict)
+    _views: dict[str, Views] = field(default_factory=dict)
 
     @property
     def weights_word(self) -> str:
@@ -52,26 +55,34 @@ class PhotoBench:
     def _photo_task(self, key: str, preprocessing: Preprocessing) -> Task:
         if key not in self._tasks:
             photos = self.photo_data()
-            inputs = normalize(centre_views(photos.test, preprocessing), preprocessing)
+            inputs = Views(photos.test, preprocessing)
             self._tasks[key] = Task(
                 dataset="photos", classes=tuple(photos.record.classes), preprocessing=preprocessing,
                 inputs=inputs, labels=photos.test.labels, synthetic=photos.record.synthetic,
             )  # fmt: skip
         return self._tasks[key]
 
-    def train_inputs(self) -> torch.Tensor:
-        """The training photos' fixed views, normalized, ``(N, C, H, W)``; computed once."""
+    def train_inputs(self) -> Views:
+        """The training photos' fixed views, as inputs ``(N, C, H, W)``."""
         if "train" not in self._views:
-            preprocessing = self.backbone.preprocessing
-            self._views["train"] = normalize(centre_views(self.photo_data().train, preprocessing), preprocessing)
+            self._views["train"] = Views(self.photo_data().train, self.backbone.preprocessing)
         return self._views["train"]
 
     def refit_inputs(self, seed: int) -> torch.Tensor:
         """The training photos that pruned layers are refitted on: all, or a seeded choice of many."""
-        inputs, count = self.train_inputs(), self.config.effort.refit_photos
+        inputs, _ = self._some(self.config.effort.refit_photos, seed)
+        return inputs
+
+    def choosing_inputs(self, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Training photos with labels that channels are chosen by: all, or a seeded choice of many."""
+        return self._some(MOST_CHOOSING, seed)
+
+    def _some(self, count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+        inputs, labels = self.train_inputs(), self.photo_data().train.labels
         if len(inputs) <= count:
-            return inputs
-        return inputs[torch.randperm(len(inputs), generator=torch.Generator().manual_seed(seed))[:count]]
+            return inputs[:], labels
+        chosen = torch.randperm(len(inputs), generator=torch.Generator().manual_seed(seed))[:count]
+        return inputs[chosen], labels[chosen]
 
     def photo_network(self, name: str, seed: int) -> nn.Module:
         """A network of an earlier chapter, rebuilt from its artifact."""

@@ -24,8 +24,8 @@ def inner_pruner(
 ) -> ChannelPruner:  # fmt: skip
     """Removes channels behind the first convolution until ``left`` of the multiply-accumulates is left.
 
-    Importance is judged on ``shown`` (all training photos, if not given); channels are spread by ``damage`` where it
-    was measured, else as the configuration says.
+    Importance is judged on ``shown`` (all training photos, or many of them, if not given); channels are spread by
+    ``damage`` where it was measured, else as the configuration says.
     """
     costs = layer_macs(unpruned, bench.backbone.preprocessing.input_shape)
     choose = partial(behind_first, network=unpruned, first=_first(unpruned))
@@ -46,7 +46,7 @@ def _first(network: nn.Module) -> str:
 
 
 def _pruner(bench: PhotoBench, unpruned: nn.Module, seed: int, shown: Shown | None, **how: Any) -> ChannelPruner:
-    inputs, labels = shown or (bench.train_inputs(), bench.photo_data().train.labels)
+    inputs, labels = shown or bench.choosing_inputs(seed)
     network = copy.deepcopy(unpruned)
     (output, _) = output_layer(network)
     return ChannelPruner(

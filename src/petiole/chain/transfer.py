@@ -2,7 +2,7 @@
 
 import copy
 import time
-from itertools import chain
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -15,12 +15,16 @@ from petiole.models import backbones
 from petiole.records import Train
 from petiole.training.averaging import average_with
 from petiole.training.distillation import Objective
-from petiole.training.features import FeatureBatches, features
+from petiole.training.features import FeatureBatches, features, gathered
 from petiole.training.fit import FitConfig, Hooks, fit, has_bfloat16
 from petiole.training.statistics import train_with_fixed_statistics
 
 LR = 3e-5
 """Learning rate of retraining the whole transferred network (docs/log.md)."""
+FEATURE_IMAGES = 32
+"""Photos that go through a frozen backbone together."""
+MOST_VIEWS = 40_000
+"""Views that an output layer learns from at most, where photos are few enough for it."""
 CHUNK_IMAGES = 8
 """Photos that go through a backbone together while it learns: half the memory of a whole batch, and no slower."""
 
@@ -50,17 +54,29 @@ def train_output_layer(network: nn.Module, bench: PhotoBench, seed: int) -> tupl
     return train, {"frozen_unchanged": True, "trained_parameters": trained}
 
 
+def probe_views(bench: PhotoBench) -> int:
+    """How many random views of each photo the output layer learns from beside the fixed one and its mirror image:
+    fewer, where there are many photos."""
+    return min(bench.config.effort.probe_views, max(0, MOST_VIEWS // len(bench.photo_data().train.labels) - 2))
+
+
 def _frozen_features(network: nn.Module, layer: nn.Module, bench: PhotoBench, seed: int) -> FeatureBatches:
     """What reaches ``layer`` for each training photo: its fixed view, the mirror image of that, and random views."""
     fixed, labels = bench.train_inputs(), bench.photo_data().train.labels
     batches, generator = training_views(bench), torch.Generator().manual_seed(seed)
-    passes = [batches.epoch(generator) for _ in range(bench.config.effort.probe_views)]
+    views, shown = probe_views(bench), [labels, labels]
+
+    def every_view() -> Iterator[torch.Tensor]:
+        yield from fixed.split(FEATURE_IMAGES)
+        yield from (batch.flip(-1) for batch in fixed.split(FEATURE_IMAGES))
+        for _ in range(views):
+            for inputs, those in batches.epoch(generator):
+                shown.append(those)
+                yield inputs
+
     with torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16()):
-        seen = [
-            (features(network, layer, inputs).float(), shown)
-            for inputs, shown in chain([(fixed, labels), (fixed.flip(-1), labels)], *passes)
-        ]
-    return FeatureBatches(features=torch.cat([one for one, _ in seen]), labels=torch.cat([one for _, one in seen]))
+        seen = gathered(features(network, layer, every_view()), rows=(2 + views) * len(labels))
+    return FeatureBatches(features=seen, labels=torch.cat(shown))
 
 
 def training_views(bench: PhotoBench) -> PhotoBatches:

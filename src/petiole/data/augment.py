@@ -14,6 +14,9 @@ from torchvision.transforms.v2 import functional as V
 from petiole.data.pixels import Split
 from petiole.preprocessing import Preprocessing
 
+KEPT_BYTES = 1 << 28
+"""Fixed views of a split that take no more than this, as uint8, are made once and kept."""
+
 
 def normalize(pixels: torch.Tensor, preprocessing: Preprocessing) -> torch.Tensor:
     """uint8 pixels ``(N, C, H, W)`` -> float32 inputs, ``(p / 255 - mean) / std``, padded by ``pad_px`` zeros.
@@ -45,6 +48,31 @@ def centre_view(pixels: torch.Tensor, preprocessing: Preprocessing) -> torch.Ten
 def centre_views(split: Split, preprocessing: Preprocessing) -> torch.Tensor:
     """The fixed views of a whole split, uint8 ``(N, C, S, S)``, in the split's order."""
     return torch.stack([centre_view(split.pixels[i], preprocessing) for i in range(len(split.labels))])
+
+
+class Views:
+    """The fixed views of a split as a network's inputs, made when they are asked for: ``views[:2]``, ``views[indices]``
+    and ``views.split(16)`` give float32 ``(n, C, S, S)``. Those of small splits are kept, as uint8."""
+
+    def __init__(self, split: Split, preprocessing: Preprocessing) -> None:
+        self.pictures, self.preprocessing = split, preprocessing
+        channels, *sides = preprocessing.input_shape
+        few = len(split.labels) * channels * math.prod(sides) <= KEPT_BYTES
+        self._kept = centre_views(split, preprocessing) if few else None
+
+    def __len__(self) -> int:
+        return len(self.pictures.labels)
+
+    def __getitem__(self, index: slice | torch.Tensor) -> torch.Tensor:
+        """Some of them."""
+        if self._kept is not None:
+            return normalize(self._kept[index], self.preprocessing)
+        chosen = self.pictures.subset(torch.arange(len(self))[index])
+        return normalize(centre_views(chosen, self.preprocessing), self.preprocessing)
+
+    def split(self, size: int, /) -> Iterator[torch.Tensor]:
+        """All of them, ``size`` at a time."""
+        return (self[at : at + size] for at in range(0, len(self), size))
 
 
 @dataclass(frozen=True, kw_only=True)

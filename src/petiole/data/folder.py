@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import torch
@@ -33,6 +34,8 @@ from petiole.preprocessing import DECODED_PX
 
 MIN_TRAIN_PER_CLASS = 2
 MAX_FILE_BYTES = 1 << 29
+AT_ONCE = 64
+"""Files that are decoded ahead of what is done with them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +57,6 @@ class _Photo:
 
     file: PhotoFile
     sha256: str
-    pixels: Array
 
 
 def check(root: Path, *, seed: int, progress: bool = False) -> records.Photos:
@@ -92,12 +94,18 @@ def open_photos(
     folders, unused = split_folders(root)
     files, skipped = scan(root, folders)
     classes = class_names(root, folders)
-    photos = []
-    for result in _load_all(files, short_side=short_side, progress=progress):
-        if isinstance(result, _Photo):
-            photos.append(result)
-        else:
-            skipped.append(result)
+    photos: list[_Photo] = []
+
+    def usable() -> Iterator[Array]:
+        for result in _load_all(files, short_side=short_side, progress=progress):
+            if isinstance(result, records.Skipped):
+                skipped.append(result)
+            else:
+                photo, picture = result
+                photos.append(photo)
+                yield picture
+
+    pixels = Pixels.pack(usable())
     splits = ("train", "test") if "train" in folders else ("",)
     _check_counts(root, photos, skipped, classes, splits)
     if "" in folders:
@@ -105,8 +113,15 @@ def open_photos(
         sides = stored_or_new(items, seed=seed, split_file=split_file)
     else:
         sides = {photo.file.name: photo.file.split for photo in photos}
-    train = [photo for photo in photos if sides[photo.file.name] == "train"]
-    test = [photo for photo in photos if sides[photo.file.name] == "test"]
+    numbers = {label: number for number, label in enumerate(classes)}
+    every = Split(
+        pixels=pixels,
+        labels=torch.tensor([numbers[photo.file.label] for photo in photos], dtype=torch.int64),
+        paths=tuple(photo.file.name for photo in photos),
+    )
+    train, test = (
+        [at for at, photo in enumerate(photos) if sides[photo.file.name] == side] for side in ("train", "test")
+    )
     record = records.Photos(
         source=source,
         synthetic=synthetic,
@@ -114,27 +129,31 @@ def open_photos(
         test=len(test),
         classes=classes,
         skipped=sorted(skipped, key=lambda skip: skip.path),
-        train_by_class=_count(train, classes),
-        test_by_class=_count(test, classes),
+        train_by_class=_count([photos[at] for at in train], classes),
+        test_by_class=_count([photos[at] for at in test], classes),
         duplicates=_copies(photos, lambda photo: sides[photo.file.name]),
         contradictions=_copies(photos, lambda photo: photo.file.label),
         note="; ".join(part for part in (note, unused) if part),
     )
     content = sorted((photo.file.name, sides[photo.file.name], photo.sha256) for photo in photos)
     digest = hashlib.sha256(repr(content).encode()).hexdigest()
-    return PhotoData(record=record, digest=digest, train=_split(train, classes), test=_split(test, classes))
+    sets = {"train": every.subset(torch.tensor(train)), "test": every.subset(torch.tensor(test))}
+    return PhotoData(record=record, digest=digest, **sets)
 
 
-def _load_all(files: Sequence[PhotoFile], *, short_side: int, progress: bool) -> Iterator[_Photo | records.Skipped]:
+def _load_all(
+    files: Sequence[PhotoFile], *, short_side: int, progress: bool
+) -> Iterator[tuple[_Photo, Array] | records.Skipped]:
     """Read and decode every file once, in order, on all cores (Pillow lets threads run while it decodes)."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with harmless_warnings(), ThreadPoolExecutor(max_workers=cores) as pool:
-        loaded = pool.map(lambda file: _load(file, short_side), files)
+        some = (files[at : at + AT_ONCE] for at in range(0, len(files), AT_ONCE))  # no more wait in memory
+        loaded = chain.from_iterable(pool.map(lambda file: _load(file, short_side), each) for each in some)
         console = Console(stderr=True)
         yield from track(loaded, "checking the photos", total=len(files), console=console, disable=not progress)
 
 
-def _load(file: PhotoFile, short_side: int) -> _Photo | records.Skipped:
+def _load(file: PhotoFile, short_side: int) -> tuple[_Photo, Array] | records.Skipped:
     """Read and decode one file, or say why it is skipped."""
     try:
         if not file.path.is_file():
@@ -149,7 +168,7 @@ def _load(file: PhotoFile, short_side: int) -> _Photo | records.Skipped:
         return records.Skipped(path=file.name, why=str(error))
     except OSError as error:
         return records.Skipped(path=file.name, why=f"cannot be read ({error.strerror})")
-    return _Photo(file=file, sha256=hashlib.sha256(content).hexdigest(), pixels=pixels)
+    return _Photo(file=file, sha256=hashlib.sha256(content).hexdigest()), pixels
 
 
 def _check_counts(
@@ -188,12 +207,3 @@ def _copies(photos: Sequence[_Photo], differ: Callable[[_Photo], str]) -> list[l
 def _count(photos: Iterable[_Photo], classes: Sequence[str]) -> dict[str, int]:
     counts = Counter(photo.file.label for photo in photos)
     return {label: counts[label] for label in classes}
-
-
-def _split(photos: Sequence[_Photo], classes: Sequence[str]) -> Split:
-    numbers = {label: number for number, label in enumerate(classes)}
-    return Split(
-        pixels=Pixels.pack([photo.pixels for photo in photos]),
-        labels=torch.tensor([numbers[photo.file.label] for photo in photos], dtype=torch.int64),
-        paths=tuple(photo.file.name for photo in photos),
-    )

@@ -9,16 +9,19 @@ import re
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import IO
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from petiole.download import cache_errors, cache_path
 from petiole.errors import PetioleError
+from petiole.mapped import unnamed_file
 
 Array = NDArray[np.uint8]
 
@@ -27,6 +30,9 @@ FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "AVIF")
 
 MAX_DECODED_PIXELS = 89_478_485
 """More pixels than this after the JPEG decoder's own reduction are refused (Pillow's own warning limit)."""
+
+MEMORY_BYTES = 1 << 30
+"""Decoded pictures of more bytes lie in a file of the cache."""
 
 MAX_ELONGATION = 4
 """The longer side is cropped, at the centre, to this many times the shorter one."""
@@ -151,12 +157,19 @@ def _resized(image: Image.Image, short_side: int) -> Image.Image:
     return image.resize(_at_least(image.size, short_side), Image.Resampling.BICUBIC)
 
 
+def _append(file: IO[bytes], pictures: Sequence[Array]) -> None:
+    with cache_errors(cache_path()):
+        for picture in pictures:
+            file.write(picture.data)
+        file.flush()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Pixels:
     """Pictures of different sizes in one flat uint8 buffer, row by row, three bytes for each pixel.
 
-    Picture ``i`` has ``sizes[i] = (H, W)`` and starts at byte ``offsets[i]``. One buffer, so that a
-    memory-mapped file can take its place where pictures do not fit into memory.
+    Picture ``i`` has ``sizes[i] = (H, W)`` and starts at byte ``offsets[i]``. Where there are many, the buffer is a
+    memory-mapped file.
     """
 
     buffer: torch.Tensor
@@ -164,21 +177,33 @@ class Pixels:
     sizes: tuple[tuple[int, int], ...]
 
     @classmethod
-    def pack(cls, pictures: Sequence[Array]) -> "Pixels":
-        """Put pictures ``(H, W, 3)`` into one buffer.
+    def pack(cls, pictures: Iterable[Array], *, memory_bytes: int = MEMORY_BYTES) -> "Pixels":
+        """Put pictures ``(H, W, 3)`` into one buffer as they come: in memory, or in a file of the cache from
+        ``memory_bytes`` on.
+
+        Raises:
+            UserError: the cache cannot be written, or has too little space.
 
         >>> Pixels.pack([np.zeros((2, 5, 3), np.uint8), np.ones((1, 1, 3), np.uint8)]).offsets
         (0, 30)
         """
-        ends = np.cumsum([0] + [picture.size for picture in pictures]).tolist()
-        buffer = np.empty(ends[-1], np.uint8)
-        for start, picture in zip(ends, pictures, strict=False):
-            buffer[start : start + picture.size] = picture.reshape(-1)
-        return cls(
-            buffer=torch.from_numpy(buffer),
-            offsets=tuple(ends[:-1]),
-            sizes=tuple((picture.shape[0], picture.shape[1]) for picture in pictures),
-        )
+        offsets, sizes, at, file = [], [], 0, None
+        kept: list[Array] = []
+        for picture in pictures:
+            offsets.append(at)
+            sizes.append((picture.shape[0], picture.shape[1]))
+            at += picture.size
+            kept.append(picture.reshape(-1))
+            if at > memory_bytes:
+                file = file or unnamed_file()
+                _append(file, kept)
+                kept = []
+        if file is None:
+            buffer = np.concatenate(kept) if kept else np.empty(0, np.uint8)
+        else:
+            buffer = np.memmap(file, np.uint8, mode="c", shape=(at,))
+            file.close()  # the map goes on
+        return cls(buffer=torch.from_numpy(buffer), offsets=tuple(offsets), sizes=tuple(sizes))
 
     def __len__(self) -> int:
         return len(self.sizes)

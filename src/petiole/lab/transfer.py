@@ -2,7 +2,7 @@
 
 import torch
 
-from petiole.chain.transfer import LR, retrain, train_output_layer
+from petiole.chain.transfer import LR, probe_views, retrain, train_output_layer
 from petiole.lab.bench import Bench, ChapterResult
 from petiole.models import backbones
 from petiole.records import Train
@@ -27,7 +27,7 @@ def run(bench: Bench, seed: int, result: ChapterResult) -> None:
     network = backbones.adapt(bench.backbone, bench.weights.state, classes=len(photos.record.classes), seed=seed)
     network.eval()
     adapted_train, gates = train_output_layer(network, bench, seed)
-    how = ADAPTED.format(views=bench.config.effort.probe_views)
+    how = ADAPTED.format(views=probe_views(bench))
     adapted = _subject(bench, "CNNAdapted", seed, None, how, adapted_train)
     release_freed_memory()
     result.variants.append(bench.line.judge_float(network, task, adapted, gates=gates))
@@ -35,7 +35,7 @@ def run(bench: Bench, seed: int, result: ChapterResult) -> None:
     train = retrain(network, bench, seed, name="CNNOptimized", epochs=bench.config.effort.transfer_epochs, lr=LR)
     optimized = _subject(bench, "CNNOptimized", seed, "CNNAdapted", OPTIMIZED, train)
     result.variants.append(bench.line.judge_float(network, task, optimized))
-    result.images = len(photos.train.labels) * (bench.config.effort.probe_views + 2 + train.epochs)
+    result.images = len(photos.train.labels) * (probe_views(bench) + 2 + train.epochs)
 
 
 def _subject(bench: Bench, name: str, seed: int, parent: str | None, how: str, train: Train) -> Subject:

@@ -1,7 +1,8 @@
 """Judging a network on pictures: batched, without gradients, the same for every network."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -11,6 +12,16 @@ from petiole.stats import wilson
 
 Forward = Callable[[torch.Tensor], torch.Tensor]
 """Inputs ``(N, C, H, W)`` float32 -> logits ``(N, classes)``: a torch network or a runtime."""
+
+
+class Inputs(Protocol):
+    """Inputs ``(N, C, H, W)`` float32: a tensor, or views of photos that are made when they are asked for."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: Any, /) -> torch.Tensor: ...
+
+    def split(self, size: int, /) -> Iterable[torch.Tensor]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +60,7 @@ class Predictions:
 
 
 @torch.no_grad()
-def predict(forward: Forward, inputs: torch.Tensor, labels: torch.Tensor, *, batch_images: int = 16) -> Predictions:
+def predict(forward: Forward, inputs: Inputs, labels: torch.Tensor, *, batch_images: int = 16) -> Predictions:
     """Run a network or runtime over inputs ``(N, C, H, W)``. A module is put into eval mode and left there."""
     if isinstance(forward, nn.Module):
         forward.eval()

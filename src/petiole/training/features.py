@@ -1,25 +1,46 @@
 """Features of a frozen network, computed once: what its output layer takes in."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import nn
 
+from petiole.mapped import mapped
+
+MEMORY_BYTES = 1 << 29
+"""Features of more bytes lie in a file of the cache."""
+
 
 @torch.no_grad()
-def features(network: nn.Module, layer: nn.Module, inputs: torch.Tensor, *, batch_images: int = 32) -> torch.Tensor:
-    """What reaches ``layer`` for inputs ``(N, C, H, W)``: ``(N, features)``. The network is put into eval mode,
-    so that BatchNorm's statistics stay as they are."""
+def features(network: nn.Module, layer: nn.Module, batches: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
+    """What reaches ``layer`` for batches of inputs ``(n, C, H, W)``: ``(n, features)`` each. The network is put into
+    eval mode, so that BatchNorm's statistics stay as they are."""
     network.eval()
     caught: list[torch.Tensor] = []
     handle = layer.register_forward_pre_hook(lambda _, arguments: caught.append(arguments[0].detach()))
     try:
-        for batch in inputs.split(batch_images):
+        for batch in batches:
             network(batch)
+            yield caught.pop()
     finally:
         handle.remove()
-    return torch.cat(caught)
+
+
+def gathered(parts: Iterable[torch.Tensor], rows: int) -> torch.Tensor:
+    """Features of ``rows`` pictures as one tensor ``(rows, features)`` float32, filled as they come; in a file of the
+    cache, if they are many."""
+    filled, at = torch.empty(0), 0
+    for part in parts:
+        if at == 0:
+            shape = (rows, part.shape[1])
+            is_large = 4 * rows * part.shape[1] > MEMORY_BYTES
+            filled = torch.from_numpy(mapped(shape, np.float32)) if is_large else torch.empty(shape)
+        filled[at : at + len(part)] = part
+        at += len(part)
+    assert at == rows
+    return filled
 
 
 @dataclass(frozen=True, kw_only=True)
