@@ -1,6 +1,7 @@
 """The command line: parse, call one function of :mod:`petiole.api`, exit. 0 done, 2 wrong input, 3 no solution."""
 
 import json
+import os
 import signal
 import sys
 from pathlib import Path
@@ -264,6 +265,12 @@ def _stop(signum: int, frame: object) -> None:
 def main() -> None:
     """Entry point: errors of ours end in one sentence and their exit code, and so does Ctrl-C."""
     signal.signal(signal.SIGINT, _stop)
+    several = int(os.environ.get("WORLD_SIZE", "1")) > 1  # as `accelerate launch` starts them
+    if several and os.environ.get("RANK") != "0":
+        from petiole.training.crew import help_along
+
+        help_along()
+        return
     try:
         app()
     except PetioleError as error:
@@ -272,3 +279,8 @@ def main() -> None:
     except _Stopped:
         typer.echo("petiole: stopped; the same command goes on where it was", err=True)
         sys.exit(130)
+    finally:
+        if several:
+            from petiole.training.crew import dismiss
+
+            dismiss()

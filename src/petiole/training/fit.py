@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from petiole.errors import PetioleError
 from petiole.records import Epoch, Train
+from petiole.training.crew import Crew, Part, crew, processes
 from petiole.training.depthwise import DepthwiseGradients
 from petiole.training.distillation import Distillation, Objective
 from petiole.training.memory import keep_freed_memory
@@ -151,7 +152,10 @@ def fit(
     hooks = hooks or Hooks()
     generator = torch.Generator().manual_seed(config.seed)
     steps = config.epochs * math.ceil(len(batches) / batches.batch_images)
-    run = _Run(network=network, config=config, optimizer=_optimizer(network, config), steps=steps, objective=objective)
+    run = _Run(
+        network=network, config=config, optimizer=_optimizer(network, config), steps=steps, crew=crew(),
+        backward=_Backward(config=config, objective=objective),
+    )  # fmt: skip
     history: list[Epoch] = []
     began = time.perf_counter()
     with torch.random.fork_rng():
@@ -185,52 +189,76 @@ def _optimizer(network: nn.Module, config: FitConfig) -> torch.optim.Optimizer:
     return torch.optim.AdamW(parameters, lr=config.lr, weight_decay=config.weight_decay)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Backward:
+    """How gradients are computed: what is minimized, and in which precision."""
+
+    config: FitConfig
+    objective: Objective | None
+
+    def __call__(
+        self, network: nn.Module, inputs: torch.Tensor, labels: torch.Tensor, share: float
+    ) -> tuple[float, torch.Tensor]:
+        """Add the gradients of ``share`` times the mean loss of these pictures; returns that loss and the logits."""
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.config.bfloat16), DepthwiseGradients():
+            logits = network(inputs).float()
+            if self.objective:
+                loss = self.objective(inputs, logits, labels)
+            else:
+                loss = F.cross_entropy(logits, labels, label_smoothing=self.config.label_smoothing)
+        value = float(loss.detach())
+        if math.isfinite(value):
+            (share * loss).backward()
+        return value, logits.detach()
+
+
 @dataclass(kw_only=True)
 class _Run:
-    """One training under way: ``step`` of ``steps`` optimizer steps are done."""
+    """One training under way: ``step`` of ``steps`` optimizer steps are done. ``crew``: processes that help."""
 
     network: nn.Module
     config: FitConfig
     optimizer: torch.optim.Optimizer
     steps: int
-    objective: Objective | None = None
+    backward: _Backward
+    crew: Crew | None = None
     step: int = 0
-
-    def loss(self, inputs: torch.Tensor, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """What is minimized, for one batch."""
-        if self.objective:
-            return self.objective(inputs, logits, labels)
-        return F.cross_entropy(logits, labels, label_smoothing=self.config.label_smoothing)
 
     def epoch(
         self, batches: Iterator[tuple[torch.Tensor, torch.Tensor]], hooks: Hooks, epoch: int
     ) -> tuple[float, float]:
         """Train on all batches; returns the mean loss and the share of training pictures called right."""
+        together = self.crew is not None and self.crew.teach(self.network, self.backward)
         total, right, seen = 0.0, 0, 0
         for inputs, labels in batches:
             for group in self.optimizer.param_groups:
                 group["lr"] = learning_rate(self.config, self.step, self.steps)
             self.optimizer.zero_grad(set_to_none=True)
-            chunk_images = self.config.chunk_images or len(labels)
-            for some, wanted in zip(inputs.split(chunk_images), labels.split(chunk_images), strict=True):
-                loss, logits = self.backward(some, wanted, share=len(wanted) / len(labels), epoch=epoch)
-                total += loss * len(wanted)
-                right += int((logits.argmax(1) == wanted).sum())
+            count = self.config.chunk_images or math.ceil(len(labels) / (processes() if together else 1))
+            parts = [
+                (some, wanted, len(wanted) / len(labels))
+                for some, wanted in zip(inputs.split(count), labels.split(count), strict=True)
+            ]
+            loss, called = self._gradients(parts, together=together)
+            if not math.isfinite(loss):
+                raise TrainingError(f"the loss became {loss} at epoch {epoch}, step {self.step}")
             self.optimizer.step()
             hooks.after_step()
             self.step += 1
-            seen += len(labels)
+            total, right, seen = total + loss, right + called, seen + len(labels)
+        if together and self.crew is not None:
+            self.crew.rest()
         return total / seen, right / seen
 
-    def backward(
-        self, inputs: torch.Tensor, labels: torch.Tensor, *, share: float, epoch: int
-    ) -> tuple[float, torch.Tensor]:
-        """Add the gradients of ``share`` times the mean loss of these pictures; returns that loss and the logits."""
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.config.bfloat16), DepthwiseGradients():
-            logits = self.network(inputs).float()
-            loss = self.loss(inputs, logits, labels)
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            raise TrainingError(f"the loss became {value} at epoch {epoch}, step {self.step}")
-        (share * loss).backward()
-        return value, logits.detach()
+    def _gradients(self, parts: list[Part], *, together: bool) -> tuple[float, int]:
+        """Of all parts of a batch; returns the summed loss of its pictures and how many were called right."""
+        if together and self.crew is not None:
+            return self.crew.step(self.network, parts, self.backward)
+        total, right = 0.0, 0
+        for inputs, labels, share in parts:
+            loss, logits = self.backward(self.network, inputs, labels, share)
+            if not math.isfinite(loss):
+                return loss, right
+            total += loss * len(labels)
+            right += int((logits.argmax(1) == labels).sum())
+        return total, right
