@@ -10,8 +10,8 @@ from petiole.errors import GoalError, UserError
 from petiole.inference_records import Benchmark, Prediction
 from petiole.lab.config import STAGES, LabConfig
 from petiole.recipes import effort
-from petiole.records import Photos, Results, read_results
-from petiole.search_records import Finalist, SearchResults
+from petiole.records import Photos, Results
+from petiole.search_records import Finalist, SearchResults, read_any_results
 
 if TYPE_CHECKING:
     from torch import nn
@@ -97,10 +97,12 @@ def compress(
     ).checked()  # fmt: skip
     # Heavy libraries come after that: a wrong option is told at once.
     from petiole.report.html import write_search_report
+    from petiole.report.readme import write_search_readme
     from petiole.search.run import run_search
 
     results = run_search(config, command=shlex.join(["petiole", *sys.argv[1:]]), say=say, progress=sys.stderr.isatty())
     write_search_report(out, results)
+    write_search_readme(out, results)
     return results
 
 
@@ -206,6 +208,7 @@ def report(run: Path) -> Path:
     Raises:
         UserError: there are no records, or they cannot be read.
     """
-    from petiole.report.html import write_report
+    from petiole.report.html import write_report, write_search_report
 
-    return write_report(run, read_results(run))
+    results = read_any_results(run)
+    return write_search_report(run, results) if isinstance(results, SearchResults) else write_report(run, results)

@@ -1,11 +1,16 @@
 """What ``petiole compress`` finds, as frozen records: ``results.json`` as of the lab, with "pareto" and "chosen"."""
 
+import json
+from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
-from petiole.records import Accuracy, Latency, Record, Results, VersusParent
+from petiole.errors import UserError
+from petiole.records import Accuracy, Latency, Record, Results, VersusParent, read_results
 
+SEARCH = "compress"
+"""``run.profile`` of a search."""
 Verdict = Literal["kept", "broken", "undecided"]
 
 
@@ -90,3 +95,20 @@ class SearchResults(Results):
     pareto: list[Candidate] = Field(default_factory=list)
     candidates: list[Candidate] = Field(default_factory=list)
     tried: Tried = Field(default_factory=Tried)
+
+
+def read_any_results(run: Path) -> Results | SearchResults:
+    """Read ``run/results.json``, of the lab or of a search.
+
+    Raises:
+        UserError: as :func:`petiole.records.read_results`.
+    """
+    results = read_results(run)
+    if results.run.profile != SEARCH:
+        return results
+    path = run / "results.json"
+    try:
+        return SearchResults.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise UserError(f"{path} does not fit at {where}: run petiole compress again to write it anew") from error

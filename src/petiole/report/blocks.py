@@ -82,7 +82,7 @@ class Page:
     """The whole report: what stands on the first page, then the chapters."""
 
     title: str
-    authors: str
+    byline: str
     facts: tuple[tuple[str, str], ...]
     banners: tuple[str, ...]
     failures: tuple[tuple[str, str], ...]

@@ -50,7 +50,7 @@ def page(results: Results) -> Page:
     ]
     return Page(
         title=summary.TITLE,
-        authors=summary.authors(results),
+        byline=f"Team: {summary.authors(results)}",
         facts=tuple(summary.facts(results)),
         banners=tuple(summary.banners(results)),
         failures=tuple(summary.failures(results)),

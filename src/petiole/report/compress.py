@@ -27,12 +27,12 @@ def page(results: SearchResults) -> Page:
         Chapter(anchor="limits", title="The limits", blocks=tuple(_limits(results))),
         Chapter(anchor="candidates", title="What else there was", blocks=tuple(_candidates(results))),
         Chapter(anchor="photos", title="The photos", blocks=tuple(_photos(results))),
-        Chapter(anchor="again", title="How to make it again", blocks=tuple(_again(results))),
+        Chapter(anchor="again", title="How to make it again", blocks=tuple(Text(text=line) for line in again(results))),
     ]
     chosen = results.chosen
     return Page(
         title=f"Compressed: {chosen.name}" if chosen else "No network keeps the limits",
-        authors=f"{OBJECTIVES[results.objective]} network for these photos, within the limits".capitalize(),
+        byline=f"{OBJECTIVES[results.objective]} network for these photos, within the limits".capitalize(),
         facts=tuple(summary.facts(results)), banners=tuple(summary.banners(results)),
         failures=tuple(summary.failures(results)), findings=tuple(findings(results)), tables=(_judged(results),),
         chapters=tuple(chapters),
@@ -226,14 +226,14 @@ def _photos(results: SearchResults) -> list[Block]:
     return [] if record is None else list(details.photos(record))
 
 
-def _again(results: SearchResults) -> list[Block]:
+def again(results: SearchResults) -> list[str]:
+    """How the search, the network and its figures are made again."""
     tried = results.tried
     space = "; ".join(f"{key}: {', '.join(str(value) for value in values)}" for key, values in tried.space.items())
-    lines = [
+    return [
         f"The whole search: {results.run.command} (it goes on where it was stopped).",
         "This network without a search: petiole compress DATA --recipe chosen.toml --out ANOTHER.",
         "Its predictions: petiole predict with the artifact directory and photos; its time on another machine: petiole "
         "bench with the artifact directory.",
         f"The space that was searched: {space}. Budget: {units.seconds(tried.budget_s)}. Database: {tried.study}.",
     ]
-    return [Text(text=line) for line in lines]

@@ -25,7 +25,7 @@ def write_markdown(run_dir: Path, page: Page) -> Path:
 
 def render(page: Page) -> str:
     """The whole page as Markdown text."""
-    parts = [f"# {escape(page.title)}", f"Team: {escape(page.authors)}"]
+    parts = [f"# {escape(page.title)}", escape(page.byline)]
     parts += [f"> **{escape(banner)}**" for banner in page.banners]
     parts.append("\n".join(f"- **{escape(name)}**: {escape(text)}" for name, text in page.facts))
     if page.failures:

@@ -6,8 +6,9 @@ from pathlib import Path
 from petiole import units
 from petiole.evidence import groups
 from petiole.records import Results
-from petiole.report import summary
+from petiole.report import compress, summary
 from petiole.rundir import write_atomic
+from petiole.search_records import SearchResults
 
 WIDTH = 100
 NO_CHAPTERS = ("set-up", "timing")
@@ -21,6 +22,13 @@ FILES = (
     ("latency/", "the raw timings in ms"),
     ("artifacts/", "a directory for each variant: model.onnx is what was deployed, weights.safetensors its weights"),
     ("state/", "one file for each finished stage, with which a stopped run goes on"),
+)
+
+SEARCH_FILES = (
+    ("chosen.toml", "the recipe of the chosen network"),
+    ("study.db", "what was tried, for a search that goes on (SQLite)"),
+    ("search/", "networks and artifacts of candidates; may be deleted when the search is over"),
+    ("networks/", "float networks that the finalists come from"),
 )
 
 NUMBERS = (
@@ -44,6 +52,35 @@ def write_readme(run_dir: Path, results: Results) -> Path:
     """
     path = run_dir / "Readme.txt"
     write_atomic(path, render(run_dir, results))
+    return path
+
+
+def write_search_readme(run_dir: Path, results: SearchResults) -> Path:
+    """The same for a search.
+
+    Raises:
+        UserError: ``run_dir`` cannot be written.
+    """
+    page = compress.page(results)
+    sections = [
+        _wrapped(page.title),
+        *(_wrapped(f"!!! {banner}") for banner in page.banners),
+        _section("FAILURES", [f"{name}: {why}" for name, why in page.failures]),
+        _section("What was found", list(page.findings)),
+        _section("Data, weights and machine", [f"{name}: {text}" for name, text in page.facts]),
+        _section("How to make it again", compress.again(results)),
+        _section(
+            "Where each file lies",
+            [f"{name} - {what}" for name, what in (*SEARCH_FILES, *FILES) if (run_dir / name).exists()],
+        ),
+        _section(
+            "Each number: its key in results.json",
+            ["what was chosen: chosen", "judged on the test split: finalists[] and variants[]",
+             "all candidates, and those that no other beats: candidates[], pareto[]", "limits: chosen.limits[]"],
+        ),
+    ]  # fmt: skip
+    path = run_dir / "Readme.txt"
+    write_atomic(path, "\n\n".join(section for section in sections if section) + "\n")
     return path
 
 

@@ -17,7 +17,7 @@ from petiole.search.limits import Limits
 from petiole.search.pareto import non_dominated
 from petiole.search.recipe import Recipe, read_recipe
 from petiole.search.setup import Search, set_up
-from petiole.search_records import Candidate, SearchResults, Tried
+from petiole.search_records import SEARCH, Candidate, SearchResults, Tried
 from petiole.training.memory import keep_freed_memory
 
 FINAL_COST = 1.6
@@ -121,7 +121,7 @@ def _records(
     seconds, peak = clock.save()
     config = search.config
     run = Run(
-        command=command, seconds=seconds, seeds=[config.seed], machine=describe(search.threads), profile="compress",
+        command=command, seconds=seconds, seeds=[config.seed], machine=describe(search.threads), profile=SEARCH,
         backbone=reference.backbone, weights=search.weights[reference.backbone].source, petiole=petiole.__version__,
         stages=[Stage(name="compress", seed=config.seed, seconds=seconds)], peak_memory_bytes=peak,
     )  # fmt: skip

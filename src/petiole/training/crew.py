@@ -1,8 +1,9 @@
 """Several processes that train one network together, as ``accelerate launch`` starts them.
 
 The first process leads: it does all the work of a run, and deals out the parts of each batch. The others help: they
-compute the gradients of their parts with the weights of the leader, and do nothing else. Gradients are summed, so a step
-is that of one process but for the order of summation, and every picture is seen once in each epoch.
+compute the gradients of their parts with the leader's weights, and nothing else. Gradients are summed, so a step is
+that of one process but for the order of summation (BatchNorm, where it learns, sees its own part only), and every
+picture is seen once in each epoch.
 """
 
 import os
