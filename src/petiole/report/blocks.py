@@ -88,4 +88,5 @@ class Page:
     failures: tuple[tuple[str, str], ...]
     findings: tuple[str, ...]
     tables: tuple[Table, ...]
+    tables_title: str = "All variants"
     chapters: tuple[Chapter, ...]

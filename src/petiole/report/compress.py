@@ -5,7 +5,7 @@ import altair as alt
 from petiole import units
 from petiole.records import Variant
 from petiole.report import charts, details, summary
-from petiole.report.blocks import Block, Chapter, Failed, Page, Picture, Steps, Table, Text
+from petiole.report.blocks import Block, Chapter, Page, Picture, Steps, Table, Text
 from petiole.report.tables import RUNTIMES
 from petiole.search_records import Candidate, Finalist, Limit, SearchResults
 
@@ -35,6 +35,7 @@ def page(results: SearchResults) -> Page:
         byline=f"{OBJECTIVES[results.objective]} network for these photos, within the limits".capitalize(),
         facts=tuple(summary.facts(results)), banners=tuple(summary.banners(results)),
         failures=tuple(summary.failures(results)), findings=tuple(findings(results)), tables=(_judged(results),),
+        tables_title="On the test split",
         chapters=tuple(chapters),
     )  # fmt: skip
 
@@ -129,8 +130,7 @@ def _limits(results: SearchResults) -> list[Block]:
         words=frozenset({1, 2, 3}),
     )
     made = Steps(steps=tuple((row.name, row.how) for row in results.variants))
-    failed = summary.failures(results)
-    return [Text(text=HONEST), table, made, *([Failed(failures=tuple(failed))] if failed else [])]
+    return [Text(text=HONEST), table, made]
 
 
 def _candidates(results: SearchResults) -> list[Block]:
@@ -142,15 +142,14 @@ def _candidates(results: SearchResults) -> list[Block]:
         f"photos, what pruning left was refitted, and they were judged on {tried.held_out:,} others. {tried.retrained} "
         "of them were then trained in full on the same photos."
     )
-    front = {each.name for each in results.pareto if each.retrained} | {
-        each.name for each in results.pareto if not each.retrained
-    }
     blocks: list[Block] = [Text(text=text), _chart(results), _table(
         results.pareto, "Candidates that no other one beats in accuracy, log loss, time, size and MACs alike "
         "(held-out training photos).")]  # fmt: skip
-    rest = [each for each in results.candidates if each.name not in front]
+    rest = [each for each in results.candidates if each not in results.pareto]
     if rest:
-        blocks.append(_table(rest, "The other candidates."))
+        blocks.append(
+            _table(rest, "The other candidates, and the first look at those that were trained in full later.")
+        )
     if tried.given_up:
         blocks.append(
             Table(caption="Given up.", header=("Recipe", "Why"), rows=tuple(tried.given_up), words=frozenset({1}))

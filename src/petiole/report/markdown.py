@@ -33,7 +33,7 @@ def render(page: Page) -> str:
     if page.findings:
         parts.append("## Key findings\n\n" + "\n".join(f"- {escape(text)}" for text in page.findings))
     if page.tables:
-        parts.append("## All variants")
+        parts.append(f"## {escape(page.tables_title)}")
     parts += [_table(table) for table in page.tables]
     for chapter in page.chapters:
         parts.append(f"## {escape(chapter.title)}")

@@ -125,13 +125,14 @@ def _records(
         backbone=reference.backbone, weights=search.weights[reference.backbone].source, petiole=petiole.__version__,
         stages=[Stage(name="compress", seed=config.seed, seconds=seconds)], peak_memory_bytes=peak,
     )  # fmt: skip
+    latest = list({each.name: each for each in candidates}.values())  # after training in full, where that was done
     return SearchResults(
         run=run, data=Data(photos=search.photos.record, digits=None), variants=finals.variants,
         failures=finals.failures, objective=config.limits.objective, reference=reference.name,
         finalists=finals.finalists, chosen=chosen(finals.finalists),
         pareto=non_dominated(
-            candidates,
-            [(1 - each.accuracy.value, each.log_loss, each.p50_ms, each.file_bytes, each.macs) for each in candidates],
+            latest,
+            [(1 - each.accuracy.value, each.log_loss, each.p50_ms, each.file_bytes, each.macs) for each in latest],
         ),
         candidates=candidates, tried=_tried(search, candidates),
     )  # fmt: skip
