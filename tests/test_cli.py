@@ -15,7 +15,7 @@ def petiole(*arguments: str) -> "subprocess.CompletedProcess[str]":
 
 def test_help_names_every_verb() -> None:
     text = petiole("--help").stdout
-    for verb in ("lab", "check", "draw", "report"):
+    for verb in ("lab", "compress", "check", "draw", "report"):
         assert f"  {verb} " in text
 
 
@@ -27,6 +27,11 @@ def test_help_names_every_verb() -> None:
         (["lab", "--profile", "fast"], "unknown profile 'fast': choose from lab, quick"),
         (["lab", "--backbone", "resnet19", "--offline"], "unknown backbone 'resnet19'"),
         (["lab", "--seeds", "0"], "--seeds 0 is too few"),
+        (["compress", "nowhere"], "nowhere"),
+        (["compress", ".", "--max-latency", "fast"], "--max-latency: 'fast' is no time: write it like 2us, 2ms, 2s"),
+        (["compress", ".", "--max-drop", "200"], "--max-drop 200 is out of range"),
+        (["compress", ".", "--recipe", "none.toml"], "no such recipe: none.toml"),
+        (["compress", ".", "--study", "nothing"], "nothing"),
         (["check", "nowhere"], "nowhere"),
         (["report", "nowhere"], "no results.json in nowhere"),
     ],

@@ -59,13 +59,19 @@ def test_where_even_the_costliest_fails_what_is_left_is_tried() -> None:
     assert next_size([candidate(192, 2.0, 0.1, 9, retrained=True), candidate(224, 3.0, 0.1, 9, retrained=True)]) == 160
 
 
+def test_where_accuracy_counts_the_lowest_log_loss_is_next() -> None:
+    limits = Limits(objective="accuracy", max_drop=None, max_latency_ms=2.5)
+    assert next_size([], limits) == 192
+    assert next_size([candidate(192, 2.0, 0.01, 0, retrained=True)], limits) == 160
+
+
 def test_what_could_not_be_made_is_passed_over() -> None:
     assert next_size([], gone={Recipe(backbone="resnet18", size_px=192)}) == 224
 
 
 def test_what_breaks_a_limit_by_far_is_not_trained() -> None:
     assert next_size([], Limits(objective="accuracy", max_drop=0.02, max_latency_ms=1.9)) == 192  # within 10%
-    assert next_size([], Limits(objective="accuracy", max_drop=None, max_latency_ms=1.4)) == 128  # 160 within 10%
+    assert next_size([], Limits(objective="latency", max_drop=None, max_latency_ms=1.4)) == 128  # 160 within 10%
     assert next_size([], Limits(max_bytes=10)) is None
 
 

@@ -133,9 +133,10 @@ def log_loss(part: Part, variant: Variant) -> float:
 def promising(looked: list[Candidate], trained: list[Candidate], limits: Limits, gone: set[Recipe]) -> Recipe | None:
     """The recipe that is to be trained in full next, or None.
 
-    The cheapest one that holds the limit on held-out photos at the first look comes first. Where it holds it after
-    training too, a cheaper one is next, else a costlier one; of several, the one with the lowest log loss. What the
-    paired interval already rules out, or another one beats in log loss, time and size, is not tried.
+    Where accuracy is what counts, the lowest log loss at the first look comes first. Else the cheapest one does that
+    holds the limits on held-out photos at the first look; where it holds them after training too, a cheaper one is
+    next, else a costlier one, and of several the one with the lowest log loss. What the paired interval already rules
+    out, or another one beats in log loss, time and size, is not tried.
     """
     done = {each.name for each in trained} | {each.name for each in gone}
     possible = [
@@ -147,6 +148,8 @@ def promising(looked: list[Candidate], trained: list[Candidate], limits: Limits,
     rest = [each for each in front if each.name not in done]
     if not rest:
         return None
+    if limits.objective == "accuracy":  # a first look's log loss is none after training: all are worth it, in order
+        return Recipe(**min(rest, key=lambda each: each.log_loss).recipe)
     held = [cost_of(each, limits) for each in trained if holds(each, limits)]
     failed = [cost_of(each, limits) for each in trained if not holds(each, limits)]
     if not trained:

@@ -1,0 +1,104 @@
+"""The report of a search, from records that are made up."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from fabricated import accuracy, latency, results, variant, versus
+from petiole import api
+from petiole.records import to_json
+from petiole.report.compress import findings, non_dominated_line, page, verdict
+from petiole.report.compress_terminal import print_search
+from petiole.report.html import write_search_report
+from petiole.report.readme import write_search_readme
+from petiole.search_records import Candidate, Finalist, Limit, SearchResults, Tried
+
+REFERENCE, SMALL = "net-224px-float", "net-160px-macs50-static"
+
+
+def candidate(name: str, correct: int, ms: float, *, retrained: bool = False) -> Candidate:
+    return Candidate(
+        name=name, recipe={"quantization": "static"}, retrained=retrained, accuracy=accuracy(correct, 50),
+        versus=versus(1, 0), log_loss=0.1, p50_ms=ms, relative_time=ms / 4, reference_ms=4.0, runtime="openvino",
+        file_bytes=1_500_000, macs=10_000_000, parameters=5,
+    )  # fmt: skip
+
+
+def finalist(**changes: Any) -> Finalist:
+    return Finalist(**{
+        "name": SMALL, "recipe": {}, "accuracy": accuracy(94, 100), "balanced_accuracy": 0.94,
+        "versus_reference": versus(3, 1), "difference": -0.02, "ci95": (-0.07, 0.02), "latency": latency(1.25),
+        "speedup": (3.2, 3.1, 3.3), "file_bytes": 1_500_000, "macs": 10_000_000, "artifact": f"artifacts/{SMALL}",
+        "limits": [
+            Limit(limit="--max-drop 1", found="-2.0 points", verdict="undecided", photos_needed=1227),
+            Limit(limit="--max-size 2.0 MB", found="1.5 MB", verdict="kept"),
+        ], **changes,
+    })  # fmt: skip
+
+
+def searched(chosen: Finalist | None, **changes: Any) -> SearchResults:
+    lab = results([])
+    run = lab.run.model_copy(update={"profile": "compress"})
+    return SearchResults(**{
+        "run": run, "data": lab.data, "objective": "latency", "reference": REFERENCE,
+        "variants": [variant(REFERENCE, 96, latency=[latency(4.0)], file_bytes=12_000_000),
+                     variant(SMALL, 94, latency=[latency(1.25)], file_bytes=1_500_000)],
+        "chosen": chosen, "finalists": [chosen or finalist()],
+        "candidates": [candidate("a", 49, 2.0), candidate("b", 47, 1.0), candidate("c", 46, 1.5)],
+        "pareto": [candidate("a", 49, 2.0), candidate("b", 47, 1.0)],
+        "tried": Tried(first_look=3, held_out=50, learned=100, given_up=[("d", "too few channels")]), **changes,
+    })  # fmt: skip
+
+
+def test_the_choice_is_told_with_what_the_photos_do_not_decide() -> None:
+    text = " ".join(findings(searched(finalist())))
+    assert f"Chosen: {SMALL}, 94.0%" in text
+    assert "it loses 3 and gains 1 of 100 test photos: -2.0 points, between -7.0 points and +2.0 points" in text
+    assert "3.2x as fast (3.10-3.30)" in text
+    assert "8.0x smaller" in text
+    assert "--max-drop 1 is not decided by these photos (about 1,227 test photos would): -2.0 points." in text
+    assert "--max-size 2.0 MB is kept: 1.5 MB." in text
+
+
+def test_a_speed_up_that_may_be_none_is_none() -> None:
+    assert "no measurable difference in time" in " ".join(findings(searched(finalist(speedup=(1.01, 0.98, 1.04)))))
+
+
+def test_without_a_choice_the_title_says_so() -> None:
+    made = page(searched(None))
+    assert made.title == "No network keeps the limits"
+    assert "the closest ones are in the table" in made.findings[0]
+
+
+def test_verdicts_in_words() -> None:
+    assert verdict(Limit(limit="", found="", verdict="broken")) == "is broken"
+    assert verdict(Limit(limit="", found="", verdict="undecided")) == "is not decided by these photos"
+
+
+def test_the_line_is_the_best_accuracy_within_each_time() -> None:
+    rows = [candidate("a", 49, 2.0), candidate("b", 47, 1.0), candidate("c", 46, 1.5)]
+    assert [(point["ms"], round(point["value"], 2)) for point in non_dominated_line(rows)] == [(1.0, 0.94), (2.0, 0.98)]
+
+
+def test_the_report_is_rebuilt_from_the_records_alone(tmp_path: Path) -> None:
+    made = searched(finalist())
+    (tmp_path / "results.json").write_text(to_json(made), encoding="utf-8")
+    before = write_search_report(tmp_path, made).read_bytes()
+    assert api.report(tmp_path).read_bytes() == before
+    text = before.decode()
+    assert "too few channels" in text
+    assert "On the test split" in text
+    assert not re.search(r"https?://(?!www\.w3\.org)", text), "it loads nothing"
+
+
+def test_readme_and_terminal_name_what_was_chosen(tmp_path: Path) -> None:
+    made = searched(finalist())
+    readme = write_search_readme(tmp_path, made).read_text(encoding="utf-8")
+    assert "petiole compress DATA --recipe chosen.toml" in readme
+    console = Console(record=True, width=160)
+    print_search(made, tmp_path, console)
+    said = console.export_text()
+    assert f"Chosen: {tmp_path / 'artifacts' / SMALL}" in said
+    assert "--max-drop 1 is not decided by these photos (about 1,227 test photos would)" in said
