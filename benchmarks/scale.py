@@ -1,12 +1,13 @@
-"""What many photos cost: seconds, images/s and peak memory of each stage, against their number.
+"""What many photos cost: seconds, views/s and peak memory of each stage, against their number.
 
-    python benchmarks/scale.py [--counts 1000 5000 20000 50000] [--size 96] [--folder DIR]
+    python benchmarks/scale.py [--counts 1000 4000 16000 50000] [--size 96] [--folder DIR]
 
 Each count is a process of its own, so that its peak is its own. Pictures are drawn ones (500, each written again and
-again with another crop and brightness, since drawing 50,000 would take hours), half ants and half bees, a tenth of
-them for testing. The stages are those of ``petiole compress``: decode and check all files; a new output layer on
-features of the frozen backbone; int8 by static quantization, judged on the test split as it is deployed. Retraining is
-left out: it takes one batch after another, and its memory is that of the batch.
+again with another crop and brightness, since drawing 50,000 would take hours), half ants and half bees, a tenth of them
+for testing. The stages are those of ``petiole compress``: decode and check all files; a new output layer on features of
+the frozen backbone (a view is what passes through it; of few photos there are more of each); int8 by static
+quantization, judged on the test split as it is deployed. Retraining is left out: it takes one batch after another, and
+its memory is that of the batch.
 
 Memory is the process's own (anonymous, RssAnon) and that of mapped files (RssFile), which the system takes back when it
 needs it; each is sampled every 50 ms.
@@ -30,6 +31,7 @@ from PIL import Image, ImageEnhance
 from petiole import api
 from petiole.bench.machine import available_threads, cpu_name
 from petiole.chain.config import ChainConfig
+from petiole.chain.transfer import probe_views
 from petiole.data.folder import open_photos
 from petiole.models.weights import find_weights
 from petiole.rundir import RunDir
@@ -45,7 +47,7 @@ T = TypeVar("T")
 def main() -> None:
     """Measure each count in a process of its own, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--counts", nargs="+", type=int, default=[1000, 5000, 20000, 50000])
+    parser.add_argument("--counts", nargs="+", type=int, default=[1000, 4000, 16000, 50000])
     parser.add_argument("--size", type=int, default=96, help="input size in pixels (default: 96)")
     parser.add_argument("--folder", type=Path, help="where pictures are written (default: a temporary folder)")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
@@ -54,7 +56,7 @@ def main() -> None:
         print(json.dumps(_measure(options.folder / str(options.one), options.size)))
         return
     print(f"{cpu_name()}, {available_threads()} threads, EfficientNet-Lite0 at {options.size} pixels\n")
-    print(f"{'photos':>7}  {'stage':<28}{'s':>8}{'images/s':>10}{'own MB':>9}{'mapped MB':>11}")
+    print(f"{'photos':>7}  {'stage':<28}{'s':>8}{'views/s':>10}{'own MB':>9}{'mapped MB':>11}")
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
         drawn = folder / "drawn"
@@ -136,7 +138,8 @@ def _measure(folder: Path, size_px: int) -> dict[str, dict[str, float]]:
             say=lambda _: None,
         )  # fmt: skip
         recipe = Recipe(backbone=name, size_px=size_px)
-        stage("features and output layer", len(photos.train.labels), lambda: build(part, recipe))
+        views = len(photos.train.labels) * (2 + probe_views(part.bench(recipe)))
+        stage("features and output layer", views, lambda: build(part, recipe))
         stage("int8, judged on the test split", len(photos.test.labels), lambda: judge(part, recipe, reference=None))
     return rows
 

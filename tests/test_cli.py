@@ -31,7 +31,7 @@ def test_help_names_every_verb() -> None:
         (["compress", ".", "--max-latency", "fast"], "--max-latency: 'fast' is no time: write it like 2us, 2ms, 2s"),
         (["compress", ".", "--max-drop", "200"], "--max-drop 200 is out of range"),
         (["compress", ".", "--recipe", "none.toml"], "no such recipe: none.toml"),
-        (["compress", ".", "--study", "nothing"], "nothing"),
+        (["compress", ".", "--offline"], "--out runs/compress lies among the photos in ."),
         (["check", "nowhere"], "nowhere"),
         (["report", "nowhere"], "no results.json in nowhere"),
     ],

@@ -72,7 +72,8 @@ def compress(
 
     ``max_drop`` and ``min_accuracy`` are in points and per cent, ``max_size`` in bytes; without any limit on accuracy
     it is ``max_drop`` 1. ``backbone``, ``size``, ``macs``, ``amount`` and ``quantization`` narrow what is tried.
-    ``results.chosen`` is None if no network keeps the limits (:func:`require_chosen`).
+    A ``recipe`` brings its seed,
+    and its limits if none is given. ``results.chosen`` is None if no network keeps the limits (:func:`require_chosen`).
 
     Raises:
         UserError: wrong input; one sentence says what, where, and what to do.
@@ -80,14 +81,19 @@ def compress(
     """
     from petiole.search.config import SearchConfig
     from petiole.search.limits import Limits
+    from petiole.search.recipe import read_recipe
 
-    if max_drop is None and min_accuracy is None:
-        max_drop = 1.0
-    limits = Limits(
-        objective=objective, max_drop=None if max_drop is None else max_drop / 100,
-        min_accuracy=None if min_accuracy is None else min_accuracy / 100, max_latency_ms=max_latency_ms,
-        max_bytes=None if max_size is None else int(max_size), max_macs=None if max_macs is None else int(max_macs),
-    )  # fmt: skip
+    given = (max_drop, min_accuracy, max_latency_ms, max_size, max_macs)
+    if recipe is not None and all(each is None for each in given):
+        limits = Limits(**read_recipe(recipe).limits)
+    else:
+        if max_drop is None and min_accuracy is None:
+            max_drop = 1.0
+        limits = Limits(
+            objective=objective, max_drop=None if max_drop is None else max_drop / 100,
+            min_accuracy=None if min_accuracy is None else min_accuracy / 100, max_latency_ms=max_latency_ms,
+            max_bytes=None if max_size is None else int(max_size), max_macs=None if max_macs is None else int(max_macs),
+        )  # fmt: skip
     options = {"sizes": size, "macs": macs, "amounts": amount, "quantizations": quantization}
     narrowed: dict[str, Any] = {key: tuple(given) for key, given in options.items() if given is not None}
     config = SearchConfig(
@@ -118,7 +124,7 @@ def require_chosen(results: SearchResults) -> Finalist:
         f"{each.name}: {', '.join(f'{limit.limit} {limit.verdict} ({limit.found})' for limit in each.limits)}"
         for each in results.finalists
     )
-    raise GoalError(f"no network keeps the limits; the closest ones: {closest or 'none could be made'}")
+    raise GoalError(f"no network was chosen; the closest ones: {closest or 'none could be made'}")
 
 
 def check(data: Path, *, seed: int = 0) -> Photos:

@@ -1,7 +1,6 @@
 """The command line: parse, call one function of :mod:`petiole.api`, exit. 0 done, 2 wrong input, 3 no solution."""
 
 import json
-import os
 import signal
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ import typer
 
 from petiole import __version__, cli_compress
 from petiole.errors import PetioleError
+from petiole.processes import is_helper, processes
 
 app = typer.Typer(
     help="From a folder of photos to a small, fast image classifier, with the proof beside it.",
@@ -265,22 +265,30 @@ def _stop(signum: int, frame: object) -> None:
 def main() -> None:
     """Entry point: errors of ours end in one sentence and their exit code, and so does Ctrl-C."""
     signal.signal(signal.SIGINT, _stop)
-    several = int(os.environ.get("WORLD_SIZE", "1")) > 1  # as `accelerate launch` starts them
-    if several and os.environ.get("RANK") != "0":
-        from petiole.training.crew import help_along
+    try:
+        if is_helper():
+            from petiole.training.crew import help_along
 
-        help_along()
-        return
+            help_along()
+        else:
+            _lead()
+    except _Stopped:
+        typer.echo("petiole: stopped; the same command goes on where it was", err=True)
+        sys.exit(130)
+
+
+def _lead() -> None:
+    """Do what the command line says; helpers, where there are any, are dismissed in the end."""
+    code = 0
     try:
         app()
     except PetioleError as error:
         typer.echo(f"petiole: {error}", err=True)
-        sys.exit(error.exit_code)
-    except _Stopped:
-        typer.echo("petiole: stopped; the same command goes on where it was", err=True)
-        sys.exit(130)
-    finally:
-        if several:
-            from petiole.training.crew import dismiss
+        code = error.exit_code
+    except SystemExit as end:  # how typer ends
+        code = end.code if isinstance(end.code, int) else int(bool(end.code))
+    if processes() > 1:
+        from petiole.training.crew import dismiss
 
-            dismiss()
+        dismiss()
+    sys.exit(code)

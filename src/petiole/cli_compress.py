@@ -10,7 +10,8 @@ from petiole.errors import UserError
 
 EXAMPLES = (
     "Examples: petiole compress photos/ --max-drop 1   -   petiole compress photos/ --objective accuracy "
-    "--max-latency 2ms --max-size 3MB --budget 30m   -   petiole compress photos/ --recipe runs/compress/chosen.toml"
+    "--max-latency 2ms --max-size 3MB --budget 30m   -   petiole compress photos/ --recipe runs/compress/chosen.toml "
+    "--out runs/again"
 )
 
 

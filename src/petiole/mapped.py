@@ -19,7 +19,10 @@ def mapped(shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any]:
     with unnamed_file() as file:
         size = int(np.prod(shape)) * np.dtype(dtype).itemsize
         with cache_errors(cache_dir()):
-            os.posix_fallocate(file.fileno(), 0, max(1, size))  # no space is told now, not by a signal later
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, max(1, size))  # no space is told now, not by a signal later
+            else:
+                os.truncate(file.fileno(), max(1, size))
         return np.memmap(file, dtype=dtype, mode="r+", shape=shape)
 
 

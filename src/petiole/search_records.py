@@ -34,18 +34,18 @@ class Candidate(Record):
     file_bytes: int
     macs: int
     parameters: int
-    cpu: str = ""
     seconds: float = 0.0
 
 
 class Limit(Record):
     """One limit, and what the finished network does to it. ``photos_needed``: about how many test photos would decide,
-    if the data do not."""
+    if the data do not. ``is_exact``: of a figure that is measured on the file itself."""
 
     limit: str
     found: str
     verdict: Verdict
     photos_needed: int | None = None
+    is_exact: bool = False
 
 
 class Finalist(Record):
@@ -79,6 +79,7 @@ class Tried(Record):
     first_look: int = 0
     retrained: int = 0
     given_up: list[tuple[str, str]] = Field(default_factory=list)
+    folds: int = 1
     held_out: int = 0
     learned: int = 0
     budget_s: float = 0.0

@@ -9,6 +9,7 @@ from rich.console import Console
 from fabricated import accuracy, latency, results, variant, versus
 from petiole import api
 from petiole.records import to_json
+from petiole.report.blocks import Text
 from petiole.report.compress import findings, non_dominated_line, page, verdict
 from petiole.report.compress_terminal import print_search
 from petiole.report.html import write_search_report
@@ -67,9 +68,18 @@ def test_a_speed_up_that_may_be_none_is_none() -> None:
 
 
 def test_without_a_choice_the_title_says_so() -> None:
-    made = page(searched(None))
+    too_large = Limit(limit="--max-size 1.0 MB", found="1.5 MB", verdict="broken", is_exact=True)
+    made = page(searched(None, finalists=[finalist(limits=[too_large])]))
     assert made.title == "No network keeps the limits"
     assert "the closest ones are in the table" in made.findings[0]
+    assert made.findings[1] == f"{SMALL}: --max-size 1.0 MB is broken: 1.5 MB."
+
+
+def test_a_choice_that_the_test_split_objects_to_is_told_as_that() -> None:
+    worse = Limit(limit="--max-drop 1", found="-9.0 points", verdict="broken")
+    made = page(searched(None, finalists=[finalist(limits=[worse])]))
+    assert "held-out photos put first breaks a limit on the test split" in made.findings[0]
+    assert "chosen.toml" not in " ".join(block.text for block in made.chapters[-1].blocks if isinstance(block, Text))
 
 
 def test_verdicts_in_words() -> None:

@@ -54,12 +54,37 @@ def test_a_claimed_recipe_is_not_given_away_again(sqlite: str) -> None:
     assert [(each.recipe, each.found) for each in open_ledger(sqlite, "two").finished()] == [(recipe(), {"right": 3})]
 
 
+def test_what_another_worker_has_taken_over_is_left_to_it(sqlite: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = open_ledger(sqlite)
+    claim = slow.claim(recipe())
+    assert claim is not None
+    open_ledger(sqlite)  # another process of the same run directory: the first one counts as killed
+    slow.finish(claim, (1.0, 2.0), {"late": True})
+    assert slow.finished() == []
+
+
+def test_a_recipe_that_is_not_possible_is_not_proposed(tmp_path: Path) -> None:
+    space = {**SPACE, "macs": [1.0], "size_px": [224], "amount": [0.0, 0.5]}
+    ledger = Ledger(f"sqlite:///{tmp_path / 'study.db'}", "study", space, seed=0, worker="one")
+    names = set()
+    while (claim := ledger.propose()) is not None:
+        names.add(claim.recipe.name)
+        ledger.finish(claim, (1.0, 1.0), {})
+    assert names == {"resnet18-224px-static", "resnet18-224px-qat", "resnet18-224px-zeros50-static"}
+
+
+def test_passwords_are_not_shown() -> None:
+    with pytest.raises(UserError) as error:
+        open_ledger("nodialect://me:secret@host/name")
+    assert "secret" not in str(error.value)
+
+
 def test_what_was_given_up_keeps_its_reason_and_is_not_tried_again(sqlite: str) -> None:
     ledger = open_ledger(sqlite)
     claim = ledger.claim(recipe())
     assert claim is not None
-    ledger.abandon(claim, "too few channels")
-    assert ledger.abandoned() == [(recipe(), "too few channels")]
+    ledger.give_up(claim, "too few channels")
+    assert ledger.given_up() == [(recipe(), "too few channels")]
     assert ledger.claim(recipe()) is None
     assert ledger.finished() == []
 
@@ -73,7 +98,8 @@ def test_a_worker_that_was_killed_takes_its_recipe_up_again(sqlite: str) -> None
 
 def test_what_another_worker_lost_long_ago_is_taken_up(sqlite: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert open_ledger(sqlite).claim(recipe()) is not None
-    monkeypatch.setattr(ledger_module, "LOST_AFTER_S", -1.0)
+    monkeypatch.setattr(ledger_module, "LOST_AFTER_S", 2.0)
+    time.sleep(2.1)
     assert open_ledger(sqlite, "two").claim(recipe()) is not None
 
 
@@ -95,7 +121,6 @@ def work(url: str, worker: str, target: str) -> None:
 
 
 def shared_by_two(url: str, tmp_path: Path) -> None:
-    open_ledger(url, "first")  # makes the tables
     context = multiprocessing.get_context("spawn")
     targets = [tmp_path / name for name in ("a.txt", "b.txt")]
     processes = [context.Process(target=work, args=(url, each.stem, str(each))) for each in targets]

@@ -7,15 +7,14 @@ from petiole.errors import UserError
 from petiole.search.limits import Limits, judge_accuracy, judge_drop
 
 
-def test_figures_above_a_limit_are_told_with_both_numbers() -> None:
+def test_exact_limits_are_told_with_what_was_found() -> None:
     limits = Limits(max_latency_ms=1.0, max_bytes=2_000_000, max_macs=100_000_000)
-    assert limits.broken_by(p50_ms=1.0, file_bytes=2_000_000, macs=100_000_000) == []
-    assert limits.broken_by(p50_ms=1.5, file_bytes=3_000_000, macs=200_000_000) == [
-        "1.50 ms is more than --max-latency 1.00 ms",
-        "3.0 MB is more than --max-size 2.0 MB",
-        "200.0 M MACs are more than --max-macs 100.0 M",
-    ]
-    assert limits.broken_by(p50_ms=1.05, file_bytes=1, macs=1, slack=1.1) == []
+    found = limits.exact(p50_ms=1.5, file_bytes=1_000_000, macs=100_000_000)
+    assert [(each.limit, each.found, each.times) for each in found] == [
+        ("--max-latency 1.00 ms", "1.50 ms", 1.5), ("--max-size 2.0 MB", "1.0 MB", 0.5),
+        ("--max-macs 100.0 M", "100.0 M", 1.0),
+    ]  # fmt: skip
+    assert Limits().exact(p50_ms=1.5, file_bytes=1, macs=1) == []
 
 
 @pytest.mark.parametrize(
@@ -68,6 +67,11 @@ def test_a_loss_that_is_the_limit_itself_is_decided_by_no_number() -> None:
 
 
 def test_accuracy_is_judged_by_its_interval() -> None:
-    assert judge_accuracy(150, 153, 0.93) == "kept"  # Wilson: from 94.4%
-    assert judge_accuracy(146, 153, 0.93) == "undecided"  # from 90.9 to 97.8%
-    assert judge_accuracy(120, 153, 0.93) == "broken"
+    assert judge_accuracy(150, 153, 0.93).verdict == "kept"  # Wilson: from 94.4%
+    assert judge_accuracy(120, 153, 0.93).verdict == "broken"
+    judged = judge_accuracy(146, 153, 0.93)  # from 90.9 to 97.8%
+    assert judged.verdict == "undecided"
+    assert judged.photos_needed is not None
+    needed = judged.photos_needed
+    assert stats.wilson(round(146 / 153 * needed), needed)[0] >= 0.93
+    assert stats.wilson(round(146 / 153 * needed * 0.95), round(needed * 0.95))[0] < 0.93

@@ -5,13 +5,26 @@ from pathlib import Path
 import pytest
 
 from petiole.errors import UserError
-from petiole.search.recipe import Recipe, read_recipe
+from petiole.search.limits import Limits
+from petiole.search.recipe import Recipe, RecipeFile, read_recipe
+
+HEAD = "seed = 0\nweights = 'w'\nweights_sha256 = 'd'\nreference = 'resnet18'\n"
 
 
 def test_a_recipe_comes_back_from_its_file(tmp_path: Path) -> None:
-    recipe = Recipe(backbone="efficientnet_lite0", size_px=192, macs=0.5, amount=0.25, quantization="qat")
-    recipe.write(tmp_path / "chosen.toml", seed=3, weights='file "x".pth')
-    assert read_recipe(tmp_path / "chosen.toml") == recipe
+    file = RecipeFile(
+        recipe=Recipe(backbone="efficientnet_lite0", size_px=192, macs=0.5, quantization="qat"), seed=3,
+        weights='file "x".pth', weights_sha256="ab", reference="resnet18",
+        limits=Limits(objective="size", max_drop=0.02, max_bytes=2_000_000).told(),
+    )  # fmt: skip
+    file.write(tmp_path / "chosen.toml")
+    assert read_recipe(tmp_path / "chosen.toml") == file
+    assert Limits(**file.limits) == Limits(objective="size", max_drop=0.02, max_bytes=2_000_000)
+
+
+def test_zeros_and_quantization_aware_training_do_not_go_together() -> None:
+    assert not Recipe(backbone="resnet18", size_px=224, amount=0.5, quantization="qat").is_possible
+    assert Recipe(backbone="resnet18", size_px=224, amount=0.5, quantization="mixed").is_possible
 
 
 @pytest.mark.parametrize(
@@ -25,15 +38,15 @@ def test_a_recipe_comes_back_from_its_file(tmp_path: Path) -> None:
 def test_names_tell_what_was_done(changes: dict[str, object], name: str) -> None:
     recipe = Recipe.model_validate({"backbone": "resnet18", "size_px": 224, **changes})
     assert recipe.name == name
-    assert recipe.is_whole == (name == "resnet18-224px-float")
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("backbone = 'resnet18'\nsize_px = 224\nmacs = 2.0\n", "macs"),
-        ("backbone = 'resnet18'\nsize_px = 224\nextra = 1\n", "extra"),
-        ("size_px = 224\n", "backbone"),
+        (f"{HEAD}[recipe]\nbackbone = 'resnet18'\nsize_px = 224\nmacs = 2.0\n", r"recipe\.macs"),
+        (f"{HEAD}[recipe]\nbackbone = 'resnet18'\nsize_px = 224\nextra = 1\n", r"recipe\.extra"),
+        (f"{HEAD}[recipe]\nsize_px = 224\n", r"recipe\.backbone"),
+        ("[recipe]\nbackbone = 'resnet18'\nsize_px = 224\n", "seed"),
         ("not toml", "is not a recipe"),
     ],
 )

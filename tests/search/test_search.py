@@ -10,10 +10,14 @@ from petiole import api
 from petiole.chain.config import ChainConfig, ChainEffort
 from petiole.errors import GoalError, UserError
 from petiole.rundir import RunDir
+from petiole.search import explore, run
 from petiole.search.config import SearchConfig
+from petiole.search.finals import Finals
 from petiole.search.limits import Limits
+from petiole.search.look import look
+from petiole.search.recipe import Recipe
 from petiole.search.run import run_search
-from petiole.search_records import SearchResults
+from petiole.search_records import Candidate, SearchResults
 
 BRIEF = ChainConfig(
     effort=ChainEffort(
@@ -59,9 +63,10 @@ def test_the_whole_space_was_looked_at_and_trained(searched: tuple[Path, SearchR
 def test_no_test_photo_was_seen_before_the_end(searched: tuple[Path, SearchResults, list[str]]) -> None:
     _, results, _ = searched
     assert results.data.photos is not None
-    held_out = {each.accuracy.total for each in results.candidates}
-    assert held_out == {results.tried.held_out}
-    assert results.tried.held_out + results.tried.learned == results.data.photos.train
+    train = results.data.photos.train
+    assert [each.accuracy.total for each in results.candidates] == [results.tried.held_out, train], "each held out once"
+    assert results.tried.held_out + results.tried.learned == train
+    assert results.tried.folds == 3
 
 
 def test_the_same_command_again_does_nothing_again(
@@ -91,7 +96,7 @@ def test_its_recipe_makes_the_same_network_without_a_search(
     searched: tuple[Path, SearchResults, list[str]], drawn: Path, tmp_path: Path
 ) -> None:
     out, results, _ = searched
-    wanted = config(drawn, tmp_path / "again", recipe=out / "chosen.toml")
+    wanted = config(drawn, tmp_path / "again", recipe=out / "chosen.toml", seed=5)  # the recipe's own seed counts
     again = run_search(wanted, command="petiole compress drawn", say=lambda _: None, progress=False)
     assert again.candidates == []
     assert again.chosen is not None
@@ -99,6 +104,47 @@ def test_its_recipe_makes_the_same_network_without_a_search(
     assert again.chosen.recipe == results.chosen.recipe
     assert again.chosen.accuracy == results.chosen.accuracy
     assert again.chosen.file_bytes == results.chosen.file_bytes
+    with pytest.raises(UserError, match="holds a search, which --recipe would overwrite"):
+        run_search(config(drawn, out, recipe=out / "chosen.toml"), command="", say=lambda _: None, progress=False)
+
+
+def test_a_recipe_of_other_weights_is_refused(
+    searched: tuple[Path, SearchResults, list[str]], drawn: Path, tmp_path: Path
+) -> None:
+    out, _, _ = searched
+    wanted = config(drawn, tmp_path / "again", recipe=out / "chosen.toml", weights="random")
+    with pytest.raises(UserError, match="was made from other weights of efficientnet_lite0"):
+        run_search(wanted, command="", say=lambda _: None, progress=False)
+
+
+class _Stop(BaseException):
+    """Ctrl-C, or a kill."""
+
+
+def test_a_search_that_is_stopped_goes_on(drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped in its second trial; the first one is not done again, and the time that it took still counts."""
+    two = config(drawn, tmp_path, macs=(0.9, 0.6), limits=Limits(max_drop=1.0, max_bytes=10))
+    tried: list[str] = []
+
+    def stopping(parts: Any, recipe: Recipe, reference: Recipe) -> Candidate:
+        if len(tried) == 1:
+            raise _Stop
+        tried.append(recipe.name)
+        return look(parts, recipe, reference)
+
+    monkeypatch.setattr(explore, "look", stopping)
+    with pytest.raises(_Stop):
+        run_search(two, command="", say=lambda _: None, progress=False)
+    spent_s = json.loads((tmp_path / "state" / "spent.json").read_text(encoding="utf-8"))["result"]["seconds"]
+    monkeypatch.setattr(explore, "look", look)
+    said: list[str] = []
+    monkeypatch.setattr(run, "finish", lambda *_: Finals(variants=[], finalists=[], failures=[]))
+    results = run_search(two, command="", say=said.append, progress=False)
+    names = [each.name for each in results.candidates]
+    assert names == ["efficientnet_lite0-64px-macs60-static", "efficientnet_lite0-64px-macs90-static"]
+    assert tried == names[:1]
+    assert sum("looked at" in line for line in said) == 1
+    assert results.run.seconds > spent_s > 0
 
 
 def test_a_limit_that_nothing_keeps_ends_without_a_choice(
@@ -109,7 +155,8 @@ def test_a_limit_that_nothing_keeps_ends_without_a_choice(
     results = run_search(strict, command="petiole compress drawn", say=lambda _: None, progress=False)
     assert results.chosen is None
     assert [limit.verdict for limit in results.finalists[0].limits] == ["kept", "broken"]
-    with pytest.raises(GoalError, match=r"no network keeps the limits; the closest ones: .*--max-size 1\.0 kB broken"):
+    assert not (out / "chosen.toml").exists()
+    with pytest.raises(GoalError, match=r"no network was chosen; the closest ones: .*--max-size 1\.0 kB broken"):
         api.require_chosen(results)
 
 

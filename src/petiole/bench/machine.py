@@ -1,12 +1,12 @@
 """The machine that numbers were measured on: processor, instruction sets, cores, memory, library versions."""
 
-import os
 import platform
 import resource
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from petiole.processes import cores
 from petiole.records import Machine
 
 LIBRARIES = ["torch", "torchvision", "torchao", "timm", "openvino", "onnx", "onnxruntime", "numpy"]
@@ -51,9 +51,7 @@ def library_versions() -> dict[str, str]:
 
 def available_threads() -> int:
     """How many processors this process may use: its affinity mask, or all where there are no masks."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return cores()
 
 
 def peak_memory_bytes() -> int:

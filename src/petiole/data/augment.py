@@ -14,7 +14,7 @@ from torchvision.transforms.v2 import functional as V
 from petiole.data.pixels import Split
 from petiole.preprocessing import Preprocessing
 
-KEPT_BYTES = 1 << 28
+KEPT_BYTES = 1 << 27
 """Fixed views of a split that take no more than this, as uint8, are made once and kept."""
 
 

@@ -4,7 +4,6 @@ The second split is the one whose accuracy is reported. A flat folder of classes
 """
 
 import hashlib
-import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -31,6 +30,7 @@ from petiole.data.sources import from_folder
 from petiole.data.split import Item, stored_or_new
 from petiole.errors import UserError
 from petiole.preprocessing import DECODED_PX
+from petiole.processes import cores
 
 MIN_TRAIN_PER_CLASS = 2
 MAX_FILE_BYTES = 1 << 29
@@ -145,8 +145,7 @@ def _load_all(
     files: Sequence[PhotoFile], *, short_side: int, progress: bool
 ) -> Iterator[tuple[_Photo, Array] | records.Skipped]:
     """Read and decode every file once, in order, on all cores (Pillow lets threads run while it decodes)."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with harmless_warnings(), ThreadPoolExecutor(max_workers=cores) as pool:
+    with harmless_warnings(), ThreadPoolExecutor(max_workers=cores()) as pool:
         some = (files[at : at + AT_ONCE] for at in range(0, len(files), AT_ONCE))  # no more wait in memory
         loaded = chain.from_iterable(pool.map(lambda file: _load(file, short_side), each) for each in some)
         console = Console(stderr=True)

@@ -31,7 +31,7 @@ FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "AVIF")
 MAX_DECODED_PIXELS = 89_478_485
 """More pixels than this after the JPEG decoder's own reduction are refused (Pillow's own warning limit)."""
 
-MEMORY_BYTES = 1 << 30
+MEMORY_BYTES = 1 << 27
 """Decoded pictures of more bytes lie in a file of the cache."""
 
 MAX_ELONGATION = 4

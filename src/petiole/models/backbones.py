@@ -129,6 +129,17 @@ def load_state(network: nn.Module, state: Mapping[str, torch.Tensor], *, what: s
 
 
 @torch.no_grad()
+def takes(backbone: Backbone, *, classes: int) -> bool:
+    """Whether the adapted network can take in pictures of its preprocessing's size (some networks know only one)."""
+    network = adapt(backbone, None, classes=classes, seed=0).eval()
+    try:
+        network(torch.zeros(1, *backbone.preprocessing.input_shape))
+    except (AssertionError, RuntimeError, ValueError):
+        return False
+    return True
+
+
+@torch.no_grad()
 def require_trainable(backbone: Backbone, *, classes: int) -> None:
     """Try the adapted network on two empty pictures, as training will use it.
 

@@ -28,6 +28,9 @@ RANDOM = "random"
 RECOGNIZED = ("resnet18", "alexnet", "efficientnet_lite0")
 """Networks that a weights file is recognized as, when no backbone is named."""
 
+FAMILIAR = ("mobilenet_v3_small", "mobilenet_v2", "mobilenet_v3_large", "resnet18", "alexnet")
+"""torchvision's small networks, which are tried where nobody names one and their weights have been downloaded."""
+
 State = dict[str, torch.Tensor]
 
 
@@ -67,6 +70,13 @@ def find_weights(backbone: str, *, weights: str | Path | None, offline: bool) ->
     if backbone in torchvision.models.list_models(module=torchvision.models):
         return _from_torchvision(backbone, offline=offline)
     return _from_timm(backbone, offline=offline)
+
+
+def at_hand() -> list[str]:
+    """Backbones whose pretrained weights lie on this machine, smallest first: the installed ones, and of
+    :data:`FAMILIAR` those in torch's cache."""
+    cached = [name for name in FAMILIAR if _hub_path(_url(name)).is_file()]
+    return [EMBEDDED_NAMES[0], *cached]
 
 
 def choose_backbone(*, weights: str | Path | None, offline: bool) -> tuple[str, str]:

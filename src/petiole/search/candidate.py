@@ -6,8 +6,9 @@ one that is quantized in several ways.
 
 import copy
 import json
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -44,11 +45,12 @@ MADE = "made.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Built:
-    """A float network, what was cut from it, and the training that it ended with."""
+    """A float network, what was cut from it, the training that it ended with, and how long it took to make it."""
 
     network: nn.Module
     plan: Plan
     train: Train | None
+    seconds: float
     masked: tuple[str, ...] = ()
 
 
@@ -65,12 +67,14 @@ def judge(part: Part, recipe: Recipe, *, reference: Recipe | None) -> Variant:
         GoalError: so few multiply-accumulates cannot be reached.
         TrainingError: the loss is no number.
     """
-    basis = {"part": part.basis, "recipe": recipe.model_dump(), "reference": reference and reference.model_dump()}
+    other = reference if reference != recipe else None
+    basis = {"part": part.basis, "recipe": recipe.model_dump(), "reference": other and other.model_dump()}
     stored = part.rundir.load(f"judged-{recipe.name}", basis)
     if stored is not None:
         return Variant.model_validate(stored)
+    part.rundir.forget(f"judged-{recipe.name}")  # its artifact is about to be overwritten
     built, bench = build(part, recipe), part.bench(recipe)
-    variant = _judge(part, bench, recipe, built, reference)
+    variant = _judge(part, bench, recipe, built, other)
     release_freed_memory()
     part.rundir.save(f"judged-{recipe.name}", basis, variant.model_dump(mode="json"))
     return variant
@@ -85,11 +89,13 @@ def build(part: Part, recipe: Recipe) -> Built:
         stored = json.loads((folder / MADE).read_text(encoding="utf-8"))
         if stored["basis"] == basis:
             return _read_back(part, recipe, stored, load_weights(folder))
+    began = time.perf_counter()
     built = _masked(part, recipe) if recipe.amount else _cut(part, recipe) if recipe.macs < 1 else _whole(part, recipe)
+    built = replace(built, seconds=time.perf_counter() - began)
     with part.rundir.replacing(folder) as directory:
         save_weights(built.network.state_dict(), directory)
         content = {
-            "basis": basis, "plan": built.plan, "masked": built.masked,
+            "basis": basis, "plan": built.plan, "masked": built.masked, "seconds": built.seconds,
             "train": built.train and built.train.model_dump(mode="json"),
         }  # fmt: skip
         (directory / MADE).write_text(json.dumps(content), encoding="utf-8")
@@ -104,7 +110,9 @@ def _read_back(part: Part, recipe: Recipe, stored: dict[str, Any], state: dict[s
         network = rebuild(network, torch.zeros(1, *backbone.preprocessing.input_shape), plan)
     backbones.load_state(network, state, what=f"the weights of {recipe.name}")
     train = Train.model_validate(stored["train"]) if stored["train"] else None
-    return Built(network=network.eval(), plan=plan, train=train, masked=tuple(stored["masked"]))
+    return Built(
+        network=network.eval(), plan=plan, train=train, seconds=stored["seconds"], masked=tuple(stored["masked"])
+    )
 
 
 def _whole(part: Part, recipe: Recipe) -> Built:
@@ -119,7 +127,7 @@ def _whole(part: Part, recipe: Recipe) -> Built:
         epochs = part.config.effort.transfer_epochs
         train = retrain(network, bench, part.seed, name=recipe.name, epochs=epochs, lr=LR)
         network.to(memory_format=torch.contiguous_format)
-    return Built(network=network.eval(), plan=[], train=train)
+    return Built(network=network.eval(), plan=[], train=train, seconds=0.0)
 
 
 def _cut(part: Part, recipe: Recipe) -> Built:
@@ -131,7 +139,7 @@ def _cut(part: Part, recipe: Recipe) -> Built:
     require_smaller(
         recipe.name, pruner.network, unpruned, bench.backbone.preprocessing.input_shape, macs_left=recipe.macs
     )
-    return Built(network=pruner.network.eval(), plan=pruner.plan, train=train)
+    return Built(network=pruner.network.eval(), plan=pruner.plan, train=train, seconds=0.0)
 
 
 def _masked(part: Part, recipe: Recipe) -> Built:
@@ -140,7 +148,7 @@ def _masked(part: Part, recipe: Recipe) -> Built:
     network = copy.deepcopy(dense.network)
     pruner = MaskPruner(network=network, amount=recipe.amount, method="magnitude", scope="global", seed=part.seed)
     train = _prune(part, pruner, photo_course(bench, dense.network, part.seed), recipe.name)
-    return Built(network=network.eval(), plan=dense.plan, train=train, masked=tuple(sorted(pruner.masks)))
+    return Built(network=network.eval(), plan=dense.plan, train=train, seconds=0.0, masked=tuple(sorted(pruner.masks)))
 
 
 def _prune(part: Part, pruner: Pruner, course: Course, name: str) -> Train | None:
@@ -191,7 +199,7 @@ def _subject(
         pruning |= {"amount": recipe.amount, "parameters": built.masked}
     is_float = recipe.quantization == "none"
     return Subject(
-        name=recipe.name, seed=part.seed, parent=reference.name if reference and reference != recipe else None,
+        name=recipe.name, seed=part.seed, parent=reference.name if reference else None,
         backbone=recipe.backbone, engine="torch" if is_float else "pt2e", how=_how(part, recipe) + told,
         weights=bench.weights_word, train=train,
         architecture=f"{recipe.backbone} {recipe.size_px} {digest(built.plan)}" if is_float else "",

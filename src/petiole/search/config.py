@@ -45,6 +45,8 @@ class SearchConfig(BaseModel):
             UserError: a value is out of range; the message says which and what is valid.
         """
         self.limits.require_valid()
+        if self.budget_s <= 0:
+            raise UserError("--budget 0 leaves no time: give some, such as 15m")
         if not 0 <= self.seed < MAX_SEED:
             raise UserError(f"--seed {self.seed} is out of range: give a whole number from 0 to {MAX_SEED - 1}")
         for option, shares, most in (("--macs", self.macs, 1.0), ("--amount", self.amounts, 0.99)):
@@ -64,4 +66,14 @@ class SearchConfig(BaseModel):
                 raise UserError(f"{option} names nothing to try: give at least one value")
         if self.finalists < 1:
             raise UserError(f"--finalists {self.finalists} is too few: give 1 or more")
-        return self
+        if set(self.quantizations) == {"qat"} and all(self.amounts):
+            raise UserError("--quantization qat would fill --amount's zeros again: name static or mixed")
+        if self.limits.max_drop is None:
+            return self
+        points = 100 * self.limits.max_drop  # what layers go back to float for, in mixed precision
+        return self.model_copy(
+            update={
+                "chain": self.chain.model_copy(update={"max_drop": points}),
+                "final": self.final.model_copy(update={"max_drop": points}),
+            }
+        )

@@ -14,9 +14,6 @@ from petiole.search.timing import Timed, time_artifacts
 from petiole.search_records import Finalist, Limit
 from petiole.training.fit import TrainingError
 
-EXACT = ("--max-latency", "--max-size", "--max-macs")
-"""Limits that are measured on the file itself, not estimated from pictures."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Finals:
@@ -27,11 +24,11 @@ class Finals:
     failures: list[Failure]
 
 
-def finish(search: Search, reference: Recipe, recipes: Sequence[Recipe], count: int) -> Finals:
-    """Make, judge and time the reference and the first ``count`` of the ``recipes`` that can be made."""
+def finish(search: Search, reference: Recipe, recipes: Sequence[Recipe]) -> Finals:
+    """Make, judge and time the reference and the ``recipes``."""
     variants, failures = [judge(search.final, reference, reference=None)], []
     for recipe in recipes:
-        if recipe == reference or len(variants) > count:
+        if recipe == reference:
             continue
         try:
             variants.append(judge(search.final, recipe, reference=reference))
@@ -51,10 +48,9 @@ def finish(search: Search, reference: Recipe, recipes: Sequence[Recipe], count: 
 
 def chosen(finals: Sequence[Finalist]) -> Finalist | None:
     """The first finalist, in the order that held-out photos gave, of which no limit on time, size or MACs is broken;
-    None if the test split shows that its accuracy breaks one. Nothing is chosen on the test split: it may only object.
-    """
+    None if the test split shows that its accuracy breaks one."""
     for each in finals:
-        if all(limit.verdict != "broken" for limit in each.limits if limit.limit.startswith(EXACT)):
+        if all(limit.verdict != "broken" for limit in each.limits if limit.is_exact):
             return each if each.verdict != "broken" else None
     return None
 
@@ -82,35 +78,28 @@ def _finalist(limits: Limits, row: Variant, recipe: Recipe, timed: Timed) -> Fin
 def _judged(limits: Limits, row: Variant, timed: Timed) -> list[Limit]:
     """Every limit with what was found and the verdict."""
     found, accuracy, versus = [], row.accuracy, row.versus_parent
-    if limits.max_drop is not None and versus is not None:
-        drop = judge_drop(versus.lost, versus.gained, accuracy.total, limits.max_drop)
+    if limits.max_drop is not None:
+        lost, gained = (versus.lost, versus.gained) if versus else (0, 0)
+        drop = judge_drop(lost, gained, accuracy.total, limits.max_drop)
+        low, high = units.points(drop.low), units.points(drop.high)
         found.append(
             Limit(
-                limit=f"--max-drop {limits.max_drop * 100:g}", verdict=drop.verdict, photos_needed=drop.photos_needed,
-                found=f"{units.points(drop.difference)} ({units.points(drop.low)} to {units.points(drop.high)}, 95%)",
+                limit=f"--max-drop {limits.max_drop * 100:g}",
+                found=f"{units.points(drop.difference)} ({low} to {high})",
+                verdict=drop.verdict if versus else "kept", photos_needed=drop.photos_needed if versus else None,
             )
         )  # fmt: skip
     if limits.min_accuracy is not None:
+        judged = judge_accuracy(accuracy.correct, accuracy.total, limits.min_accuracy)
         found.append(
             Limit(
-                limit=f"--min-accuracy {limits.min_accuracy * 100:g}",
-                verdict=judge_accuracy(accuracy.correct, accuracy.total, limits.min_accuracy),
-                found=f"{units.percent(accuracy.value)} ({units.interval(*accuracy.ci95)}, 95%)",
+                limit=f"--min-accuracy {limits.min_accuracy * 100:g}", verdict=judged.verdict,
+                photos_needed=judged.photos_needed,
+                found=f"{units.percent(accuracy.value)} ({units.interval(*accuracy.ci95)})",
             )
-        )
-    own = {"p50_ms": timed.latency.p50_ms, "file_bytes": row.file_bytes, "macs": row.macs}
-    broken = limits.broken_by(**own)  # type: ignore[arg-type]  # three numbers by name
-    for option, limit, text in zip(
-        EXACT,
-        (
-            limits.max_latency_ms and units.ms(limits.max_latency_ms),
-            limits.max_bytes and units.bytes(limits.max_bytes),
-            limits.max_macs and units.count(limits.max_macs),
-        ),
-        (units.ms(timed.latency.p50_ms), units.bytes(row.file_bytes), units.count(row.macs)),
-        strict=True,
-    ):
-        if limit:
-            is_broken = any(option in each for each in broken)
-            found.append(Limit(limit=f"{option} {limit}", found=text, verdict="broken" if is_broken else "kept"))
-    return found
+        )  # fmt: skip
+    own = limits.exact(p50_ms=timed.latency.p50_ms, file_bytes=row.file_bytes, macs=row.macs)
+    return found + [
+        Limit(limit=each.limit, found=each.found, verdict="broken" if each.times > 1 else "kept", is_exact=True)
+        for each in own
+    ]

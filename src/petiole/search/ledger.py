@@ -4,16 +4,20 @@ The database alone is asked what has been tried: a recipe is tried once, whoever
 goes on with what is there.
 """
 
+import itertools
 import logging
 import time
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
-from optuna.trial import FrozenTrial, Trial, TrialState
-from sqlalchemy.exc import SQLAlchemyError
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import FrozenTrial, TrialState, create_trial
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, IntegrityError, ProgrammingError, SQLAlchemyError
 
 from petiole.errors import UserError
 from petiole.search.recipe import Recipe
@@ -22,9 +26,9 @@ Space = Mapping[str, Sequence[Any]]
 """The values that each field of a :class:`petiole.search.recipe.Recipe` may take."""
 LOST_AFTER_S = 3600.0
 """A trial that another worker began so long ago and has not ended is taken up again."""
-PATIENCE_S = 5.0
-"""How long a worker that has begun a trial may take to say which recipe it is; then it was killed."""
-_WORKER, _BEGAN, _FOUND = "worker", "began", "found"
+ATTEMPTS = 50
+_WORKER, _BEGAN, _FOUND, _WHY, _CLAIM = "worker", "began", "found", "why", "claim"
+_TAKEN = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,10 +41,10 @@ class Finished:
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """A recipe that this worker is to try."""
+    """A recipe that this worker is to try, and the number of its trial."""
 
     recipe: Recipe
-    trial: Trial
+    number: int
 
 
 class Ledger:
@@ -50,22 +54,16 @@ class Ledger:
     def __init__(self, url: str, name: str, space: Space, *, seed: int, worker: str) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         logging.getLogger("alembic").setLevel(logging.WARNING)
+        self._values = {key: list(values) for key, values in space.items()}
         self._space: dict[str, BaseDistribution] = {
-            key: CategoricalDistribution(list(values)) for key, values in space.items()
+            key: CategoricalDistribution(values) for key, values in self._values.items()
         }
         self._worker = worker
-        try:
-            self._study = optuna.create_study(
-                storage=_storage(url), study_name=name, directions=["minimize", "minimize"], load_if_exists=True,
-                sampler=optuna.samplers.TPESampler(seed=seed, multivariate=True, n_startup_trials=8),
-            )  # fmt: skip
-        except (SQLAlchemyError, ImportError, ValueError) as error:
-            first = str(error).strip().splitlines()[0]
-            raise UserError(f"--study {url} cannot be used ({first}): give the URL of a database, such as "
-                            "postgresql://user@host/name, and install its driver") from error  # fmt: skip
+        sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True, n_startup_trials=8)
+        self._study = _opened(url, name, sampler)
         for trial in self._study.get_trials(states=(TrialState.RUNNING,)):
             if trial.user_attrs.get(_WORKER) == worker:  # of this run directory: it was killed
-                self._study.tell(trial.number, state=TrialState.FAIL)
+                self._study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
 
     def finished(self) -> list[Finished]:
         """All recipes that were tried to the end, by all workers, in the order in which they were begun."""
@@ -75,86 +73,112 @@ class Ledger:
             if _FOUND in trial.user_attrs
         ]
 
-    def claim(self, recipe: Recipe) -> Claim | None:
-        """Take a certain recipe, unless somebody has tried it or is about to."""
-        fixed = recipe.model_dump(include=set(self._space))
-        self._study.enqueue_trial(fixed)
-        return self._claimed(self._study.ask(self._space), wanted=recipe)
+    def given_up(self) -> list[tuple[Recipe, str]]:
+        """The recipes that cannot be made, and why."""
+        pruned = self._study.get_trials(states=(TrialState.PRUNED,))
+        return [(_recipe(trial), str(trial.user_attrs[_WHY])) for trial in pruned if _WHY in trial.user_attrs]
 
-    def propose(self, attempts: int = 50) -> Claim | None:
-        """Take a recipe that nobody has tried, as promising as the study can tell; None if none was found."""
-        size = 1
-        for distribution in self._space.values():
-            assert isinstance(distribution, CategoricalDistribution)
-            size *= len(distribution.choices)
-        for _ in range(attempts):
-            if len({_recipe(trial).name for trial in self._taken()}) >= size:
-                return None
-            claim = self._claimed(self._study.ask(self._space), wanted=None)
-            if claim is not None:
+    def taken(self) -> set[Recipe]:
+        """All recipes that somebody has tried or is trying."""
+        return {_recipe(trial) for trial in self._taken()}
+
+    def claim(self, recipe: Recipe) -> Claim | None:
+        """Take a certain recipe, unless somebody has tried it or is trying it.
+
+        The trial is written with all that belongs to it at once. Two workers may do so with one recipe: the database
+        numbers their trials, and the lower one counts.
+        """
+        token = uuid.uuid4().hex
+        self._study.add_trial(
+            create_trial(
+                state=TrialState.RUNNING, params=recipe.model_dump(include=set(self._space)), distributions=self._space,
+                user_attrs={_WORKER: self._worker, _BEGAN: time.time(), _CLAIM: token},
+            )
+        )  # fmt: skip
+        same = [trial for trial in self._taken() if _recipe(trial) == recipe]
+        (mine,) = (trial for trial in same if trial.user_attrs.get(_CLAIM) == token)
+        if any(trial.number < mine.number for trial in same):
+            self._study.tell(mine.number, state=TrialState.FAIL)
+            return None
+        return Claim(recipe=recipe, number=mine.number)
+
+    def propose(self) -> Claim | None:
+        """Take a recipe that nobody has tried, as promising as the study can tell; None if there is none left."""
+        for _ in range(ATTEMPTS):
+            trial = self._study.ask(self._space)
+            recipe = Recipe(**trial.params)
+            self._study.tell(trial, state=TrialState.FAIL)  # it was only to be told what is promising
+            if recipe.is_possible and recipe not in self.taken() and (claim := self.claim(recipe)) is not None:
                 return claim
-        return next((claim for recipe in self._all() if (claim := self.claim(recipe)) is not None), None)
+        return next((claim for recipe in self._left() if (claim := self.claim(recipe)) is not None), None)
 
     def finish(self, claim: Claim, costs: tuple[float, float], found: dict[str, Any]) -> None:
         """Write down what was found; the two ``costs`` are what the study makes small."""
-        claim.trial.set_user_attr(_FOUND, found)
-        self._study.tell(claim.trial, costs)
+        self._end(claim, {_FOUND: found}, costs=costs)
 
-    def abandon(self, claim: Claim, why: str) -> None:
-        """Write down that it cannot be made, or was not worth an end: it is not tried again."""
-        claim.trial.set_user_attr("why", why)
-        self._study.tell(claim.trial, state=TrialState.PRUNED)
+    def give_up(self, claim: Claim, why: str) -> None:
+        """Write down that it cannot be made: it is not tried again."""
+        self._end(claim, {_WHY: why}, state=TrialState.PRUNED)
 
-    def abandoned(self) -> list[tuple[Recipe, str]]:
-        """The recipes that were given up, and why."""
-        pruned = self._study.get_trials(states=(TrialState.PRUNED,))
-        return [(_recipe(trial), str(trial.user_attrs["why"])) for trial in pruned if "why" in trial.user_attrs]
-
-    def _claimed(self, trial: Trial, wanted: Recipe | None) -> Claim | None:
-        """The trial as a claim, if it is the first of its recipe; else it is struck out.
-
-        Two workers may begin the same recipe at once: the database has numbered their trials, and the lower one counts.
-        So what was begun earlier is waited for until it is known which recipe that is.
-        """
-        trial.set_user_attr(_WORKER, self._worker)
-        trial.set_user_attr(_BEGAN, time.time())
-        until = time.monotonic() + PATIENCE_S
-        while time.monotonic() < until and any(
-            each.number < trial.number and not self._is_known(each)
-            for each in self._study.get_trials(states=(TrialState.RUNNING,))
-        ):
-            time.sleep(0.02)
-        recipe = Recipe(**trial.params)
-        earlier = any(_recipe(each) == recipe and each.number < trial.number for each in self._taken())
-        if earlier or (wanted is not None and recipe != wanted):
-            self._study.tell(trial, state=TrialState.FAIL)
-            return None
-        return Claim(recipe=recipe, trial=trial)
+    def _end(
+        self, claim: Claim, attributes: dict[str, Any], *, costs: tuple[float, float] | None = None,
+        state: TrialState | None = None,
+    ) -> None:  # fmt: skip
+        frozen = next(each for each in self._study.get_trials(deepcopy=False) if each.number == claim.number)
+        trial = optuna.trial.Trial(self._study, frozen._trial_id)
+        try:
+            for key, value in attributes.items():
+                trial.set_user_attr(key, value)
+            self._study.tell(claim.number, costs, state=state)
+        except (UpdateFinishedTrialError, ValueError):
+            return  # it took so long that another worker has taken it up: that one's result counts
 
     def _taken(self) -> Iterator[FrozenTrial]:
-        for trial in self._study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)):
-            if not self._is_known(trial):
-                continue  # its worker was killed before it had all of it
+        for trial in self._study.get_trials(deepcopy=False, states=_TAKEN):
+            if _BEGAN not in trial.user_attrs:
+                continue  # asked for a proposal only
             if trial.state != TrialState.RUNNING or time.time() - trial.user_attrs[_BEGAN] <= LOST_AFTER_S:
                 yield trial
 
-    def _is_known(self, trial: FrozenTrial) -> bool:
-        """Whether the database already holds which recipe a trial is (it is written value by value)."""
-        return _BEGAN in trial.user_attrs and set(trial.params) == set(self._space)
-
-    def _all(self) -> Iterator[Recipe]:
-        """Every recipe of the space."""
-        combinations: list[dict[str, Any]] = [{}]
-        for key, distribution in self._space.items():
-            assert isinstance(distribution, CategoricalDistribution)
-            combinations = [{**each, key: value} for each in combinations for value in distribution.choices]
-        return (Recipe(**each) for each in combinations)
+    def _left(self) -> Iterator[Recipe]:
+        """Every recipe of the space that nobody has taken."""
+        taken = self.taken()
+        for values in itertools.product(*self._values.values()):
+            recipe = Recipe(**dict(zip(self._values, values, strict=True)))
+            if recipe.is_possible and recipe not in taken:
+                yield recipe
 
 
-def _storage(url: str) -> optuna.storages.BaseStorage:
-    sqlite = url.startswith("sqlite:")
-    options = {"connect_args": {"timeout": 60}} if sqlite else {"pool_pre_ping": True}
-    return optuna.storages.RDBStorage(url, engine_kwargs=options)
+def without_password(url: str) -> str:
+    """A database's URL as it may be shown.
+
+    >>> without_password("postgresql://me:secret@host/name")
+    'postgresql://me:***@host/name'
+    """
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        return url
+
+
+def _opened(url: str, name: str, sampler: optuna.samplers.BaseSampler) -> optuna.Study:
+    options = {"connect_args": {"timeout": 60}} if url.startswith("sqlite:") else {"pool_pre_ping": True}
+    for attempt in range(5):
+        try:
+            return optuna.create_study(
+                storage=optuna.storages.RDBStorage(url, engine_kwargs=options), study_name=name, sampler=sampler,
+                directions=["minimize", "minimize"], load_if_exists=True,
+            )  # fmt: skip
+        except (SQLAlchemyError, ImportError, ValueError) as error:
+            if isinstance(error, IntegrityError | ProgrammingError) and attempt < 4:
+                time.sleep(0.5)  # another worker is making the tables
+                continue
+            first = str(error).strip().splitlines()[0].replace(url, without_password(url))
+            raise UserError(
+                f"--study {without_password(url)} cannot be used ({first}): give the URL of a database, such as "
+                "postgresql://user@host/name, and install its driver"
+            ) from error
+    raise AssertionError("the last attempt returns or raises")
 
 
 def _recipe(trial: FrozenTrial) -> Recipe:

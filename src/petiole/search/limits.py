@@ -1,7 +1,8 @@
 """What the network must keep to, and what the numbers say of that: kept, broken, or undecided."""
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 from petiole import stats, units
 from petiole.errors import UserError, unknown_choice
@@ -38,20 +39,35 @@ class Limits:
             if value is not None and not 0 <= value <= 1:
                 raise UserError(f"{option} {value * 100:g} is out of range: give points of accuracy from 0 to 100")
 
+    def told(self) -> dict[str, Any]:
+        """The limits that are set, by name, as a file holds them."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
+
     def costs(self, *, p50_ms: float, file_bytes: int, macs: int, error: float) -> float:
         """The number that is made small."""
         return {"latency": p50_ms, "size": float(file_bytes), "macs": float(macs), "accuracy": error}[self.objective]
 
-    def broken_by(self, *, p50_ms: float, file_bytes: int, macs: int, slack: float = 1.0) -> list[str]:
-        """The limits that a network's own figures break, in words; ``slack`` times as much is let pass."""
-        found = []
-        if self.max_latency_ms is not None and p50_ms > slack * self.max_latency_ms:
-            found.append(f"{units.ms(p50_ms)} is more than --max-latency {units.ms(self.max_latency_ms)}")
-        if self.max_bytes is not None and file_bytes > slack * self.max_bytes:
-            found.append(f"{units.bytes(file_bytes)} is more than --max-size {units.bytes(self.max_bytes)}")
-        if self.max_macs is not None and macs > slack * self.max_macs:
-            found.append(f"{units.count(macs)} MACs are more than --max-macs {units.count(self.max_macs)}")
-        return found
+    def exact(self, *, p50_ms: float, file_bytes: int, macs: int) -> list["Exact"]:
+        """The limits on a network's own figures, each with what it allows and what was found."""
+        rows = (
+            ("--max-latency", self.max_latency_ms, p50_ms, units.ms),
+            ("--max-size", self.max_bytes, file_bytes, units.bytes),
+            ("--max-macs", self.max_macs, macs, units.count),
+        )
+        return [
+            Exact(limit=f"{option} {words(most)}", found=words(found), times=found / most)
+            for option, most, found, words in rows
+            if most is not None
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exact:
+    """A limit on a figure that is measured and not estimated; the figure is ``times`` what is allowed."""
+
+    limit: str
+    found: str
+    times: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,9 +95,19 @@ def judge_drop(lost: int, gained: int, total: int, max_drop: float) -> Judgement
     return Judgement(verdict=verdict, difference=difference, low=low, high=high, photos_needed=needed)
 
 
-def judge_accuracy(correct: int, total: int, least: float) -> Verdict:
-    """Whether a network's accuracy is at least ``least``, by Wilson's interval."""
-    return _verdict(*stats.wilson(correct, total), least)
+def judge_accuracy(correct: int, total: int, least: float) -> Judgement:
+    """Whether a network's accuracy is at least ``least``, by Wilson's interval; ``difference`` is that to ``least``."""
+    low, high = stats.wilson(correct, total)
+    verdict = _verdict(low, high, least)
+
+    def decides(photos: int) -> bool:
+        return _verdict(*stats.wilson(round(correct * photos / total), photos), least) != "undecided"
+
+    needed = None if verdict != "undecided" else _least_that(decides, total)
+    value = correct / total
+    return Judgement(
+        verdict=verdict, difference=value - least, low=low - least, high=high - least, photos_needed=needed
+    )
 
 
 def _verdict(low: float, high: float, least: float) -> Verdict:
@@ -96,9 +122,14 @@ def _photos_needed(lost: int, gained: int, total: int, max_drop: float) -> int |
         low, high = stats.paired_difference(lost * scale, gained * scale, photos)
         return _verdict(low, high, -max_drop) != "undecided"
 
+    return _least_that(decides, total)
+
+
+def _least_that(decides: Callable[[int], bool], too_few: int) -> int | None:
+    """About the least number of photos that decides; None if :data:`MOST_PHOTOS` do not."""
     if not decides(MOST_PHOTOS):
         return None
-    too_few, enough = total, MOST_PHOTOS
+    enough = MOST_PHOTOS
     while enough - too_few > max(1, enough // 200):
         middle = (too_few + enough) // 2
         too_few, enough = (too_few, middle) if decides(middle) else (middle, enough)

@@ -1,8 +1,9 @@
 """How one candidate is made, in a few words: what the search tries, and what ``--recipe FILE`` repeats."""
 
+import json
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -40,18 +41,35 @@ class Recipe(BaseModel):
         return "-".join([*parts, "float" if self.quantization == "none" else self.quantization])
 
     @property
-    def is_whole(self) -> bool:
-        """Whether nothing is taken from the float network."""
-        return self.macs == 1 and self.amount == 0 and self.quantization == "none"
+    def is_possible(self) -> bool:
+        """Quantization-aware training would fill zeros again."""
+        return not (self.amount and self.quantization == "qat")
 
-    def write(self, path: Path, *, seed: int, weights: str) -> None:
+
+class RecipeFile(BaseModel):
+    """What ``chosen.toml`` holds: the recipe, and what else the network and the verdict depend on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    recipe: Recipe
+    seed: int
+    weights: str
+    weights_sha256: str
+    reference: str
+    limits: dict[str, Any] = Field(default_factory=dict)
+
+    def write(self, path: Path) -> None:
         """Write it as a file for ``--recipe``."""
-        lines = [f"{key} = {_toml(value)}" for key, value in self.model_dump().items()]
-        text = "\n".join(["# petiole compress DATA --recipe this-file: makes this network again.", *lines])
-        write_atomic(path, f"{text}\n\n[run]\nseed = {seed}\nweights = {_toml(weights)}\n")
+        content = self.model_dump()
+        sections = {"recipe": content.pop("recipe"), "limits": content.pop("limits")}
+        lines = ["# petiole compress DATA --recipe this-file --out ANOTHER: makes this network again.", ""]
+        lines += [f"{key} = {json.dumps(value)}" for key, value in content.items()]
+        for name, section in sections.items():
+            lines += ["", f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in section.items())]
+        write_atomic(path, "\n".join(lines) + "\n")
 
 
-def read_recipe(path: Path) -> Recipe:
+def read_recipe(path: Path) -> RecipeFile:
     """The recipe in a file.
 
     Raises:
@@ -63,15 +81,9 @@ def read_recipe(path: Path) -> Recipe:
         raise UserError(f"no such recipe: {path}") from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UserError(f"{path} is not a recipe ({error}): give a chosen.toml that petiole compress wrote") from error
-    content.pop("run", None)
     try:
-        return Recipe.model_validate(content)
+        return RecipeFile.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise UserError(f"{path} is not a recipe: {where} ({first['msg']})") from error
-
-
-def _toml(value: object) -> str:
-    """A string or number as TOML. Names of backbones and sources hold no characters that TOML would have escaped."""
-    return repr(value) if not isinstance(value, str) else '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -4,24 +4,29 @@ import time
 from collections.abc import Sequence
 
 import petiole
+from petiole import units
 from petiole.bench.machine import describe, peak_memory_bytes
-from petiole.errors import GoalError
+from petiole.errors import GoalError, UserError
 from petiole.progress import Say
 from petiole.records import Data, Run, Stage, to_json
 from petiole.rundir import write_atomic
 from petiole.search.candidate import build
 from petiole.search.config import SearchConfig
-from petiole.search.explore import cost_of, explore, holds, look
+from petiole.search.explore import explore
 from petiole.search.finals import Finals, chosen, finish
-from petiole.search.limits import Limits
+from petiole.search.ledger import without_password
+from petiole.search.look import look
 from petiole.search.pareto import non_dominated
-from petiole.search.recipe import Recipe, read_recipe
+from petiole.search.promise import finalists
+from petiole.search.recipe import Recipe, RecipeFile, read_recipe
 from petiole.search.setup import Search, set_up
 from petiole.search_records import SEARCH, Candidate, SearchResults, Tried
 from petiole.training.memory import keep_freed_memory
 
 FINAL_COST = 1.6
 """A finalist takes about so many times as long as the reference: it is cut, refitted, taught and quantized besides."""
+LEAST_SHARE = 0.3
+"""Part of the budget that is searched in, however long the finalists take."""
 
 
 class _Clock:
@@ -29,19 +34,18 @@ class _Clock:
 
     def __init__(self, search: Search, began: float) -> None:
         self._search, self._began = search, began
-        self._before: dict[str, float] = search.rundir.load("spent", search.config.seed) or {}
+        self._before: dict[str, float] = search.rundir.load("spent", search.basis) or {}
 
-    def seconds(self) -> float:
-        """Seconds of all processes together."""
-        return time.perf_counter() - self._began + self._before.get("seconds", 0.0)
+    def spent(self) -> tuple[float, int]:
+        """Seconds and peak memory of all processes so far; kept for one that goes on."""
+        seconds = time.perf_counter() - self._began + self._before.get("seconds", 0.0)
+        peak_bytes = max(peak_memory_bytes(), int(self._before.get("peak_memory_bytes", 0)))
+        self._search.rundir.save("spent", self._search.basis, {"seconds": seconds, "peak_memory_bytes": peak_bytes})
+        return seconds, peak_bytes
 
-    def save(self) -> tuple[float, int]:
-        """Keep seconds and peak memory for a process that goes on; gives both."""
-        spent = self.seconds(), max(peak_memory_bytes(), int(self._before.get("peak_memory_bytes", 0)))
-        self._search.rundir.save(
-            "spent", self._search.config.seed, {"seconds": spent[0], "peak_memory_bytes": spent[1]}
-        )
-        return spent
+    def left_s(self, until_s: float) -> float:
+        """What is left until so many seconds have been spent."""
+        return until_s - self.spent()[0]
 
 
 def run_search(config: SearchConfig, *, command: str, say: Say, progress: bool) -> SearchResults:
@@ -49,49 +53,31 @@ def run_search(config: SearchConfig, *, command: str, say: Say, progress: bool) 
 
     Raises:
         UserError: wrong input; nothing has been trained then.
+        GoalError: no recipe could be made.
     """
     began = time.perf_counter()
     config = config.checked()
-    wanted = read_recipe(config.recipe) if config.recipe else None
-    if wanted is not None:
-        config = config.model_copy(update={"backbones": (wanted.backbone,)})
+    given = read_recipe(config.recipe) if config.recipe else None
+    if given is not None:
+        names = dict.fromkeys([given.reference, given.recipe.backbone])
+        config = config.model_copy(update={"backbones": tuple(names), "seed": given.seed})
     keep_freed_memory()
     search = set_up(config, say, progress=progress)
     clock = _Clock(search, began)
-    reference = _reference(search)
-    say(f"reference: {reference.name}")
     candidates: list[Candidate] = []
-    if wanted is None:
-        started = time.perf_counter()
-        build(search.final, reference)
-        each_s = search.rundir.load("reference-s", search.final.basis) or time.perf_counter() - started
-        search.rundir.save("reference-s", search.final.basis, each_s)
-        finals_s = FINAL_COST * config.finalists * each_s
-        stored = search.rundir.load("explored", _basis(search))
-        if stored is None:
-            candidates = explore(search, reference, lambda: config.budget_s - finals_s - clock.seconds())
-            search.rundir.save("explored", _basis(search), [each.model_dump(mode="json") for each in candidates])
-        else:
-            candidates = [Candidate.model_validate(each) for each in stored]
-        recipes = finalists(candidates, config.limits)
+    if given is None:
+        reference = _reference(search)
+        say(f"reference: {reference.name}")
+        candidates = _explored(search, reference, clock)
+        recipes = finalists(candidates, config.limits)[: config.finalists]
     else:
-        recipes = [wanted]
+        reference, recipes = _given(search, given), [given.recipe]
     if not recipes:
-        raise GoalError("no recipe could be made within the budget: give more --budget, or other limits")
-    results = _records(
-        search, reference, finish(search, reference, recipes, config.finalists), candidates, clock, command
-    )
+        raise GoalError("none of the recipes that were tried could be made: see above why")
+    results = _records(search, reference, finish(search, reference, recipes), candidates, clock, command)
     write_atomic(search.rundir.results, to_json(results))
-    if results.chosen is not None:
-        recipe = Recipe(**results.chosen.recipe)
-        source = search.weights[recipe.backbone].source
-        recipe.write(search.rundir.path / "chosen.toml", seed=config.seed, weights=source)
+    _write_recipe(search, results)
     return results
-
-
-def _basis(search: Search) -> object:
-    config = search.config.model_dump(mode="json", exclude={"out", "data", "recipe"})
-    return {"config": {**config, "limits": repr(search.config.limits)}, "photos": search.photos.digest}
 
 
 def _reference(search: Search) -> Recipe:
@@ -100,40 +86,63 @@ def _reference(search: Search) -> Recipe:
     natives = [search.native(name) for name in search.weights]
     if len(natives) == 1:
         return natives[0]
-    return min(natives, key=lambda recipe: look(search, search.first, recipe, recipe).log_loss)
+    return min(natives, key=lambda recipe: look([search.first], recipe, recipe).log_loss)
 
 
-def finalists(candidates: Sequence[Candidate], limits: Limits) -> list[Recipe]:
-    """The recipes to be made from all photos: those that keep the limits on held-out photos, best first.
+def _given(search: Search, file: RecipeFile) -> Recipe:
+    """The reference of a recipe that is to be repeated.
 
-    Those that were trained in full count; where there are none, all. Where none keeps the limits: the nearest ones,
-    by log loss.
+    Raises:
+        UserError: the weights at hand are not those that it was made from.
     """
-    rows = [each for each in candidates if each.retrained] or list(candidates)
-    keeping = sorted((each for each in rows if holds(each, limits)), key=lambda each: cost_of(each, limits))
-    nearest = sorted(rows, key=lambda each: each.log_loss)
-    return [Recipe(**each.recipe) for each in keeping or nearest]
+    weights = search.weights[file.recipe.backbone]
+    if weights.digest != file.weights_sha256:
+        raise UserError(
+            f"{search.config.recipe} was made from other weights of {file.recipe.backbone} ({file.weights}) than those "
+            f"here ({weights.source}): give them with --weights"
+        )
+    return search.native(file.reference)
+
+
+def _explored(search: Search, reference: Recipe, clock: _Clock) -> list[Candidate]:
+    """All candidates; taken from an earlier process, if it has finished exploring with these limits and budget."""
+    config = search.config
+    basis = {"search": search.basis, "limits": repr(config.limits), "budget_s": config.budget_s}
+    stored = search.rundir.load("explored", basis)
+    if stored is not None:
+        return [Candidate.model_validate(each) for each in stored]
+    # How long the finalists will take, told from the reference on a part of the photos: the two are made alike.
+    part = search.second[0]
+    each_s = build(part, reference).seconds * len(search.photos.train.labels) / len(part.photos.train.labels)
+    finals_s = (1 + FINAL_COST * config.finalists) * each_s
+    until_s = max(config.budget_s - finals_s, LEAST_SHARE * config.budget_s)
+    if until_s + finals_s > 1.05 * config.budget_s:
+        search.say(
+            f"the budget of {units.seconds(config.budget_s)} is short: the search takes {units.seconds(until_s)} of "
+            f"it, and making the finalists from all photos takes about {units.seconds(finals_s)}"
+        )
+    found = explore(search, reference, lambda: clock.left_s(until_s))
+    search.rundir.save("explored", basis, [each.model_dump(mode="json") for each in found])
+    return found
 
 
 def _records(
     search: Search, reference: Recipe, finals: Finals, candidates: list[Candidate], clock: _Clock, command: str
 ) -> SearchResults:
-    seconds, peak = clock.save()
-    config = search.config
+    config, (seconds, peak_bytes) = search.config, clock.spent()
+    if config.study:
+        command = command.replace(config.study, without_password(config.study))
     run = Run(
         command=command, seconds=seconds, seeds=[config.seed], machine=describe(search.threads), profile=SEARCH,
         backbone=reference.backbone, weights=search.weights[reference.backbone].source, petiole=petiole.__version__,
-        stages=[Stage(name="compress", seed=config.seed, seconds=seconds)], peak_memory_bytes=peak,
+        stages=[Stage(name=SEARCH, seed=config.seed, seconds=seconds)], peak_memory_bytes=peak_bytes,
     )  # fmt: skip
     latest = list({each.name: each for each in candidates}.values())  # after training in full, where that was done
+    costs = [(1 - each.accuracy.value, each.log_loss, each.p50_ms, each.file_bytes, each.macs) for each in latest]
     return SearchResults(
         run=run, data=Data(photos=search.photos.record, digits=None), variants=finals.variants,
         failures=finals.failures, objective=config.limits.objective, reference=reference.name,
-        finalists=finals.finalists, chosen=chosen(finals.finalists),
-        pareto=non_dominated(
-            latest,
-            [(1 - each.accuracy.value, each.log_loss, each.p50_ms, each.file_bytes, each.macs) for each in latest],
-        ),
+        finalists=finals.finalists, chosen=chosen(finals.finalists), pareto=non_dominated(latest, costs),
         candidates=candidates, tried=_tried(search, candidates),
     )  # fmt: skip
 
@@ -142,12 +151,26 @@ def _tried(search: Search, candidates: Sequence[Candidate]) -> Tried:
     given_up = [
         (recipe.name, why)
         for name in ("first", "second")
-        for recipe, why in (search.ledger(name).abandoned() if candidates else [])
+        for recipe, why in (search.ledger(name).given_up() if candidates else [])
     ]
     return Tried(
-        space={key: list(values) for key, values in search.space().items()},
+        space={key: list(values) for key, values in search.space(first=False).items()},
         first_look=sum(not each.retrained for each in candidates),
-        retrained=sum(each.retrained for each in candidates), given_up=given_up,
+        retrained=sum(each.retrained for each in candidates), given_up=given_up, folds=len(search.second),
         held_out=len(search.first.photos.test.labels), learned=len(search.first.photos.train.labels),
-        budget_s=search.config.budget_s, study=search.config.study or "study.db",
+        budget_s=search.config.budget_s, study=without_password(search.config.study or "study.db"),
     )  # fmt: skip
+
+
+def _write_recipe(search: Search, results: SearchResults) -> None:
+    """``chosen.toml`` of what was chosen; none, if nothing was."""
+    path = search.rundir.path / "chosen.toml"
+    path.unlink(missing_ok=True)
+    if results.chosen is None:
+        return
+    recipe = Recipe(**results.chosen.recipe)
+    weights, limits = search.weights[recipe.backbone], search.config.limits
+    RecipeFile(
+        recipe=recipe, seed=search.config.seed, weights=weights.source, weights_sha256=weights.digest,
+        reference=results.run.backbone, limits=limits.told(),
+    ).write(path)  # fmt: skip

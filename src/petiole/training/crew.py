@@ -6,14 +6,16 @@ that of one process but for the order of summation (BatchNorm, where it learns, 
 picture is seen once in each epoch.
 """
 
-import os
 import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import torch
 from torch import nn
+
+from petiole.processes import cores, is_helper, own_cores, processes, rank
 
 Backward = Callable[[nn.Module, torch.Tensor, torch.Tensor, float], tuple[float, torch.Tensor]]
 """``(network, inputs, labels, share) -> (mean loss, logits)``; adds the gradients of ``share`` times that loss."""
@@ -21,14 +23,8 @@ Part = tuple[torch.Tensor, torch.Tensor, float]
 """Inputs, labels, and the share of the batch that they are."""
 
 
-def processes() -> int:
-    """How many processes were started together."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
-
-
-def is_helper() -> bool:
-    """Whether this process is not the first of several."""
-    return processes() > 1 and int(os.environ.get("RANK", "0")) > 0
+PATIENCE = timedelta(days=7)
+"""Helpers wait so long for the leader, which has much to do between two trainings."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +48,7 @@ class Crew:
             content = pickle.dumps(_Lesson(network=network, backward=backward))
         except (pickle.PicklingError, AttributeError, TypeError):
             return False  # exported graphs hold functions that only this process has
-        torch.set_num_threads(own_threads(self._threads))
+        torch.set_num_threads(own_cores(self._threads))
         _tell("lesson", content)
         return True
 
@@ -90,7 +86,7 @@ def dismiss() -> None:
 def help_along() -> None:
     """What helpers do until they are dismissed."""
     _join()
-    torch.set_num_threads(own_threads(len(os.sched_getaffinity(0))))
+    torch.set_num_threads(own_cores(cores()))
     lesson: _Lesson | None = None
     while True:
         what, content = _tell("", None)
@@ -109,15 +105,10 @@ def help_along() -> None:
             _share(lesson.network, parts, lesson.backward)
 
 
-def own_threads(cores: int) -> int:
-    """Cores for each process of this machine."""
-    return max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
-
-
 def _join() -> None:
     from accelerate import PartialState
 
-    PartialState(cpu=True)
+    PartialState(cpu=True, timeout=PATIENCE)
 
 
 def _part() -> None:
@@ -143,7 +134,7 @@ def _share(network: nn.Module, parts: list[Part], backward: Backward) -> tuple[f
     from accelerate.utils import reduce
 
     loss, right = 0.0, 0
-    for inputs, labels, share in parts[int(os.environ["RANK"]) :: processes()]:
+    for inputs, labels, share in parts[rank() :: processes()]:
         value, logits = backward(network, inputs, labels, share)
         loss += value * len(labels)
         right += int((logits.argmax(1) == labels).sum())

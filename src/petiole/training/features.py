@@ -9,7 +9,7 @@ from torch import nn
 
 from petiole.mapped import mapped
 
-MEMORY_BYTES = 1 << 29
+MEMORY_BYTES = 1 << 27
 """Features of more bytes lie in a file of the cache."""
 
 

@@ -15,8 +15,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from petiole.errors import PetioleError
+from petiole.processes import processes
 from petiole.records import Epoch, Train
-from petiole.training.crew import Crew, Part, crew, processes
+from petiole.training.crew import Crew, Part, crew
 from petiole.training.depthwise import DepthwiseGradients
 from petiole.training.distillation import Distillation, Objective
 from petiole.training.memory import keep_freed_memory
@@ -229,6 +230,15 @@ class _Run:
     ) -> tuple[float, float]:
         """Train on all batches; returns the mean loss and the share of training pictures called right."""
         together = self.crew is not None and self.crew.teach(self.network, self.backward)
+        try:
+            return self._steps(batches, hooks, epoch, together=together)
+        finally:
+            if together and self.crew is not None:
+                self.crew.rest()
+
+    def _steps(
+        self, batches: Iterator[tuple[torch.Tensor, torch.Tensor]], hooks: Hooks, epoch: int, *, together: bool
+    ) -> tuple[float, float]:
         total, right, seen = 0.0, 0, 0
         for inputs, labels in batches:
             for group in self.optimizer.param_groups:
@@ -246,8 +256,6 @@ class _Run:
             hooks.after_step()
             self.step += 1
             total, right, seen = total + loss, right + called, seen + len(labels)
-        if together and self.crew is not None:
-            self.crew.rest()
         return total / seen, right / seen
 
     def _gradients(self, parts: list[Part], *, together: bool) -> tuple[float, int]:
