@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "petiole"
 
 LAYERS = [
-    ["errors", "units"],
+    ["errors", "units", "processes"],
     [
         "records",
         "stats",
