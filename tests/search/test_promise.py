@@ -68,7 +68,16 @@ def test_where_even_the_costliest_fails_what_is_left_is_tried() -> None:
 def test_where_accuracy_counts_the_lowest_log_loss_is_next() -> None:
     limits = Limits(objective="accuracy", max_drop=None, max_latency_ms=2.5)
     assert next_size([], limits) == 192
-    assert next_size([candidate(192, 2.0, 0.01, 0, retrained=True)], limits) == 160
+    static = candidate(192, 2.0, 0.01, 0, retrained=True)
+    assert next_size([static], limits) == 160
+    done = {Recipe(backbone="resnet18", size_px=each) for each in (224, 160, 128, 96)}
+    assert next_size([static], limits, gone=done) is None
+    kinds = ("static", "qat", "mixed")
+    last = following([static], limits, gone=done, quantizations=kinds)
+    assert last == Recipe(backbone="resnet18", size_px=192, quantization="qat")
+    assert following([static], limits, gone={*done, last}, quantizations=kinds) is None, (
+        "mixed is static where it holds"
+    )
 
 
 def test_what_could_not_be_made_is_passed_over() -> None:
@@ -86,8 +95,8 @@ def test_where_static_int8_fails_the_other_ways_are_tried() -> None:
 
 
 def test_what_breaks_a_limit_by_far_is_not_trained() -> None:
-    assert next_size([], Limits(objective="accuracy", max_drop=0.02, max_latency_ms=1.9)) == 192  # within 10%
-    assert next_size([], Limits(objective="latency", max_drop=None, max_latency_ms=1.4)) == 128  # 160 within 10%
+    assert next_size([], Limits(objective="accuracy", max_drop=0.02, max_latency_ms=1.95)) == 192  # within 3%
+    assert next_size([], Limits(objective="latency", max_drop=None, max_latency_ms=1.4)) == 128
     assert next_size([], Limits(max_bytes=10)) is None
 
 

@@ -4,11 +4,11 @@ from collections.abc import Collection, Iterable, Sequence
 
 from petiole.search.limits import Limits, judge_accuracy, judge_drop
 from petiole.search.pareto import non_dominated
-from petiole.search.recipe import Quantization, Recipe
+from petiole.search.recipe import Recipe
 from petiole.search_records import Candidate
 
-SLACK = 1.1
-"""How far a first look may be over a limit: times drift, and a network that is trained further may be rounded less."""
+SLACK = 1.03
+"""How far a first look may be over a limit on time or size: timings scatter a little."""
 RECOVERY = 0.03
 """How much accuracy training in full may bring back of what the first look lost (docs/log.md)."""
 
@@ -56,17 +56,21 @@ def promising(
     holds the limits on held-out photos at the first look; where it holds them after training too, a cheaper one is
     next, else a costlier one, and of several the one with the lowest log loss. What the paired interval rules out even
     if training brings much back, or another one beats in log loss, time and size, is not tried. Where a static int8
-    network that was trained breaks a limit (or, where accuracy counts, in any case), the other ways to int8 are tried.
+    network that was trained breaks a limit on accuracy, the other ways to int8 are tried; where accuracy is what
+    counts, quantization-aware training is tried in any case, after all static ones.
     """
     possible = [each for each in looked if not _is_hopeless(each, limits)]
     front = non_dominated(possible, [(each.log_loss, each.p50_ms, each.file_bytes) for each in possible])
-    front += list(_siblings(trained, limits, quantizations))
-    rest = [each for each in front if Recipe(**each.recipe) not in taken]
+    rest, siblings = (
+        [each for each in rows if Recipe(**each.recipe) not in taken]
+        for rows in (front, list(_siblings(trained, limits, quantizations)))
+    )
+    if limits.objective == "accuracy":  # a first look's log loss is none after training: all are worth it, in order
+        wanted = rest or siblings
+        return Recipe(**min(wanted, key=lambda each: each.log_loss).recipe) if wanted else None
+    rest += siblings
     if not rest:
         return None
-    by_loss = min(rest, key=lambda each: each.log_loss)
-    if limits.objective == "accuracy":  # a first look's log loss is none after training: all are worth it, in order
-        return Recipe(**by_loss.recipe)
     starting = [each for each in rest if holds(each, limits)]
     if not trained and starting:
         return Recipe(**min(starting, key=lambda each: cost_of(each, limits)).recipe)
@@ -92,12 +96,13 @@ def finalists(candidates: Sequence[Candidate], limits: Limits) -> list[Recipe]:
 
 def _siblings(trained: Sequence[Candidate], limits: Limits, quantizations: Collection[str]) -> Iterable[Candidate]:
     """The other ways to int8 of networks that were trained, with what is known of their static twins."""
-    others: list[Quantization] = [each for each in ("qat", "mixed") if each in quantizations]
     for each in trained:
-        recipe = Recipe(**each.recipe)
-        if recipe.quantization == "static" and (limits.objective == "accuracy" or not holds(each, limits)):
-            for other in others:
-                sibling = recipe.model_copy(update={"quantization": other})
+        recipe, is_held = Recipe(**each.recipe), holds(each, limits)
+        exact = limits.exact(p50_ms=each.p50_ms, file_bytes=each.file_bytes, macs=each.macs)
+        if recipe.quantization == "static" and all(one.times <= 1 for one in exact):
+            again = ["qat"] if limits.objective == "accuracy" or not is_held else []
+            for other in (one for one in (*again, *([] if is_held else ["mixed"])) if one in quantizations):
+                sibling = Recipe.model_validate({**each.recipe, "quantization": other})
                 if sibling.is_possible:
                     yield each.model_copy(update={"name": sibling.name, "recipe": sibling.model_dump()})
 
