@@ -36,7 +36,7 @@ class SearchConfig(BaseModel):
     most_photos: int = 1500
     seed: int = 0
     chain: ChainConfig = ChainConfig(effort=ChainEffort(probe_views=4))
-    final: ChainConfig = ChainConfig()
+    final: ChainConfig = ChainConfig(effort=ChainEffort(structured_epochs=4))
 
     def checked(self) -> "SearchConfig":
         """The same configuration.
