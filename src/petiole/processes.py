@@ -9,8 +9,8 @@ def cores() -> int:
 
 
 def processes() -> int:
-    """How many processes were started together (as ``accelerate launch`` does)."""
-    return int(os.environ.get("WORLD_SIZE") or 1)
+    """How many processes were started together, as ``accelerate launch`` does; it says to each which one it is."""
+    return int(os.environ.get("WORLD_SIZE") or 1) if "RANK" in os.environ else 1
 
 
 def rank() -> int:
