@@ -1,7 +1,7 @@
 """What prunes a network step by step: masks that grow, or channels that are masked and leave at the end.
 
 Both mask first: with the weights at zero that take in a channel, it reaches nothing any more, so that one loop can
-choose, refit and retrain for both (:mod:`petiole.lab.prune_retrain`).
+choose, refit and retrain for both (:mod:`petiole.chain.prune_retrain`).
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
