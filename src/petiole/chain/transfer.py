@@ -1,6 +1,7 @@
 """Transfer: a new output layer on features of the frozen network, then all of it retrained."""
 
 import copy
+import math
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -23,6 +24,8 @@ LR = 3e-5
 """Learning rate of retraining the whole transferred network (docs/log.md)."""
 FEATURE_IMAGES = 32
 """Photos that go through a frozen backbone together."""
+LEAST_STEPS = 500
+"""Steps that an output layer learns for at least: a few photos make few steps in an epoch."""
 MOST_VIEWS = 40_000
 """Views that an output layer learns from at most, where photos are few enough for it."""
 CHUNK_IMAGES = 8
@@ -37,9 +40,10 @@ def train_output_layer(network: nn.Module, bench: PhotoBench, seed: int) -> tupl
     """
     before = copy.deepcopy(network.state_dict())
     name, layer = backbones.output_layer(network)
-    config = FitConfig(epochs=bench.config.effort.probe_epochs, lr=1e-3, weight_decay=0.05, warmup=0.0, seed=seed)
     began = time.perf_counter()
     seen = _frozen_features(network, layer, bench, seed)
+    epochs = max(bench.config.effort.probe_epochs, math.ceil(LEAST_STEPS * seen.batch_images / len(seen)))
+    config = FitConfig(epochs=epochs, lr=1e-3, weight_decay=0.05, warmup=0.0, seed=seed)
     train = fit(layer, seen, config)
     seconds = time.perf_counter() - began  # features and all: photos pass through the network once for each view
     train = train.model_copy(update={"seconds": seconds, "images_per_s": len(seen) / seconds})
