@@ -21,6 +21,13 @@ def _print(text: str) -> None:
     print(text, flush=True)
 
 
+def _command() -> str:
+    """The command line that started this, or that it was no command line."""
+    name = Path(sys.argv[0]).name
+    is_ours = name in {"petiole", "petiole.exe", "__main__.py"}
+    return shlex.join(["petiole", *sys.argv[1:]]) if is_ours else f"petiole.api, called by {name or 'Python'}"
+
+
 def _threads(asked: int | None, available: int) -> int:
     if asked is not None and asked < 1:
         raise UserError(f"--threads {asked} is too small: give 1 or more")
@@ -52,7 +59,7 @@ def lab(*, data: Path | None = None, mnist: Path | None = None, out: Path = Path
     from petiole.report.html import write_report
     from petiole.report.readme import write_readme
 
-    results = run_lab(config, command=shlex.join(["petiole", *sys.argv[1:]]), say=say, progress=sys.stderr.isatty())
+    results = run_lab(config, command=_command(), say=say, progress=sys.stderr.isatty())
     write_report(out, results)
     write_readme(out, results)
     return results
@@ -106,7 +113,7 @@ def compress(
     from petiole.report.readme import write_search_readme
     from petiole.search.run import run_search
 
-    results = run_search(config, command=shlex.join(["petiole", *sys.argv[1:]]), say=say, progress=sys.stderr.isatty())
+    results = run_search(config, command=_command(), say=say, progress=sys.stderr.isatty())
     write_search_report(out, results)
     write_search_readme(out, results)
     return results

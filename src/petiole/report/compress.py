@@ -144,8 +144,8 @@ def _candidates(results: SearchResults) -> list[Block]:
         return [Text(text="A recipe was given: nothing was searched.")]
     text = (
         f"{tried.first_look} recipes were looked at: their output layer learned from {tried.learned:,} training "
-        f"photos, what pruning left was refitted, and they were judged on {tried.held_out:,} others. {tried.retrained} "
-        "of them were then trained in full"
+        f"photos, what pruning left was refitted, and they were judged on {tried.held_out:,} others. Of these, and "
+        f"of other ways to int8 of the same networks, {tried.retrained} were trained in full"
         + (
             f", {tried.folds} times, each on other photos, until every training photo had been held out once."
             if tried.folds > 1

@@ -209,7 +209,7 @@ def _subject(
 
 QUANTIZED = {
     "static": "int8 by static quantization, calibrated with training photos",
-    "mixed": "int8 by static quantization, layers that it damages most back in float",
+    "mixed": "int8 by static quantization, with layers back in float where it would cost more than allowed",
     "qat": "int8 by quantization-aware training with the float network as teacher",
 }
 
