@@ -26,7 +26,7 @@ test: $(VENV)/.installed-dev ## what CI runs: format check, lint, strict types, 
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n auto --dist loadfile
 
 clean: ## remove .venv, caches and build products; results in runs/ stay
 	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

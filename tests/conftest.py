@@ -1,6 +1,7 @@
 """For all tests: caches of their own, no network but loopback, and the real data where they are there."""
 
 import http.server
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -17,6 +18,13 @@ from petiole.models.lenet import LeNet
 
 REAL = Path(__file__).parents[2] / "shared" / "data"
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+
+
+if "PYTEST_XDIST_WORKER_COUNT" in os.environ and hasattr(os, "sched_setaffinity"):
+    # Files of tests run beside each other: each worker keeps to its share of the cores, and so do its children.
+    _cores, _worker = sorted(os.sched_getaffinity(0)), int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw"))
+    os.sched_setaffinity(0, _cores[_worker :: int(os.environ["PYTEST_XDIST_WORKER_COUNT"])] or _cores)
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
 
 
 def _real(path: Path) -> Path:

@@ -6,6 +6,7 @@ goes on with what is there.
 
 import itertools
 import logging
+import random
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, IntegrityError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
 from petiole.errors import UserError
 from petiole.search.recipe import Recipe
@@ -27,6 +28,8 @@ Space = Mapping[str, Sequence[Any]]
 LOST_AFTER_S = 3600.0
 """A trial that another worker began so long ago and has not ended is taken up again."""
 ATTEMPTS = 50
+OPENINGS = 20
+"""Workers may make the tables of a new database at the same moment: all but one meet what the first has made."""
 _WORKER, _BEGAN, _FOUND, _WHY, _CLAIM = "worker", "began", "found", "why", "claim"
 _TAKEN = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
 
@@ -163,22 +166,30 @@ def without_password(url: str) -> str:
 
 def _opened(url: str, name: str, sampler: optuna.samplers.BaseSampler) -> optuna.Study:
     options = {"connect_args": {"timeout": 60}} if url.startswith("sqlite:") else {"pool_pre_ping": True}
-    for attempt in range(5):
+    for opening in range(OPENINGS):
         try:
             return optuna.create_study(
                 storage=optuna.storages.RDBStorage(url, engine_kwargs=options), study_name=name, sampler=sampler,
                 directions=["minimize", "minimize"], load_if_exists=True,
             )  # fmt: skip
         except (SQLAlchemyError, ImportError, ValueError) as error:
-            if isinstance(error, IntegrityError | ProgrammingError) and attempt < 4:
-                time.sleep(0.5)  # another worker is making the tables
+            if _is_race(error) and opening < OPENINGS - 1:
+                time.sleep(random.uniform(0.1, 0.5))
                 continue
             first = str(error).strip().splitlines()[0].replace(url, without_password(url))
             raise UserError(
                 f"--study {without_password(url)} cannot be used ({first}): give the URL of a database, such as "
                 "postgresql://user@host/name, and install its driver"
             ) from error
-    raise AssertionError("the last attempt returns or raises")
+    raise AssertionError("the last opening returns or raises")
+
+
+def _is_race(error: Exception) -> bool:
+    """Whether another worker is making the same tables: SQLite calls a table that is there by then an operational
+    error, PostgreSQL and MySQL call it a programming error, and all of them a row an integrity error."""
+    if isinstance(error, OperationalError):
+        return "already exists" in str(error) or "database is locked" in str(error)
+    return isinstance(error, IntegrityError | ProgrammingError)
 
 
 def _recipe(trial: FrozenTrial) -> Recipe:
