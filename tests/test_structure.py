@@ -17,7 +17,9 @@ PACKAGE = ROOT / "src" / "petiole"
 LAYERS = [
     ["errors", "units", "processes"],
     [
+        "record",
         "records",
+        "figure_records",
         "stats",
         "rundir",
         "download",
@@ -29,11 +31,11 @@ LAYERS = [
         "search_records",
     ],
     ["data", "models", "training", "pruning", "quantization", "deploy", "bench"],
-    ["variants", "deployed"],
+    ["variants", "predictions", "deployed"],
     ["chain"],
     ["lab", "search", "inference", "report"],
     ["recipes", "api"],
-    ["cli", "cli_compress", "__main__"],
+    ["cli", "cli_compress", "cli_report", "__main__"],
 ]
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 WITHOUT_TORCH = {*LAYERS[0], *LAYERS[1], "report"}

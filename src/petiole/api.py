@@ -215,13 +215,34 @@ def network(artifact: Path) -> "nn.Module":
     return trainable(read(artifact))
 
 
-def report(run: Path) -> Path:
-    """Write a run's report again from its records alone; returns the path of ``report.html``.
+def report(run: Path, other: Path | None = None, *, out: Path | None = None) -> Path:
+    """Write a run's report again from its records alone; with ``other`` a comparison of the two runs, into ``out``.
+
+    ``out`` is a new directory beside the first run if it is not given. Returns the path of ``report.html``.
 
     Raises:
-        UserError: there are no records, or they cannot be read.
+        UserError: there are no records, or they cannot be read; ``out`` is given without a second run, or is a run.
     """
-    from petiole.report.html import write_report, write_search_report
+    from petiole.report.compare import Side
+    from petiole.report.html import write_comparison, write_report, write_search_report
 
     results = read_any_results(run)
-    return write_search_report(run, results) if isinstance(results, SearchResults) else write_report(run, results)
+    if other is None:
+        if out is not None:
+            raise UserError("--out is for a comparison of two runs: the report of one run lies in its own directory")
+        if isinstance(results, SearchResults):
+            return write_search_report(run, results)
+        return write_report(run, results)
+    first, second = run.resolve(), other.resolve()
+    if first == second:
+        raise UserError(f"{run} is named twice: name two runs to compare")
+    same = first.name == second.name
+    names = [f"{each.parent.name}/{each.name}" if same else each.name for each in (first, second)]
+    target = out or first.parent / f"{first.name}-and-{second.name}"
+    if (target / "results.json").exists():
+        raise UserError(f"{target} is a run, whose report would be overwritten: choose another --out")
+    sides = (
+        Side(name=names[0], folder=run, results=results),
+        Side(name=names[1], folder=other, results=read_any_results(other)),
+    )
+    return write_comparison(target, *sides)

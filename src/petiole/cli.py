@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from petiole import __version__, cli_compress
+from petiole import __version__, cli_compress, cli_report
 from petiole.errors import PetioleError
 from petiole.processes import is_helper, processes
 
@@ -178,13 +178,7 @@ def draw(
     typer.echo(json.dumps(result) if as_json else f"{count} photos drawn (synthetic): {drawn}")
 
 
-@app.command(epilog="Example: petiole report runs/first")
-def report(run: Annotated[Path, typer.Argument(help="Run directory.")], as_json: Json = False) -> None:
-    """Write a run's report again from its records."""
-    from petiole import api
-
-    path = api.report(run)
-    typer.echo(json.dumps({"report": str(path)}) if as_json else f"report: {path}")
+app.command(epilog=cli_report.EXAMPLES)(cli_report.report)
 
 
 Runtime = Annotated[str, typer.Option(help="openvino, onnxruntime, torch, or auto: measure and take the fastest.")]

@@ -1,6 +1,7 @@
 """What ``petiole predict`` and ``petiole bench`` say, as frozen records."""
 
-from petiole.records import Latency, Machine, Record
+from petiole.record import Record
+from petiole.records import Latency, Machine
 
 
 class Speedup(Record):

@@ -1,6 +1,6 @@
 """How a picture becomes a network's input: part of every artifact, so that training and deployment cannot differ."""
 
-from petiole.records import Record
+from petiole.record import Record
 
 DECODED_PX = 256
 """Shorter side of decoded photos: every network's views are made from these."""

@@ -8,17 +8,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from petiole.errors import UserError
+from petiole.figure_records import CurvePoint as CurvePoint
+from petiole.figure_records import Flip, Histogram, LayerError, Thumbnail
+from petiole.figure_records import Sensitivity as Sensitivity
+from petiole.record import Record
 
 SCHEMA = 1
-
-
-class Record(BaseModel):
-    """Base of all records: frozen, keyword-only; keys of a newer Petiole are ignored."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class Accuracy(Record):
@@ -116,6 +114,8 @@ class Variant(Record):
     profile: list[Operator] = []
     profile_ms: float | None = None
     predictions: str | None = None
+    flips: list[Flip] = []
+    histogram: Histogram | None = None
 
     @property
     def key(self) -> str:
@@ -133,7 +133,8 @@ class Skipped(Record):
 
 class Photos(Record):
     """The photos of a run: where they came from, how many, what was skipped. ``duplicates`` are groups of files with
-    the same bytes in both splits, ``contradictions`` such groups under several labels."""
+    the same bytes in both splits, ``contradictions`` such groups under several labels. ``digest`` is one of all photos
+    that are used and the side of the split that they are on."""
 
     source: str
     synthetic: bool
@@ -146,16 +147,18 @@ class Photos(Record):
     duplicates: list[list[str]] = []
     contradictions: list[list[str]] = []
     note: str = ""
+    digest: str = ""
 
 
 class Digits(Record):
-    """The digits of a run."""
+    """The digits of a run; ``digest`` is one of all digits and labels."""
 
     source: str
     synthetic: bool
     train: int
     test: int
     note: str = ""
+    digest: str = ""
 
 
 class Data(Record):
@@ -202,39 +205,6 @@ class Run(Record):
     peak_memory_bytes: int = 0
 
 
-class CurvePoint(Record):
-    """Accuracy on the test split against pruning amount, before retraining, or after it if ``retrained``.
-
-    ``amount`` is the share of the weights (channels: of the multiply-accumulates) that is removed; ``control`` is the
-    unpruned network, retrained as long."""
-
-    method: str
-    scope: str
-    seed: int
-    amount: float
-    sparsity: float
-    correct: int
-    total: int
-    retrained: bool = False
-
-
-class Sensitivity(Record):
-    """What it costs that one layer or group of channels loses some, on training pictures that chose nothing.
-    ``removed`` 0: nothing could be."""
-
-    name: str
-    kind: str
-    seed: int
-    asked: float
-    removed: int
-    of: int
-    correct: int
-    total: int
-    loss: float
-    correct_before: int
-    loss_before: float
-
-
 class Answer(Record):
     """A question of the handout, answered from the run's own records; ``evidence`` names the variants used."""
 
@@ -263,6 +233,8 @@ class Results(Record):
     demos: dict[str, Any] = {}
     curves: list[CurvePoint] = []
     sensitivities: list[Sensitivity] = []
+    layer_errors: list[LayerError] = []
+    thumbnails: list[Thumbnail] = []
     answers: list[Answer] = []
     failures: list[Failure] = []
 

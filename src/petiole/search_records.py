@@ -7,7 +7,8 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from petiole.errors import UserError
-from petiole.records import Accuracy, Latency, Record, Results, VersusParent, read_results
+from petiole.record import Record
+from petiole.records import Accuracy, Latency, Results, VersusParent, read_results
 
 SEARCH = "compress"
 """``run.profile`` of a search."""

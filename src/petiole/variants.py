@@ -4,8 +4,7 @@ Chapters differ in what they do to a network, never in how it is judged: that is
 Latency is measured later, for all variants of a run together, in one interleaved round (:mod:`petiole.lab.timing`).
 """
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,19 +14,20 @@ from torch import nn
 from torch.fx import GraphModule
 
 from petiole.bench.footprint import macs, nonzero_parameters, parameters
+from petiole.bench.histogram import histogram
 from petiole.bench.machine import describe
 from petiole.deploy import artifact, runtimes
 from petiole.deploy.export import OnnxExporter
 from petiole.deploy.parity import AccuracyError, require_parity
 from petiole.deploy.runtime import Runtime
-from petiole.errors import GateError
+from petiole.deploy.stored_weights import layer_weights
+from petiole.predictions import PredictionFiles, flips, versus
 from petiole.preprocessing import Preprocessing
 from petiole.pruning.storage import save_sparse
 from petiole.quantization import eager, eager_twin
 from petiole.quantization.coverage import converted_layers, require_all
-from petiole.records import Train, Variant, VersusParent
-from petiole.rundir import RunDir, write_atomic
-from petiole.stats import mcnemar_exact
+from petiole.records import Train, Variant
+from petiole.rundir import RunDir
 from petiole.training.evaluate import Inputs, Predictions, predict
 
 PHOTOS_BATCH = 8
@@ -199,16 +199,20 @@ class AssemblyLine:
                 if name == JUDGED_ON:
                     deployed, judged_by = found, runtime
             self._card(directory, task, subject, judged_by, more)
-            file_bytes = path.stat().st_size
+            file_bytes, weights = path.stat().st_size, histogram(layer_weights(path))
+        predicted = PredictionFiles(self.rundir, subject.seed)
+        before = predicted.of(subject.parent, deployed)
+        baseline = predicted.of(subject.baseline, deployed)
         return Variant(
             name=subject.name, seed=subject.seed, parent=subject.parent, backbone=subject.backbone,
             engine=subject.engine, accuracy=deployed.accuracy(task.classes),
-            versus_parent=self._versus(subject, subject.parent, deployed), baseline=subject.baseline,
-            versus_baseline=self._versus(subject, subject.baseline, deployed), parameters=parameters(measured),
+            versus_parent=versus(before, deployed), baseline=subject.baseline,
+            versus_baseline=versus(baseline, deployed), parameters=parameters(measured),
             nonzero_parameters=nonzero_parameters(measured), macs=macs(measured, task.preprocessing.input_shape),
             file_bytes=file_bytes, train=subject.train, gates={**gates, **more},
             artifact=f"artifacts/{subject.folder}", dataset=task.dataset, how=subject.how, weights=subject.weights,
-            predictions=self._store(task, subject, deployed),
+            predictions=predicted.store(subject.name, subject.engine, deployed), histogram=weights,
+            flips=flips(before, deployed, task.classes),
         )  # fmt: skip
 
     def _card(self, directory: Path, task: Task, subject: Subject, runtime: Runtime, gates: dict[str, Any]) -> None:
@@ -224,33 +228,6 @@ class AssemblyLine:
             measured_on=describe(self.threads),
             check_logits=logits.tolist(), logits_digest=artifact.logits_digest(logits),
         )  # fmt: skip
-
-    def _versus(self, subject: Subject, other: str | None, deployed: Predictions) -> VersusParent | None:
-        if other is None:
-            return None
-        before = torch.tensor(self._right(f"{other}-seed{subject.seed}"))
-        if len(before) != len(deployed.right):
-            raise GateError(f"{subject.name} and {other} were judged on different pictures")
-        lost = int((before & ~deployed.right).sum())
-        gained = int((~before & deployed.right).sum())
-        return VersusParent(lost=lost, gained=gained, mcnemar_p=mcnemar_exact(lost, gained))
-
-    def _store(self, task: Task, subject: Subject, deployed: Predictions) -> str:
-        """Keep what was predicted for each test picture, for the paired comparisons."""
-        engine = "" if subject.engine == "torch" else f"-{subject.engine}"
-        name = f"predictions/{subject.name}{engine}-seed{subject.seed}.json"
-        probability = deployed.logits.softmax(1).max(1).values
-        content = {
-            "labels": task.labels.tolist(),
-            "predicted": deployed.predicted.tolist(),
-            "probability": [round(float(p), 4) for p in probability],
-        }
-        write_atomic(self.rundir.path / name, json.dumps(content))
-        return name
-
-    def _right(self, key: str) -> Sequence[bool]:
-        content = json.loads((self.rundir.path / "predictions" / f"{key}.json").read_text(encoding="utf-8"))
-        return [p == label for p, label in zip(content["predicted"], content["labels"], strict=True)]
 
 
 def _runtime_gates(

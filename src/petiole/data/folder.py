@@ -138,7 +138,7 @@ def open_photos(
     content = sorted((photo.file.name, sides[photo.file.name], photo.sha256) for photo in photos)
     digest = hashlib.sha256(repr(content).encode()).hexdigest()
     sets = {"train": every.subset(torch.tensor(train)), "test": every.subset(torch.tensor(test))}
-    return PhotoData(record=record, digest=digest, **sets)
+    return PhotoData(record=record.model_copy(update={"digest": digest}), digest=digest, **sets)
 
 
 def _load_all(

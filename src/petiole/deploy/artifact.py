@@ -20,7 +20,8 @@ from safetensors.torch import load_file, save
 from petiole.deploy.runtime import Array
 from petiole.errors import UserError
 from petiole.preprocessing import Preprocessing
-from petiole.records import Machine, Record
+from petiole.record import Record
+from petiole.records import Machine
 
 FORMAT = "petiole-artifact"
 VERSION = 1

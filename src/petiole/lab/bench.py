@@ -12,14 +12,16 @@ from petiole.chain.bench import PhotoBench
 from petiole.data.augment import normalize
 from petiole.data.digits import DigitData
 from petiole.errors import GateError, GoalError
+from petiole.figure_records import LayerError
 from petiole.lab.config import LabConfig
 from petiole.models.lenet import LeNet
 from petiole.preprocessing import DIGITS, SMALL
 from petiole.progress import Say
 from petiole.quantization import eager
+from petiole.quantization.mixed import Mixed
 from petiole.records import CurvePoint, Failure, Sensitivity, Variant
 from petiole.training.fit import TrainingError
-from petiole.variants import Task
+from petiole.variants import Subject, Task
 
 BASELINE = "CNNOptimized"
 """The photo network that is pruned and quantized, and with which retrained ones are compared beside their parents."""
@@ -31,6 +33,7 @@ class ChapterResult(BaseModel):
     variants: list[Variant] = Field(default_factory=list)
     curves: list[CurvePoint] = Field(default_factory=list)
     sensitivities: list[Sensitivity] = Field(default_factory=list)
+    layer_errors: list[LayerError] = Field(default_factory=list)
     failures: list[Failure] = Field(default_factory=list)
     demos: dict[str, Any] = Field(default_factory=dict)
     images: int = 0
@@ -49,7 +52,18 @@ class ChapterResult(BaseModel):
         self.variants += other.variants
         self.curves += other.curves
         self.sensitivities += other.sensitivities
+        self.layer_errors += other.layer_errors
         self.failures += other.failures
+
+    def add_layer_errors(self, subject: Subject, mixed: Mixed) -> None:
+        """What int8 does to each layer of a variant, in the order of the network."""
+        self.layer_errors += [
+            LayerError(
+                variant=subject.name, engine=subject.engine, seed=subject.seed, layer=layer, error=error,
+                floating=layer in mixed.floating,
+            )
+            for layer, error in mixed.damage.items()
+        ]  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -119,6 +119,7 @@ def _pt2e(bench: Bench, network: LeNet, batches: TensorBatches, seed: int, resul
         result.variants.append(
             bench.line.judge_pt2e(mixed.graph, network, bench.digit_task(), subject, float_layers=floating)
         )
+        result.add_layer_errors(subject, mixed)
     with result.attempt(f"{trained} (pt2e)", "lenet", seed, bench.say):
         prepared = pt2e.prepare_qat(graph)
         pt2e.calibrate(prepared, calibration(batches, seed))

@@ -39,6 +39,7 @@ def run(bench: Bench, seed: int, result: ChapterResult) -> None:
         result.variants.append(
             bench.line.judge_pt2e(mixed.graph, optimized, task, subject, float_layers=len(mixed.floating))
         )
+        result.add_layer_errors(subject, mixed)
         result.images += len(shown)
     with result.attempt(QAT, "quantization", seed, bench.say):
         trained, train = _qat(bench, graph, shown, seed)

@@ -7,7 +7,7 @@ from typing import Any
 
 import petiole
 from petiole.bench.machine import describe, peak_memory_bytes
-from petiole.lab import answers, demos, lenet, pruning, quantization, scratch, structured, timing, transfer
+from petiole.lab import answers, demos, lenet, pruning, quantization, scratch, structured, thumbnails, timing, transfer
 from petiole.lab.bench import Bench, ChapterResult
 from petiole.lab.config import NEEDS, LabConfig
 from petiole.lab.setup import basis, set_up, timing_basis
@@ -63,11 +63,12 @@ def run_lab(config: LabConfig, *, command: str, say: Say, progress: bool) -> Res
     )  # fmt: skip
     data = Data(
         photos=bench.photos.record if bench.photos else None,
-        digits=bench.digits.record if bench.digits else None,
+        digits=bench.digits.record.model_copy(update={"digest": bench.digits.digest}) if bench.digits else None,
     )
     results = Results(
         run=run, data=data, variants=variants, demos=so_far.gathered.demos, curves=so_far.gathered.curves,
-        sensitivities=so_far.gathered.sensitivities,
+        sensitivities=so_far.gathered.sensitivities, layer_errors=so_far.gathered.layer_errors,
+        thumbnails=thumbnails.write(bench, variants),
         failures=so_far.gathered.failures,
     )  # fmt: skip
     results = results.model_copy(update={"answers": answers.answer(results)})

@@ -20,7 +20,7 @@ from petiole.quantization.pt2e_quantizer import WEIGHTED, layer_name
 
 @dataclass(frozen=True, kw_only=True)
 class Mixed:
-    """A converted graph, its ``floating`` layers, the damage of each layer (all that were int8 at first), and how
+    """A converted graph, its ``floating`` layers, the damage of each layer when all were int8, and how
     many pictures of ``judged`` each attempt called otherwise than the float network for the worse, net."""
 
     graph: GraphModule
@@ -77,10 +77,10 @@ def quantize_within(
         pt2e.calibrate(prepared, calibration)
         converted = pt2e.convert(prepared)
         lost.append(right - _right(converted, inputs, labels))
-        if lost[-1] <= max_drop * len(labels):
-            return Mixed(graph=converted, floating=floating, damage=damage, lost=tuple(lost), judged=len(labels))
         if not damage:
             damage = layer_damage(graph, converted, calibration[:16], dict(layers))
+        if lost[-1] <= max_drop * len(labels):
+            return Mixed(graph=converted, floating=floating, damage=damage, lost=tuple(lost), judged=len(labels))
         count = min(max(1, 2 * len(floating)), len(damage) - 1)
         if count <= len(floating):
             raise GateError(

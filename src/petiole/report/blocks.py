@@ -21,6 +21,25 @@ class Steps:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Linked:
+    """Text of a table that leads somewhere: a file of the run directory, or an anchor of the page. ``name`` is an
+    anchor for links that lead here."""
+
+    text: str
+    href: str
+    name: str = ""
+
+    def __str__(self) -> str:
+        return self.text
+
+
+Cell = str | Linked
+
+NONE = "–"
+"""A cell that has no value."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Table:
     """A table of finished text. The first column names the row; ``words`` lists further columns of words, the
     others hold numbers and are set flush right."""
@@ -28,7 +47,7 @@ class Table:
     kind: ClassVar[str] = "table"
     caption: str
     header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    rows: tuple[tuple[Cell, ...], ...]
     words: frozenset[int] = frozenset()
 
     def is_number(self, column: int) -> bool:
@@ -45,6 +64,25 @@ class Picture:
     svg: str
     caption: str
     alt: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Photo:
+    """One photo of a strip: a file of the run directory, what it shows, and what is told of it."""
+
+    file: str
+    alt: str
+    lines: tuple[str, ...] = ()
+    mark: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Strip:
+    """Small photos beside each other."""
+
+    kind: ClassVar[str] = "strip"
+    caption: str
+    photos: tuple[Photo, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +103,7 @@ class Failed:
     failures: tuple[tuple[str, str], ...]
 
 
-Block = Text | Steps | Table | Picture | Question | Failed
+Block = Text | Steps | Table | Picture | Strip | Question | Failed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +125,8 @@ class Page:
     banners: tuple[str, ...]
     failures: tuple[tuple[str, str], ...]
     findings: tuple[str, ...]
+    pictures: tuple[Picture, ...] = ()
+    further: tuple[str, ...] = ()
     tables: tuple[Table, ...]
     tables_title: str = "All variants"
     chapters: tuple[Chapter, ...]

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 from petiole.evidence import Group, groups
 from petiole.records import Results
-from petiole.report import charts, details, pruning, summary, tables
-from petiole.report.blocks import Block, Chapter, Failed, Page, Question, Steps, Table, Text
+from petiole.report import charts, details, flips, inside, overview, provenance, pruning, summary, tables
+from petiole.report.blocks import Block, Chapter, Failed, Page, Picture, Question, Steps, Table, Text
+from petiole.report.headline import headline
 
 PRUNED = (
     "CNNPrunedF", "CNNPrunedFO", "CNNPrunedG", "CNNPrunedGO", "CNNPrunedF-magnitude", "CNNPrunedFO-magnitude",
@@ -54,10 +55,18 @@ def page(results: Results) -> Page:
         facts=tuple(summary.facts(results)),
         banners=tuple(summary.banners(results)),
         failures=tuple(summary.failures(results)),
-        findings=tuple(summary.findings(results)),
+        findings=tuple(headline(results) or summary.findings(results)[:3]),
+        pictures=tuple(_overview(every)),
+        further=tuple(summary.findings(results)),
         tables=tuple(main),
         chapters=tuple(_chapters(results, every)),
     )
+
+
+def _overview(every: Sequence[Group]) -> list[Picture]:
+    """Of the photos; of the digits, where there is nothing else."""
+    photos = [group for group in every if group.first.dataset == "photos"]
+    return overview.overview(photos or every, "overview")
 
 
 def _chapters(results: Results, every: Sequence[Group]) -> list[Chapter]:
@@ -82,8 +91,7 @@ def _chapters(results: Results, every: Sequence[Group]) -> list[Chapter]:
     ]  # fmt: skip
     if others:
         chapters.append(_chapter(results, "other", "Other networks", "", others, others, _quantization))
-    chapters.append(_appendix(results, every))
-    return chapters
+    return [*chapters, _appendix(results, every), provenance.chapter(results, every)]
 
 
 def _chapter(results: Results, anchor: str, title: str, question: str, made: Sequence[Group],
@@ -94,8 +102,13 @@ def _chapter(results: Results, anchor: str, title: str, question: str, made: Seq
     if made:
         blocks.append(Steps(steps=tuple((group.label, group.first.how or "not recorded") for group in made)))
         blocks.append(tables.variants(results, shown, "What was measured"))
-        blocks += [table for table in (tables.by_class(shown),) if table and shown[0].first.dataset == "photos"]
-        blocks += pictures(results, f"c{anchor.replace('.', '-')}", made, shown)
+        name = f"c{anchor.replace('.', '-')}"
+        if shown[0].first.dataset == "photos":
+            blocks += _there(tables.by_class(shown))
+        blocks += pictures(results, name, made, shown)
+        blocks += _there(inside.confusions(shown, f"{name}-confusion"))
+        blocks += flips.flips(results, made)
+        blocks += _there(tables.gates_passed(made))
     else:
         blocks.append(Text(text="This run holds no network of this section: its stage was not run, or did not end."))
     blocks += _answers(results, question)
@@ -136,14 +149,20 @@ def _answers(results: Results, name: str) -> list[Block]:
     ]
 
 
-def _training(results: Results, name: str, made: Sequence[Group], shown: Sequence[Group]) -> list[Block]:
-    found = (tables.training(made), charts.training(made, f"{name}-training"))
+def _there(*found: Block | None) -> list[Block]:
+    """Those of them that there is something for."""
     return [block for block in found if block is not None]
 
 
+def _training(results: Results, name: str, made: Sequence[Group], shown: Sequence[Group]) -> list[Block]:
+    return [
+        *flips.samples(results), *_there(tables.training(made), charts.training(made, f"{name}-training"))
+    ]  # fmt: skip
+
+
 def _transfer(results: Results, name: str, made: Sequence[Group], shown: Sequence[Group]) -> list[Block]:
-    found = (tables.training(shown), charts.training(shown, f"{name}-training"))
-    return [charts.accuracy(shown, f"{name}-accuracy"), *(block for block in found if block is not None)]
+    trained = _there(tables.training(shown), charts.training(shown, f"{name}-training"))
+    return [charts.accuracy(shown, f"{name}-accuracy"), *trained]
 
 
 def _pruning(results: Results, name: str, made: Sequence[Group], shown: Sequence[Group]) -> list[Block]:
@@ -151,23 +170,21 @@ def _pruning(results: Results, name: str, made: Sequence[Group], shown: Sequence
     blocks += pruning.curves(results.curves, name)
     blocks += pruning.sensitivities(results.sensitivities, name)
     blocks += [tables.sizes(shown), charts.sizes(shown, f"{name}-size")]
-    found = (
-        charts.latency(shown, f"{name}-time"),
-        *tables.profiles(shown),
-        tables.training(made),
-        charts.training(made, f"{name}-training"),
-    )
-    return blocks + [block for block in found if block is not None]
+    return blocks + _there(
+        charts.latency(shown, f"{name}-time"), tables.profiles(shown), inside.weights(shown, f"{name}-weights"),
+        tables.training(made), charts.training(made, f"{name}-training"),
+    )  # fmt: skip
 
 
 def _quantization(results: Results, name: str, made: Sequence[Group], shown: Sequence[Group]) -> list[Block]:
-    found = (
-        charts.latency(shown, f"{name}-time"),
-        tables.training(made),
-        charts.training(made, f"{name}-training"),
-    )
-    first: list[Block] = [charts.accuracy(shown, f"{name}-accuracy"), charts.sizes(shown, f"{name}-size")]
-    return first + [block for block in found if block is not None]
+    digits = shown[0].first.dataset == "digits"
+    return [
+        *(overview.overview(shown, f"{name}-overview") if digits else []),
+        charts.accuracy(shown, f"{name}-accuracy"), charts.sizes(shown, f"{name}-size"),
+        *_there(charts.latency(shown, f"{name}-time"), inside.weights(shown, f"{name}-weights")),
+        *inside.layer_errors(results, shown, name),
+        *_there(tables.training(made), charts.training(made, f"{name}-training")),
+    ]  # fmt: skip
 
 
 def _demos(results: Results) -> Chapter:

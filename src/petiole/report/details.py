@@ -4,8 +4,7 @@ from typing import Any
 
 from petiole import units
 from petiole.records import Photos, Results
-from petiole.report.blocks import Table
-from petiole.report.tables import NONE
+from petiole.report.blocks import NONE, Table
 
 
 def dtype(demo: dict[str, Any]) -> Table:

@@ -1,14 +1,20 @@
-"""The report as one HTML file that needs nothing else: no network, no script, style and charts inside."""
+"""The report as one HTML file that needs nothing else: no network; style, charts, photos and one script inside.
 
+The script sorts tables (https://github.com/tofsjonas/sortable, in the public domain); without it they stay as they are.
+"""
+
+import base64
+import hashlib
 from importlib.resources import files
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from petiole import units
 from petiole.records import Results
-from petiole.report import chapters, compress
-from petiole.report.blocks import Page
+from petiole.report import chapters, compare, compress
+from petiole.report.blocks import Cell, Page
 from petiole.report.markdown import write_markdown
 from petiole.rundir import write_atomic
 from petiole.search_records import SearchResults
@@ -34,6 +40,18 @@ def write_search_report(run_dir: Path, results: SearchResults) -> Path:
     return _write(run_dir, compress.page(results))
 
 
+def write_comparison(out: Path, first: compare.Side, second: compare.Side) -> Path:
+    """The same of two runs, into a directory of its own.
+
+    Raises:
+        UserError: ``out`` cannot be written.
+    """
+    return _write(out, compare.page(first, second))
+
+
+SCRIPTS = ("sortable.min.js", "sortable.a11y.min.js")
+
+
 def _write(run_dir: Path, page: Page) -> Path:
     environment = Environment(
         loader=PackageLoader("petiole.report", "."),
@@ -43,8 +61,27 @@ def _write(run_dir: Path, page: Page) -> Path:
         lstrip_blocks=True,
     )
     environment.filters["svg"] = Markup  # only charts of ours: their text is escaped where they are drawn
-    css = Markup((files("petiole.report") / "report.css").read_text(encoding="utf-8"))
+    environment.filters["sort_key"] = _sort_key
+    environment.filters["embedded"] = lambda name: _embedded(run_dir / name)
+    css, *scripts = (
+        (files("petiole.report") / name).read_text(encoding="utf-8").strip() for name in ("report.css", *SCRIPTS)
+    )
     path = run_dir / "report.html"
-    write_atomic(path, environment.get_template("report.html").render(page=page, css=css))
+    text = environment.get_template("report.html").render(
+        page=page, css=Markup(css), scripts=[Markup(script) for script in scripts],
+        hashes=[base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts],
+    )  # fmt: skip
+    write_atomic(path, text)
     write_markdown(run_dir, page)
     return path
+
+
+def _sort_key(cell: Cell) -> str:
+    """What a column of numbers is sorted by; nothing for what has no value."""
+    number = units.leading_number(str(cell))
+    return "" if number is None else f"{number:.10g}"
+
+
+def _embedded(path: Path) -> str:
+    """A photo as a data URL; nothing where it is no longer there."""
+    return f"data:image/jpeg;base64,{base64.b64encode(path.read_bytes()).decode()}" if path.is_file() else ""

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from petiole.report.blocks import Block, Failed, Page, Picture, Question, Steps, Table, Text
+from petiole.report.blocks import Block, Cell, Failed, Linked, Page, Photo, Picture, Question, Steps, Strip, Table, Text
 from petiole.report.charts import as_file
 from petiole.rundir import write_atomic
 
@@ -14,10 +14,10 @@ def write_markdown(run_dir: Path, page: Page) -> Path:
     Raises:
         UserError: ``run_dir`` cannot be written.
     """
-    for chapter in page.chapters:
-        for block in chapter.blocks:
-            if isinstance(block, Picture):
-                write_atomic(run_dir / "charts" / f"{block.name}.svg", as_file(block))
+    inside = (block for chapter in page.chapters for block in chapter.blocks)
+    for block in (*page.pictures, *inside):
+        if isinstance(block, Picture):
+            write_atomic(run_dir / "charts" / f"{block.name}.svg", as_file(block))
     path = run_dir / "report.md"
     write_atomic(path, render(page))
     return path
@@ -32,8 +32,11 @@ def render(page: Page) -> str:
         parts.append("**Failures**\n\n" + _failures(page.failures))
     if page.findings:
         parts.append("## Key findings\n\n" + "\n".join(f"- {escape(text)}" for text in page.findings))
+    parts += [_block(picture) for picture in page.pictures]
     if page.tables:
         parts.append(f"## {escape(page.tables_title)}")
+    if page.further:
+        parts.append("\n".join(f"- {escape(text)}" for text in page.further))
     parts += [_table(table) for table in page.tables]
     for chapter in page.chapters:
         parts.append(f"## {escape(chapter.title)}")
@@ -61,11 +64,24 @@ def _block(block: Block) -> str:
             return _table(block)
         case Picture():
             return f"![{escape(block.alt)}](charts/{block.name}.svg)\n\n*{escape(block.caption)}*"
+        case Strip():
+            return f"{escape(block.caption)}\n\n" + "\n".join(_photo(photo) for photo in block.photos)
         case Question():
             evidence = ", ".join(block.evidence) or "none"
             return f"**{escape(block.question)}**\n\n{escape(block.answer)}\n\n*Evidence: {escape(evidence)}*"
         case Failed():
             return "**Failed in this section**\n\n" + _failures(block.failures)
+
+
+def _photo(photo: Photo) -> str:
+    said = ", ".join(part for part in (photo.mark, *photo.lines) if part)
+    return f"- ![{escape(photo.alt)}]({photo.file}) {escape(said)}".rstrip()
+
+
+def _cell(cell: Cell) -> str:
+    """A cell's text; what leads to a file is a link."""
+    text = escape(str(cell))
+    return f"[{text}](<{cell.href}>)" if isinstance(cell, Linked) and not cell.href.startswith("#") else text
 
 
 def _failures(rows: tuple[tuple[str, str], ...]) -> str:
@@ -75,6 +91,6 @@ def _failures(rows: tuple[tuple[str, str], ...]) -> str:
 def _table(table: Table) -> str:
     rules = ["---:" if table.is_number(column) else "---" for column in range(len(table.header))]
     rows = [table.header, *table.rows]
-    lines = ["| " + " | ".join(escape(cell) for cell in row) + " |" for row in rows]
+    lines = ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows]
     lines.insert(1, "| " + " | ".join(rules) + " |")
     return f"{escape(table.caption)}\n\n" + "\n".join(lines)

@@ -7,10 +7,9 @@ from typing import Any
 from petiole import units
 from petiole.evidence import Group, Timing
 from petiole.records import Latency, Results
-from petiole.report.blocks import Table
+from petiole.report import provenance as sources
+from petiole.report.blocks import NONE, Linked, Table
 
-NONE = "–"
-"""A cell that has no value."""
 DISTANCE = "logits_distance"
 CALLS_FOR_P90 = 10
 """Fewer timed calls have no 90th percentile."""
@@ -52,37 +51,44 @@ def variants(results: Results, groups: Sequence[Group], caption: str) -> Table:
     header += ["Parameters", "Nonzero", "MACs", "File"]
     alike = len({setting[1:] for setting in settings}) == 1
     header += [f"{_setting(*setting, short=alike)} p50 / p90" for setting in settings]
-    header += ["Gates", *(["Seeds"] if seeds else [])]
+    header += ["Seeds"] if seeds else []
     rows = []
     for group in groups:
         first = group.first
         nonzero = fmean(row.nonzero_parameters for row in group.rows)
         rows.append(
             (
-                group.label,
-                accuracy(group),
+                Linked(text=group.label, href=f"#{sources.anchor(first)}"),
+                sources.accuracy_link(group, accuracy(group)),
                 first.parent or NONE,
                 versus_parent(group),
                 units.count(first.parameters),
                 units.count(nonzero),
                 units.count(first.macs),
-                units.bytes(group.file_bytes),
-                *(_timing(group, setting) for setting in settings),
-                gates(group),
+                sources.file_link(group),
+                *(sources.time_link(group, setting, _timing(group, setting)) for setting in settings),
                 *([_seeds(group, len(results.run.seeds))] if seeds else []),
             )
         )
     made = how_intervals_are_made(groups)
     if alike:
         made += f"; times of one call at batch {settings[0][1]}, {settings[0][2]} threads"
-    gates_at = 8 + len(settings)
-    return Table(caption=f"{caption}: {made}.", header=tuple(header), rows=tuple(rows), words=frozenset({2, gates_at}))
+    return Table(caption=f"{caption}: {made}.", header=tuple(header), rows=tuple(rows), words=frozenset({2}))
 
 
 def _seeds(group: Group, asked: int) -> str:
     """How many seeds there are, and the t interval of the mean over them."""
     count = f"{len(group.rows)} of {asked}"
     return count if len(group.rows) == 1 else f"{count}, t {units.interval(*group.seeds_interval, group.digits)}"
+
+
+def gates_passed(groups: Sequence[Group]) -> Table | None:
+    """What was checked of each variant; None where nothing was."""
+    rows = tuple((group.label, gates(group)) for group in groups if any(row.gates for row in group.rows))
+    if not rows:
+        return None
+    caption = "Gates: what was checked, so that a step that did nothing could not pass."
+    return Table(caption=caption, header=("Variant", "Gates"), rows=rows, words=frozenset({1}))
 
 
 def gates(group: Group) -> str:
@@ -200,22 +206,25 @@ def sizes(groups: Sequence[Group]) -> Table:
     return Table(caption="Sizes before and after pruning.", header=header, rows=tuple(rows))
 
 
-def profiles(groups: Sequence[Group]) -> list[Table]:
-    """For each profiled variant the operators that took most time (first seed)."""
-    tables = []
-    for group in groups:
-        row = next((row for row in group.rows if row.profile), None)
-        if row is None:
-            continue
-        whole = "" if row.profile_ms is None else f": {units.ms(row.profile_ms)} of CPU time for one call"
-        tables.append(
-            Table(
-                caption=f"PyTorch profiler, {group.label}, batch 1{whole}; sums over all profiled calls.",
-                header=("Operator", "Calls", "Own CPU time"),
-                rows=tuple((op.name, f"{op.calls:,}", units.ms(op.self_cpu_ms)) for op in row.profile),
-            )
-        )
-    return tables
+def profiles(groups: Sequence[Group]) -> Table | None:
+    """Own CPU time of the top operators side by side, for each profiled variant (first seed); None without any."""
+    profiled = [(group.label, row) for group in groups for row in group.rows[:1] if row.profile]
+    if not profiled:
+        return None
+    ms: dict[str, dict[str, float]] = {}
+    for label, row in profiled:
+        for each in row.profile:
+            ms.setdefault(each.name, {})[label] = each.self_cpu_ms
+    order = sorted(ms, key=lambda name: -max(ms[name].values()))
+    rows = [
+        (name, *(units.ms(ms[name][label]) if label in ms[name] else NONE for label, _ in profiled)) for name in order
+    ]
+    whole = (NONE if row.profile_ms is None else units.ms(row.profile_ms) for _, row in profiled)
+    return Table(
+        caption="PyTorch profiler: own CPU time of the operators that took most, summed over all profiled calls (batch "
+        "1; the variants in turns), and of all operators of one call. – is not among a variant's top operators.",
+        header=("Operator", *(label for label, _ in profiled)), rows=(*rows, ("All of one call", *whole)),
+    )  # fmt: skip
 
 
 def latencies(groups: Sequence[Group]) -> Table | None:

@@ -12,6 +12,7 @@ from petiole.evidence import Group, groups
 from petiole.inference_records import Benchmark, Benchmarked, Prediction
 from petiole.records import Results
 from petiole.report import summary, tables
+from petiole.report.blocks import NONE
 
 
 def print_summary(results: Results, run_dir: Path, console: Console) -> None:
@@ -50,7 +51,7 @@ def _times(group: Group) -> str:
         for time in group.timings
         if time.batch == 1
     ]
-    return "\n".join(times) or tables.NONE
+    return "\n".join(times) or NONE
 
 
 def _caption(every: list[Group]) -> str:

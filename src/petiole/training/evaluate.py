@@ -37,6 +37,11 @@ class Predictions:
         return self.logits.argmax(dim=1)
 
     @property
+    def probability(self) -> torch.Tensor:
+        """The probability of the predicted class, ``(N,)`` (softmax)."""
+        return self.logits.softmax(1).max(1).values
+
+    @property
     def right(self) -> torch.Tensor:
         """Whether each picture was called by its class, ``(N,)`` bool."""
         return self.predicted == self.labels

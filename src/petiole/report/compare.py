@@ -1,0 +1,243 @@
+"""Two runs side by side: what each variant reaches in both, paired where they were judged on the same pictures."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import altair as alt
+
+from petiole import stats, units
+from petiole.evidence import SIGNIFICANT, Group, Timing, accuracy_change, groups, timing_change
+from petiole.records import Results
+from petiole.report import charts, summary
+from petiole.report.blocks import NONE, Cell, Chapter, Page, Picture, Table, Text
+from petiole.report.tables import RUNTIMES, accuracy
+
+HOW = (
+    "Variants of the same name are compared. Accuracy is compared on the same pictures where both runs were judged on "
+    "them (the digests of their data agree): lost are the test pictures that only the first run's network called "
+    "rightly, gained those that only the second's did; the interval of the difference is Tango's (1998), p the exact "
+    "McNemar test, of the first seed of each. On different pictures only intervals can be compared: they lie apart or "
+    "overlap. Times of two machines are shown beside each other and never called a difference between networks."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """One of the two runs: what it is called, where it lies, and its records."""
+
+    name: str
+    folder: Path
+    results: Results
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """One variant in both runs; ``lost`` and ``gained`` are None where the test pictures differ."""
+
+    before: Group
+    after: Group
+    lost: int | None = None
+    gained: int | None = None
+
+    @property
+    def p(self) -> float | None:
+        """The exact McNemar test, where it can be made."""
+        return None if self.lost is None or self.gained is None else stats.mcnemar_exact(self.lost, self.gained)
+
+    @property
+    def difference(self) -> float:
+        """Accuracy in the second run less that in the first (of the first seeds, where they are paired)."""
+        if self.lost is None or self.gained is None:
+            return self.after.accuracy - self.before.accuracy
+        return (self.gained - self.lost) / self.before.total
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether the pictures tell the two apart."""
+        if self.p is not None:
+            return self.p < SIGNIFICANT
+        return accuracy_change(self.before, self.after) != "unclear"
+
+
+def page(first: Side, second: Side) -> Page:
+    """The whole comparison, ready to be rendered."""
+    pairs, only = _paired(first, second)
+    same_machine = _machine(first) == _machine(second)
+    tables = [_table(pairs, first, second, dataset) for dataset in dict.fromkeys(p.before.first.dataset for p in pairs)]
+    missing = [Text(text=text) for text in only] or [Text(text="Every variant is in both runs.")]
+    return Page(
+        title=f"{first.name} and {second.name} compared",
+        byline=f"first run: {first.name}; second run: {second.name}",
+        facts=tuple((f"{name} ({side.name})", text) for name, side, text in _facts(first, second)),
+        banners=_banners(first, second, same_machine=same_machine),
+        failures=tuple(
+            (f"{name} ({side.name})", why)
+            for side in (first, second)
+            for name, why in summary.failures(side.results)
+        ),
+        findings=tuple(_findings(pairs, first, second, same_machine=same_machine)),
+        pictures=(_accuracies(pairs, first, second),) if pairs else (),
+        tables=tuple(tables), tables_title="Variants in both runs",
+        chapters=(
+            Chapter(anchor="only", title="Variants in one run only", blocks=tuple(missing)),
+            Chapter(anchor="how", title="How they were compared", blocks=(Text(text=HOW),)),
+        ),
+    )  # fmt: skip
+
+
+def _paired(first: Side, second: Side) -> tuple[list[Pair], list[str]]:
+    """The variants of both runs, and sentences for those of one only."""
+    here = {(group.name, group.engine): group for group in groups(first.results.variants)}
+    there = {(group.name, group.engine): group for group in groups(second.results.variants)}
+    pairs = []
+    for key in here:
+        if key in there:
+            counts = _flips(first, second, here[key], there[key])
+            lost, gained = counts if counts else (None, None)
+            pairs.append(Pair(before=here[key], after=there[key], lost=lost, gained=gained))
+    only = [
+        f"Only {side.name} holds {', '.join(found[key].label for key in missing)}."
+        for side, found, other in ((first, here, there), (second, there, here))
+        if (missing := [key for key in found if key not in other])
+    ]
+    return pairs, only
+
+
+def _flips(first: Side, second: Side, before: Group, after: Group) -> tuple[int, int] | None:
+    """Pictures that only one of the two called rightly; None where they were not judged on the same ones."""
+    dataset = before.first.dataset
+    digests = [
+        data.digest if (data := getattr(side.results.data, dataset, None)) is not None else ""
+        for side in (first, second)
+    ]
+    rights = [_right(side.folder, group) for side, group in ((first, before), (second, after))]
+    if not digests[0] or digests[0] != digests[1] or rights[0] is None or rights[1] is None:
+        return None
+    both = list(zip(rights[0], rights[1], strict=True))
+    return sum(a and not b for a, b in both), sum(b and not a for a, b in both)
+
+
+def _right(folder: Path, group: Group) -> list[bool] | None:
+    path = folder / (group.first.predictions or "")
+    if not path.is_file():
+        return None
+    called = json.loads(path.read_text(encoding="utf-8"))
+    return [label == predicted for label, predicted in zip(called["labels"], called["predicted"], strict=True)]
+
+
+def _machine(side: Side) -> tuple[str, list[str], int]:
+    machine = side.results.run.machine
+    return machine.cpu, machine.isa, machine.threads
+
+
+def _facts(first: Side, second: Side) -> list[tuple[str, Side, str]]:
+    """Data, network, machine and run of both, the same line of each under the other."""
+    lines = {side.name: dict(summary.facts(side.results)) for side in (first, second)}
+    names = dict.fromkeys(name for found in lines.values() for name in found)
+    return [
+        (name, side, lines[side.name][name]) for name in names for side in (first, second) if name in lines[side.name]
+    ]
+
+
+def _banners(first: Side, second: Side, *, same_machine: bool) -> tuple[str, ...]:
+    found = [f"{side.name}: {text}" for side in (first, second) for text in summary.banners(side.results)]
+    if not same_machine:
+        found.append("TWO MACHINES: times tell the machines apart, not the networks.")
+    return tuple(found)
+
+
+def _findings(pairs: Sequence[Pair], first: Side, second: Side, *, same_machine: bool) -> list[str]:
+    if not pairs:
+        return ["The two runs have no variant in common."]
+    apart = [pair for pair in pairs if pair.is_apart]
+    named = "".join(
+        f" {pair.before.label}: {units.points(pair.difference, pair.before.digits)}"
+        + (f" ({units.p_value(pair.p)})." if pair.p is not None else " (the intervals lie apart).")
+        for pair in apart
+    )
+    found = [
+        f"{len(apart)} of {len(pairs)} variants differ in accuracy between {first.name} and {second.name}, as far as "
+        f"these pictures can tell.{named}"
+    ]
+    times = [both for pair in pairs if (both := _times(pair))]
+    changed = [both for both in times if timing_change(*both) != "unclear"]
+    if times:
+        cause = "" if same_machine else " The machines differ."
+        ratios = [after.p50_ms / before.p50_ms for before, after in changed]
+        reach = (
+            f"; {second.name} takes between {units.times(min(ratios))} and {units.times(max(ratios))} as long"
+            if ratios
+            else ""
+        )
+        found.append(f"{len(changed)} of {len(times)} differ measurably in time at batch 1{reach}.{cause}")
+    return found
+
+
+def _times(pair: Pair) -> tuple[Timing, Timing] | None:
+    """The times of both on the first runtime that both were timed on, at batch 1."""
+    there = {time.setting: time for time in pair.after.timings if time.batch == 1}
+    return next(((time, there[time.setting]) for time in pair.before.timings if time.setting in there), None)
+
+
+def _table(pairs: Sequence[Pair], first: Side, second: Side, dataset: str) -> Table:
+    here = [pair for pair in pairs if pair.before.first.dataset == dataset]
+    rows = tuple(_row(pair) for pair in here)
+    where = summary.SETS.get(dataset, dataset)
+    return Table(
+        caption=f"On the {where}: {first.name} and {second.name}.",
+        header=(
+            "Variant", f"Accuracy, {first.name}", f"Accuracy, {second.name}", "Difference (95%)", "Lost / gained",
+            f"p50, {first.name}", f"p50, {second.name}", f"File, {first.name}", f"File, {second.name}",
+        ),
+        rows=rows,
+    )  # fmt: skip
+
+
+def _row(pair: Pair) -> tuple[Cell, ...]:
+    digits, times = pair.before.digits, _times(pair)
+    difference = units.points(pair.difference, digits)
+    flips = "other pictures"
+    if pair.lost is not None and pair.gained is not None and pair.p is not None:
+        low, high = stats.paired_difference(pair.lost, pair.gained, pair.before.total)
+        difference += f" ({units.points(low, digits)} to {units.points(high, digits)})"
+        flips = f"{pair.lost:,} / {pair.gained:,}, {units.p_value(pair.p)}"
+    return (
+        pair.before.label, accuracy(pair.before), accuracy(pair.after), difference, flips,
+        *(f"{units.ms(time.p50_ms)} ({RUNTIMES.get(time.runtime, time.runtime)})" for time in times or ()),
+        *(() if times else (NONE, NONE)),
+        units.bytes(pair.before.file_bytes), units.bytes(pair.after.file_bytes),
+    )  # fmt: skip
+
+
+def _accuracies(pairs: Sequence[Pair], first: Side, second: Side) -> Picture:
+    """Both accuracies of each variant with their intervals, one above the other."""
+    rows = [
+        {"variant": pair.before.label, "run": side.name, "value": group.accuracy, "low": group.interval[0],
+         "high": group.interval[1]}
+        for pair in pairs
+        for side, group in ((first, pair.before), (second, pair.after))
+    ]  # fmt: skip
+    runs = [first.name, second.name]
+    low = min(group.interval[0] for pair in pairs for group in (pair.before, pair.after))
+    scale = alt.Scale(zero=False, domainMin=max(0.0, low - 0.02), domainMax=1.0)
+    axis = charts.axis("accuracy on the test split (%)", percent=True)
+    base = alt.Chart(charts.data(rows)).encode(
+        y=charts.names([pair.before.label for pair in pairs]), yOffset=alt.YOffset("run:N", sort=runs),
+        color=charts.colour("run", runs),
+    )  # fmt: skip
+    rule = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", axis=axis, scale=scale), x2="high:Q")
+    dot = base.mark_point(filled=True, size=55, opacity=1).encode(
+        x=alt.X("value:Q", axis=axis, scale=scale),
+        shape=alt.Shape("run:N", scale=alt.Scale(domain=runs), legend=charts.legend()),
+    )
+    said = [
+        f"{pair.before.label} {units.percent(pair.before.accuracy)} and {units.percent(pair.after.accuracy)}"
+        for pair in pairs
+    ]
+    return charts.picture(
+        "compared-accuracy", (rule + dot).properties(width=charts.WIDTH_PX, height=alt.Step(13)),
+        "Accuracy on the test split in both runs; the lines are 95% intervals.",
+        f"Accuracy in {first.name} and {second.name}: {'; '.join(said)}.",
+    )  # fmt: skip

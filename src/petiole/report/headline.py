@@ -1,0 +1,137 @@
+"""The three findings that matter, each with its interval: transfer, int8, pruning."""
+
+from collections.abc import Sequence
+
+from petiole import stats, units
+from petiole.evidence import Flips, Group, Timing, accuracy_change, groups, timing_change
+from petiole.records import Results
+from petiole.report.tables import RUNTIMES, accuracy
+
+MOST = 3
+DEPLOYED = "openvino"
+EAGER = "torch"
+
+
+def headline(results: Results) -> list[str]:
+    """What the run shows of transfer, quantization and pruning (photos first, then digits); what it does not hold is
+    left out."""
+    every = groups(results.variants)
+    photos = [group for group in every if group.first.dataset == "photos"]
+    digits = [group for group in every if group.first.dataset == "digits"]
+    found = (_transfer(photos), _int8(photos, "CNNOptimized"), _pruning(photos), _int8(digits, "LeNet"))
+    return [text for text in found if text][:MOST]
+
+
+def difference(group: Group) -> str:
+    """The paired difference from the parent with its 95% interval, and whether the pictures carry it."""
+    flips = group.flips
+    if flips is None:
+        return ""
+    low, high = _paired_interval(group, flips)
+    unclear = f"; {group.total:,} pictures do not show a difference" if flips.change == "unclear" else ""
+    return (
+        f"{units.points(flips.difference, group.digits)} against {flips.against} (95% interval "
+        f"{units.points(low, group.digits)} to {units.points(high, group.digits)}, {units.p_value(flips.p)}{unclear})"
+    )
+
+
+def _named(every: Sequence[Group], name: str) -> Group | None:
+    return next((group for group in every if group.name == name), None)
+
+
+def _transfer(every: Sequence[Group]) -> str:
+    scratch = _named(every, "CNNScratch")
+    ours = _named(every, "CNNOptimized") or _named(every, "CNNAdapted")
+    if scratch is None or ours is None:
+        return ""
+    change = accuracy_change(scratch, ours)
+    apart = {
+        "up": "The intervals lie apart.",
+        "down": "The intervals lie apart, and not in favour of transfer.",
+        "unclear": "The intervals overlap: these pictures do not tell the two apart.",
+    }[change]
+    return (
+        f"Transfer: {ours.label} calls {accuracy(ours)} of the {ours.total:,} test photos rightly, the CNN trained "
+        f"from scratch {accuracy(scratch)}. {apart}"
+    )
+
+
+def _time(group: Group, runtime: str) -> Timing | None:
+    return next((time for time in group.timings if time.runtime == runtime and time.batch == 1), None)
+
+
+def _faster(before: Timing, after: Timing, where: str) -> str:
+    """A time beside another one, and the ratio where the spread carries it."""
+    if timing_change(before, after) == "unclear":
+        return f"{units.ms(before.p50_ms)} {where} (no measurable difference)"
+    ratio = before.p50_ms / after.p50_ms
+    words = f"{units.times(ratio)} as fast" if ratio > 1 else f"{units.times(1 / ratio)} slower"
+    return f"{units.ms(before.p50_ms)} {where} ({words})"
+
+
+def _int8(every: Sequence[Group], parent_name: str) -> str:
+    """The fastest int8 network of a whole parent on the deployed runtime."""
+    parent = _named(every, parent_name)
+    timed = [
+        (time, group)
+        for group in every
+        if group.engine != EAGER and group.first.parent == parent_name and (time := _time(group, DEPLOYED))
+    ]
+    if parent is None or not timed:
+        return ""
+    time, best = min(timed, key=lambda pair: pair[0].p50_ms)
+    float_time, eager_time = _time(parent, DEPLOYED), _time(parent, EAGER)
+    than = [
+        _faster(before, time, f"for {parent_name} {where}")
+        for before, where in ((float_time, "there"), (eager_time, f"in {RUNTIMES[EAGER]}"))
+        if before is not None
+    ]
+    return (
+        f"Quantization: {best.label} takes {_spread(time)} on {RUNTIMES[DEPLOYED]}, as against "
+        f"{' and '.join(than)}. Its file has {units.bytes(best.file_bytes)} instead of "
+        f"{units.bytes(parent.file_bytes)}. Accuracy: {difference(best)}."
+    )
+
+
+def _spread(time: Timing) -> str:
+    box = f" ({units.ms(time.p25_ms)} to {units.ms(time.p75_ms)}, the middle half)" if time.p25_ms > 0 else ""
+    return f"{units.ms(time.p50_ms)}{box}"
+
+
+def _pruning(every: Sequence[Group]) -> str:
+    """Zeros beside removed channels, both after retraining, on the deployed runtime."""
+    whole = _named(every, "CNNOptimized")
+    groups = [_named(every, name) for name in ("CNNPrunedGO", "CNNPrunedGO-structured")]
+    parts = [_pruned(whole, group) for group in groups if whole is not None and group is not None]
+    told = "; ".join(part for part in parts if part)
+    return f"Pruning, after retraining, against CNNOptimized: {told}." if told else ""
+
+
+def _pruned(whole: Group, group: Group) -> str:
+    """What was taken away, and what that does to time and accuracy; nothing where it was not timed."""
+    before, after = _time(whole, DEPLOYED), _time(group, DEPLOYED)
+    if before is None or after is None:
+        return ""
+    if "structured" in group.name:
+        taken = f"channels with {units.percent(1 - group.first.macs / whole.first.macs, 0)} of the MACs removed"
+    else:
+        taken = f"{units.percent(1 - _nonzero(group) / _nonzero(whole), 0)} of the weights set to zero at random"
+    text = f"{taken} ({group.label}): {units.ms(after.p50_ms)} as against {_faster(before, after, 'whole')}"
+    flips = group.baseline_flips
+    if flips is None:
+        return text
+    low, high = _paired_interval(group, flips)
+    return (
+        f"{text}, {units.points(flips.difference, group.digits)} of accuracy ({units.points(low, group.digits)} to "
+        f"{units.points(high, group.digits)})"
+    )
+
+
+def _paired_interval(group: Group, flips: Flips) -> tuple[float, float]:
+    """95% interval of a paired difference: flips of several seeds are averaged, for they share their pictures."""
+    seeds = len(group.rows)
+    return stats.paired_difference(flips.lost / seeds, flips.gained / seeds, group.total)
+
+
+def _nonzero(group: Group) -> float:
+    return group.mean(row.nonzero_parameters for row in group.rows) or 1.0

@@ -1,0 +1,160 @@
+"""What happened inside the networks, in pictures: mistakes by class, weights before and after, damage of int8."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+
+from petiole import units
+from petiole.evidence import Group
+from petiole.figure_records import LayerError
+from petiole.records import Results
+from petiole.report import charts
+from petiole.report.blocks import Picture
+
+MOST_CLASSES = 12
+PER_ROW = 3
+CELL_PX = 46
+
+
+def confusions(groups: Sequence[Group], name: str) -> Picture | None:
+    """Confusion matrices side by side (first seed); None without any, or with too many classes to be read."""
+    shown = [group for group in groups if 2 <= len(group.first.accuracy.confusion) <= MOST_CLASSES]
+    if not shown:
+        return None
+    rows, said = [], []
+    for group in shown:
+        accuracy = group.first.accuracy
+        classes = list(accuracy.by_class) if len(accuracy.by_class) == len(accuracy.confusion) else None
+        names = classes or [str(at) for at in range(len(accuracy.confusion))]
+        for true, line in zip(names, accuracy.confusion, strict=True):
+            share = max(1, sum(line))
+            rows += [
+                {"variant": group.label, "true": true, "called": called, "count": count, "share": count / share,
+                 "ink": "#ffffff" if count > share * 0.55 else charts.INK, "text": str(count) if count else ""}
+                for called, count in zip(names, line, strict=True)
+            ]  # fmt: skip
+        wrong = sum(sum(line) for line in accuracy.confusion) - accuracy.correct
+        said.append(f"{group.label} {wrong} of {accuracy.total} wrong")
+    size = CELL_PX if len(names) <= 3 else 22
+    base = alt.Chart().encode(
+        x=alt.X("called:N", sort=names, axis=alt.Axis(title="called", labelAngle=0, domain=False, ticks=False)),
+        y=alt.Y("true:N", sort=names, axis=alt.Axis(title="true class", domain=False, ticks=False)),
+    )
+    cell = base.mark_rect(stroke=charts.INK, strokeOpacity=0.3).encode(
+        color=alt.Color("share:Q", scale=alt.Scale(domain=[0, 1], range=["#3f83c400", "#2b6299"]), legend=None)
+    )
+    text = base.mark_text(fontSize=12 if size == CELL_PX else 9).encode(
+        text="text:N", color=alt.Color("ink:N", scale=None)
+    )
+    chart = (
+        alt.layer(cell, text, data=charts.data(rows))
+        .resolve_scale(color="independent")
+        .properties(width=size * len(names), height=size * len(names))
+        .facet(alt.Facet("variant:N", sort=[group.label for group in shown], header=_header()), columns=PER_ROW)
+    )
+    return charts.picture(
+        name,
+        chart,
+        "Confusion matrices on the test split: rows are the true classes, columns what the pictures were called "
+        "(counts; the first seed).",
+        f"Confusion matrices: {'; '.join(said)}.",
+    )
+
+
+def weights(groups: Sequence[Group], name: str) -> Picture | None:
+    """Histograms of the weights of deployed files (first seed), on one scale; None where none were recorded."""
+    found = [(group.label, each) for group in groups if (each := group.first.histogram) is not None]
+    if not found:
+        return None
+    rows: list[dict[str, Any]] = []
+    said = []
+    for label, histogram in found:
+        width = (histogram.high - histogram.low) / len(histogram.counts)
+        total = sum(histogram.counts) + histogram.outside + histogram.zeros
+        rows += [
+            {"variant": label, "from": histogram.low + at * width, "to": histogram.low + (at + 1) * width,
+             "share": count / total}
+            for at, count in enumerate(histogram.counts)
+        ]  # fmt: skip
+        zeros = f"{units.percent(histogram.zeros / total)} exactly zero"
+        rows.append({"variant": label, "note": f"{zeros}; {histogram.levels:,} values in a channel at most"})
+        said.append(f"{label}: {zeros}, at most {histogram.levels:,} different values within one channel")
+    chart = (
+        alt.layer(*_histogram_layers(), data=charts.data(rows))
+        .properties(width=250, height=90)
+        .facet(alt.Facet("variant:N", sort=[label for label, _ in found], header=_header()), columns=2)
+    )
+    return charts.picture(
+        name,
+        chart,
+        "Weights of all convolutions and linear layers of the deployed files, BatchNorm folded into them, int8 "
+        "dequantized (first seed). Weights that are exactly zero are told in words, not drawn; the outermost 0.5% are "
+        "left out. At most 255 values fit into an int8 channel.",
+        f"Histograms of the weights. {'; '.join(said)}.",
+    )
+
+
+def _histogram_layers() -> tuple[alt.Chart, alt.Chart]:
+    bar = alt.Chart().mark_bar(color=charts.COLOURS[0], opacity=0.9)
+    text = alt.Chart().mark_text(align="left", baseline="top", fontSize=10.5, color=charts.INK)
+    return (
+        bar.encode(
+            x=alt.X("from:Q", axis=alt.Axis(title="weight", tickCount=5), scale=alt.Scale(nice=False)), x2="to:Q",
+            y=alt.Y("share:Q", axis=alt.Axis(title="share", format="~%", tickCount=3)),
+        ),
+        text.encode(x=alt.value(4), y=alt.value(-2), text="note:N"),
+    )  # fmt: skip
+
+
+def layer_errors(results: Results, groups: Sequence[Group], name: str) -> list[Picture]:
+    """For each int8 variant (first seed) what rounding does to each layer alone, in the order of the network."""
+    labels = {(group.name, group.engine): group.label for group in groups}
+    found: dict[str, list[LayerError]] = {}
+    first = results.run.seeds[0] if results.run.seeds else 0
+    for each in results.layer_errors:
+        if (each.variant, each.engine) in labels and each.seed == first:
+            found.setdefault(labels[each.variant, each.engine], []).append(each)
+    return [
+        _layer_errors(label, rows, f"{name}-layers-{at}") for at, (label, rows) in enumerate(found.items(), start=1)
+    ]
+
+
+def _layer_errors(label: str, errors: Sequence[LayerError], name: str) -> Picture:
+    rows = [
+        {"layer": each.layer, "decibels": decibels(each.error), "kind": "float" if each.floating else "int8"}
+        for each in errors
+    ]
+    kinds = list(dict.fromkeys(str(row["kind"]) for row in rows))
+    order = [each.layer for each in errors]
+    base = alt.Chart(charts.data(rows)).encode(
+        y=alt.Y("layer:N", sort=order, axis=alt.Axis(title=None, labelLimit=260, labelFontSize=10)),
+        x=alt.X("decibels:Q", axis=alt.Axis(title="signal to quantization noise (dB)"), scale=alt.Scale(zero=False)),
+        color=charts.colour("kind", kinds, hide=len(kinds) == 1),
+    )
+    worst = max(errors, key=lambda each: each.error)
+    return charts.picture(
+        name,
+        alt.layer(base.mark_point(filled=True, size=45, opacity=1)).properties(
+            width=charts.WIDTH_PX, height=alt.Step(13)
+        ),
+        f"What rounding to int8 does to each layer of {label} when it alone is rounded, from the input down to the "
+        "output (16 calibration pictures): the power of the layer's answer over that of its error. 20 dB: one part in "
+        "a hundred; the further left, the greater the damage.",
+        f"Signal to quantization noise of {len(rows)} layers; the worst is {worst.layer} with "
+        f"{decibels(worst.error):.1f} dB.",
+    )
+
+
+def decibels(error: float) -> float:
+    """A share of noise power as signal to noise.
+
+    >>> decibels(0.01)
+    20.0
+    """
+    return round(-10 * math.log10(max(error, 1e-12)), 2)
+
+
+def _header() -> alt.Header:
+    return alt.Header(title=None, labelFontSize=12, labelLimit=280, labelColor=charts.INK, labelAnchor="start")

@@ -1,0 +1,191 @@
+"""The chart of the first page: accuracy against time and against size, every variant labelled.
+
+Accuracy is drawn by its error on a logarithmic scale, so that networks above 90% lie apart. What was done to a network
+is told by the shape of its point, int8 by filling it: colour only repeats that.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+
+from petiole import units
+from petiole.evidence import Group
+from petiole.report import charts
+from petiole.report.blocks import Picture
+
+WHOLE, MASKED, NARROWED, SCRATCH = "whole network", "weights zeroed", "channels removed", "trained from scratch"
+SHAPES = {WHOLE: "circle", MASKED: "triangle-down", NARROWED: "diamond", SCRATCH: "square"}
+COLOURS = dict(zip(SHAPES, charts.COLOURS, strict=False))
+PRECISIONS = ("float32 (hollow)", "int8 (filled)")
+HEIGHT_PX, PLOT_PX, LABELS_PX, LINE_PX = 420.0, 420.0, 230.0, 15.0
+RUNTIME = "openvino"
+TICKS = (0.999, 0.998, 0.995, 0.99, 0.98, 0.95, 0.9, 0.8, 0.7, 0.5, 0.3, 0.1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Point:
+    group: Group
+    x: float
+    text: str
+
+    @property
+    def kind(self) -> str:
+        if "structured" in self.group.name:
+            return NARROWED
+        if "Pruned" in self.group.name:
+            return MASKED
+        return SCRATCH if self.group.name == "CNNScratch" else WHOLE
+
+
+def overview(groups: Sequence[Group], name: str) -> list[Picture]:
+    """Accuracy against time and against file size; what was not timed is missing in the first."""
+    timed = [
+        _Point(group=group, x=time.p50_ms, text=units.ms(time.p50_ms))
+        for group in groups
+        for time in group.timings
+        if (time.runtime, time.batch) == (RUNTIME, 1)
+    ]
+    sized = [_Point(group=each, x=each.file_bytes, text=units.bytes(each.file_bytes)) for each in groups]
+    found = []
+    if len(timed) > 1:
+        found.append(
+            _chart(timed, f"{name}-time", "time of one call on OpenVINO, batch 1, median (ms, log scale)", "time")
+        )
+    if len(sized) > 1:
+        found.append(_chart(sized, f"{name}-size", "deployed file (bytes, log scale)", "file size"))
+    return found
+
+
+def non_dominated(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Of points ``(cost, value)`` those that no other one equals or beats in both, from cheap to costly.
+
+    >>> non_dominated([(2.0, 0.9), (1.0, 0.8), (3.0, 0.85), (2.0, 0.7)])
+    [(1.0, 0.8), (2.0, 0.9)]
+    """
+    front: list[tuple[float, float]] = []
+    for cost, value in sorted(points, key=lambda point: (point[0], -point[1])):
+        if not front or value > front[-1][1]:
+            front.append((cost, value))
+    return front
+
+
+def spread_out(wanted: Sequence[float], least: float, highest: float) -> list[float]:
+    """Positions in ascending order, near those ``wanted`` (ascending), at least ``least`` apart and in 0..``highest``
+    (as far as they fit).
+
+    >>> spread_out([5.0, 6.0, 30.0], 10.0, 40.0)
+    [0.5, 10.5, 30.0]
+    """
+    blocks: list[tuple[float, int]] = []  # the sum of the wanted positions less their offsets, and their number
+    for position in wanted:
+        blocks.append((position, 1))
+        while len(blocks) > 1 and _start(*blocks[-1], least, highest) < _end(*blocks[-2], least, highest):
+            (total, count), (later, more) = blocks[-2:]
+            blocks[-2:] = [(total + later - more * count * least, count + more)]
+    return [_start(*block, least, highest) + at * least for block in blocks for at in range(block[1])]
+
+
+def _start(total: float, count: int, least: float, highest: float) -> float:
+    """Where a block of labels begins: at the mean of what they want, within the picture."""
+    return max(0.0, min(total / count, highest - (count - 1) * least))
+
+
+def _end(total: float, count: int, least: float, highest: float) -> float:
+    return _start(total, count, least, highest) + count * least
+
+
+def _chart(points: Sequence[_Point], name: str, title: str, what: str) -> Picture:
+    error = _error(points)
+    bottom = max(max(1 - each.group.interval[0] for each in points), 0.02) * 1.05
+    top = min(min(error(each.group.accuracy) for each in points), 0.5) * 0.7
+    left, right = min(each.x for each in points) / 1.12, max(each.x for each in points) * 1.12
+    end = right * (right / left) ** (LABELS_PX / PLOT_PX)
+
+    def pixel(value: float) -> float:
+        return HEIGHT_PX * math.log(value / top) / math.log(bottom / top)
+
+    order = sorted(points, key=lambda each: (pixel(error(each.group.accuracy)), -each.x))
+    places = spread_out([pixel(error(each.group.accuracy)) for each in order], LINE_PX, HEIGHT_PX)
+    rows = [
+        {
+            "x": each.x, "error": error(each.group.accuracy), "low": max(1 - each.group.interval[0], top),
+            "high": max(1 - each.group.interval[1], top), "kind": each.kind,
+            "precision": PRECISIONS[each.group.engine != "torch"], "label": each.group.label, "from": right,
+            "at": right * (right / left) ** (14 / PLOT_PX), "to": top * (bottom / top) ** (place / HEIGHT_PX),
+        }
+        for each, place in zip(order, places, strict=True)
+    ]  # fmt: skip
+    front = non_dominated([(each.x, each.group.accuracy) for each in points])
+    steps = [{"x": x, "error": error(value)} for x, value in front]
+    said = [
+        f"{each.group.label} {units.percent(each.group.accuracy, each.group.digits)}, {each.text}" for each in points
+    ]
+    return charts.picture(
+        name,
+        _layers(rows, steps, title, (left, end, right), (top, bottom)),
+        f"Accuracy on the test split against {what}. Hollow: float32; filled: int8. Upright lines: 95% intervals. "
+        f"Dashed: the best accuracy that is to be had within each {what}. The distance from 100% is on a log scale.",
+        f"Accuracy against {what}: {'; '.join(said)}.",
+    )
+
+
+def _error(points: Sequence[_Point]) -> Callable[[float], float]:
+    """The error of an accuracy; without any it is drawn as half a picture, for a log scale has no zero."""
+    half = 0.5 / max(each.group.total for each in points)
+    return lambda accuracy: max(1 - accuracy, half)
+
+
+def _layers(
+    rows: list[dict[str, Any]], steps: list[dict[str, float]], title: str, reach: tuple[float, float, float],
+    height: tuple[float, float],
+) -> charts.Chart:  # fmt: skip
+    left, end, right = reach
+    ticks = [1 - value for value in TICKS if height[0] <= 1 - value <= height[1]]
+    x_axis = alt.Axis(title=title, titleAnchor="start", format="~s", values=_ticks(left, right), domain=False)
+    y_axis = alt.Axis(
+        title="accuracy on the test split (%)", values=ticks, labelExpr="format(1 - datum.value, '.3~%')", domain=False
+    )
+    x_scale = alt.Scale(type="log", domain=[left, end], nice=False)
+    y_scale = alt.Scale(type="log", domain=[height[1], height[0]], nice=False)
+
+    def x(field: str) -> alt.X:
+        return alt.X(f"{field}:Q", axis=x_axis, scale=x_scale)
+
+    def y(field: str) -> alt.Y:
+        return alt.Y(f"{field}:Q", axis=y_axis, scale=y_scale)
+
+    base = alt.Chart(charts.data(rows))
+    kinds = [kind for kind in SHAPES if any(row["kind"] == kind for row in rows)]
+    shades = [COLOURS[kind] for kind in kinds]
+    colour = alt.Scale(domain=kinds, range=shades)
+    shape = alt.Shape(
+        "kind:N", scale=alt.Scale(domain=kinds, range=[SHAPES[kind] for kind in kinds]), legend=charts.legend()
+    )
+    front = alt.Chart(charts.data(steps)).mark_line(color=charts.INK, strokeDash=[4, 3], interpolate="step-after")
+    leader = base.mark_rule(strokeWidth=0.7, opacity=0.55, color=charts.INK)
+    spread = base.mark_rule(strokeWidth=1.2, opacity=0.5).encode(
+        x=x("x"), y=y("low"), y2="high:Q", color=alt.Color("kind:N", scale=colour, legend=charts.legend())
+    )
+    point = base.mark_point(size=95, strokeWidth=2, opacity=1).encode(
+        x=x("x"), y=y("error"), shape=shape, color=alt.Color("kind:N", scale=colour, legend=charts.legend()),
+        fill=alt.Fill("kind:N", scale=colour, legend=None),
+        fillOpacity=alt.FillOpacity("precision:N", scale=alt.Scale(domain=list(PRECISIONS), range=[0, 1]), legend=None),
+    )  # fmt: skip
+    text = base.mark_text(align="left", dx=3, fontSize=11.5, color=charts.INK).encode(
+        x=x("at"), y=y("to"), text="label:N"
+    )
+    return alt.layer(
+        leader.encode(x=x("x"), y=y("error"), x2="at:Q", y2="to:Q"), front.encode(x=x("x"), y=y("error")),
+        spread, point, text,
+    ).properties(width=PLOT_PX + LABELS_PX, height=HEIGHT_PX)  # fmt: skip
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """1, 2 and 5 times powers of ten within the points."""
+    exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    return [
+        step * 10.0**exponent for exponent in exponents for step in (1, 2, 5) if low <= step * 10.0**exponent <= high
+    ]
