@@ -40,9 +40,10 @@ def lab(*, data: Path | None = None, mnist: Path | None = None, out: Path = Path
         importance: str = "contribution", spread: str = "global", reestimate: bool = False, study: bool = False,
         max_drop: float = 1.0,
         seed: int = 0, seeds: int = 1, author: Sequence[str] = (), stages: Sequence[str] = STAGES,
-        profile: str = "lab", count: int | None = None, demo_seed: int = 123,
-        say: Callable[[str], None] = _print) -> Results:  # fmt: skip
-    """Run the lab and write ``results.json``, ``report.html`` and ``Readme.txt`` into ``out``.
+        profile: str = "lab", count: int | None = None, demo_seed: int = 123, bundle: bool = False,
+        bundle_weights: bool = False, say: Callable[[str], None] = _print) -> Results:  # fmt: skip
+    """Run the lab and write ``results.json``, ``report.html`` and ``Readme.txt`` into ``out``; with ``bundle`` (and
+    ``bundle_weights``) ``hand-in.zip`` too.
 
     Raises:
         UserError: wrong input; one sentence says what, where, and what to do.
@@ -56,12 +57,15 @@ def lab(*, data: Path | None = None, mnist: Path | None = None, out: Path = Path
     ).checked()  # fmt: skip
     # Heavy libraries come after that: a wrong option is told at once.
     from petiole.lab.run import run_lab
+    from petiole.report.bundle import write_bundle
     from petiole.report.html import write_report
     from petiole.report.readme import write_readme
 
     results = run_lab(config, command=_command(), say=say, progress=sys.stderr.isatty())
     write_report(out, results)
     write_readme(out, results)
+    if bundle or bundle_weights:
+        say(f"hand-in: {write_bundle(out, weights=bundle_weights)}")
     return results
 
 

@@ -104,6 +104,10 @@ def lab(
     profile: Annotated[str, typer.Option(help="lab, or quick: a small version for trying out.")] = "lab",
     demo_seed: Annotated[int, typer.Option(help="Seed of demo-dtype's layer and input; the handout's is 123.")] = 123,
     count: Annotated[int | None, typer.Option(help="Number of drawn photos, where photos are drawn.")] = None,
+    bundle: Annotated[
+        bool, typer.Option("--bundle", help="Write hand-in.zip too: report, records, Readme and source, no weights.")
+    ] = False,
+    bundle_weights: Annotated[bool, typer.Option("--bundle-weights", help="The same with all artifacts.")] = False,
     as_json: Json = False,
 ) -> None:
     """Run the whole lab: transfer, prune, quantize, measure, report."""
@@ -115,7 +119,7 @@ def lab(
         data=data, mnist=mnist, out=out, backbone=backbone, weights=weights, offline=offline, amount=amount,
         seed=seed, seeds=seeds, author=author or [], stages=chosen, profile=profile, count=count, demo_seed=demo_seed,
         max_drop=max_drop, macs=macs, schedule=schedule, prune_steps=prune_steps, importance=importance,
-        spread=spread, reestimate=reestimate, study=study,
+        spread=spread, reestimate=reestimate, study=study, bundle=bundle, bundle_weights=bundle_weights,
         say=lambda text: typer.echo(text, err=True),
     )  # fmt: skip
     if as_json:

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from petiole.errors import UserError
 
@@ -24,13 +24,23 @@ def write_atomic(path: Path, data: bytes | str) -> None:
     Raises:
         UserError: the place cannot be written (no space, no permission, read-only).
     """
-    content = data.encode() if isinstance(data, str) else data
+    with atomic_file(path) as file:
+        file.write(data.encode() if isinstance(data, str) else data)
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[IO[bytes]]:
+    """The same for a file that is written piece by piece: it takes its place when all of it is on the disk.
+
+    Raises:
+        UserError: as :func:`write_atomic`.
+    """
     with user_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(content)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             os.chmod(name, 0o644)

@@ -8,8 +8,8 @@ import numpy.typing as npt
 from petiole.figure_records import Histogram
 
 BINS = 60
-INSIDE = 0.995
-"""Share of the weights that the bins reach to: a few are ten times as large as the rest."""
+INSIDE = 0.97
+"""Share of the weights that the bins reach to: a few are many times as large as the rest."""
 
 
 def histogram(layers: Iterable[npt.NDArray[np.float32]]) -> Histogram:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from petiole.evidence import Group, groups
 from petiole.records import Results
 from petiole.report import charts, details, flips, inside, overview, provenance, pruning, summary, tables
-from petiole.report.blocks import Block, Chapter, Failed, Page, Picture, Question, Steps, Table, Text
+from petiole.report.blocks import Block, Chapter, Failed, Page, Picture, Question, Steps, Text
 from petiole.report.headline import headline
 
 PRUNED = (
@@ -189,9 +189,10 @@ def _quantization(results: Results, name: str, made: Sequence[Group], shown: Seq
 
 def _demos(results: Results) -> Chapter:
     blocks = _failed(results, "3.4.2-demos", ())
-    made: list[Table] = []
+    made: list[Block] = []
     if results.demos.get("dtype"):
         made.append(details.dtype(results.demos["dtype"]))
+        made.append(details.dtype_picture(results.demos["dtype"], "c3-4-2-dtype"))
     if results.demos.get("lstm"):
         made.append(details.lstm(results.demos["lstm"]))
     if made:

@@ -198,10 +198,12 @@ def picture(name: str, chart: Chart, caption: str, alt_text: str) -> Picture:
     svg = vl_convert.vegalite_to_svg(chart.to_dict())
     svg = re.sub(r'(id="|url\(#)(\w+)', rf"\g<1>{name}-\g<2>", svg)  # ids stay apart when pages hold many
     svg = svg.replace(f'"{INK}"', '"currentColor"')
-    svg = svg.replace("<svg ", f'<svg role="img" aria-label="{html.escape(alt_text)}" ', 1)
+    width = re.search(r'<svg[^>]*? width="([\d.]+)"', svg)
+    style = f'style="max-width:{float(width[1]):.0f}px" ' if width else ""  # small charts are not blown up
+    svg = svg.replace("<svg ", f'<svg role="img" aria-label="{html.escape(alt_text)}" {style}', 1)
     return Picture(name=name, svg=svg, caption=caption, alt=alt_text)
 
 
 def as_file(picture: Picture) -> str:
     """The SVG as a file of its own: with an ink that is read on white and on black."""
-    return picture.svg.replace("<svg ", f'<svg style="color:{INK}" ', 1)
+    return picture.svg.replace('style="', f'style="color:{INK};', 1)

@@ -1,10 +1,13 @@
-"""Tables beside the variants: the two demos, the data, the machine and the stages of the run."""
+"""What stands beside the variants: the two demos, the data, the machine and the stages of the run."""
 
 from typing import Any
 
+import altair as alt
+
 from petiole import units
 from petiole.records import Photos, Results
-from petiole.report.blocks import NONE, Table
+from petiole.report import charts
+from petiole.report.blocks import NONE, Picture, Table
 
 
 def dtype(demo: dict[str, Any]) -> Table:
@@ -22,6 +25,34 @@ def dtype(demo: dict[str, Any]) -> Table:
             ("int_repr", NONE, ", ".join(f"{value:g}" for value in _flat(demo["int_repr"]))),
         ),
     )
+
+
+def dtype_picture(demo: dict[str, Any], name: str) -> Picture:
+    """The numbers of the handout's two-weight layer in float32 and as int8 gives them back."""
+    weights = zip(_flat(demo["weight_fp32"]), _flat(demo["weight_int8"]), strict=True)
+    pairs = [(f"weight {at}", *both) for at, both in enumerate(weights, start=1)]
+    pairs.append(("output", demo["output_fp32"], demo["output_int8"]))
+    kinds = ["float32", "int8"]
+    rows = [
+        {"what": what, "kind": kind, "value": value}
+        for what, *values in pairs
+        for kind, value in zip(kinds, values, strict=True)
+    ]
+    base = alt.Chart(charts.data(rows)).encode(
+        x=alt.X("value:Q", axis=alt.Axis(title="value"), scale=alt.Scale(zero=True)),
+        y=alt.Y("what:N", sort=[what for what, *_ in pairs], axis=alt.Axis(title=None, domain=False, ticks=False)),
+        yOffset=alt.YOffset("kind:N", sort=kinds), color=charts.colour("kind", kinds),
+    )  # fmt: skip
+    dot = base.mark_point(filled=True, size=70, opacity=1).encode(
+        shape=alt.Shape("kind:N", scale=alt.Scale(domain=kinds), legend=charts.legend())
+    )
+    said = [f"{what} {before:.4f} and {after:.4f}" for what, before, after in pairs]
+    return charts.picture(
+        name, alt.layer(dot).properties(width=charts.WIDTH_PX, height=alt.Step(22)),
+        f"The layer's numbers in float32 and in int8: no weight moves by more than half the scale of "
+        f"{demo['scale']:.6f}.",
+        f"float32 and int8: {'; '.join(said)}.",
+    )  # fmt: skip
 
 
 def lstm(demo: dict[str, Any]) -> Table:

@@ -75,7 +75,7 @@ def weights(groups: Sequence[Group], name: str) -> Picture | None:
         total = sum(histogram.counts) + histogram.outside + histogram.zeros
         rows += [
             {"variant": label, "from": histogram.low + at * width, "to": histogram.low + (at + 1) * width,
-             "share": count / total}
+             "share": count / total, "zero": 0}
             for at, count in enumerate(histogram.counts)
         ]  # fmt: skip
         zeros = f"{units.percent(histogram.zeros / total)} exactly zero"
@@ -90,21 +90,22 @@ def weights(groups: Sequence[Group], name: str) -> Picture | None:
         name,
         chart,
         "Weights of all convolutions and linear layers of the deployed files, BatchNorm folded into them, int8 "
-        "dequantized (first seed). Weights that are exactly zero are told in words, not drawn; the outermost 0.5% are "
-        "left out. At most 255 values fit into an int8 channel.",
+        "dequantized (first seed). Weights that are exactly zero are told in words, not drawn; the outermost 3% are "
+        "left out. An int8 channel holds 255 different values at most.",
         f"Histograms of the weights. {'; '.join(said)}.",
     )
 
 
 def _histogram_layers() -> tuple[alt.Chart, alt.Chart]:
-    bar = alt.Chart().mark_bar(color=charts.COLOURS[0], opacity=0.9)
+    bar = alt.Chart().mark_rect(color=charts.COLOURS[0])
     text = alt.Chart().mark_text(align="left", baseline="top", fontSize=10.5, color=charts.INK)
+    axis = alt.Axis(title="share (root scale)", format="~%", values=[0, 0.01, 0.05, 0.1, 0.2, 0.4])
     return (
         bar.encode(
             x=alt.X("from:Q", axis=alt.Axis(title="weight", tickCount=5), scale=alt.Scale(nice=False)), x2="to:Q",
-            y=alt.Y("share:Q", axis=alt.Axis(title="share", format="~%", tickCount=3)),
+            y=alt.Y("share:Q", axis=axis, scale=alt.Scale(type="sqrt")), y2="zero:Q",
         ),
-        text.encode(x=alt.value(4), y=alt.value(-2), text="note:N"),
+        text.transform_filter("isValid(datum.note)").encode(x=alt.value(4), y=alt.value(-3), text="note:N"),
     )  # fmt: skip
 
 

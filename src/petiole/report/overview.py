@@ -22,7 +22,7 @@ COLOURS = dict(zip(SHAPES, charts.COLOURS, strict=False))
 PRECISIONS = ("float32 (hollow)", "int8 (filled)")
 HEIGHT_PX, PLOT_PX, LABELS_PX, LINE_PX = 420.0, 420.0, 230.0, 15.0
 RUNTIME = "openvino"
-TICKS = (0.999, 0.998, 0.995, 0.99, 0.98, 0.95, 0.9, 0.8, 0.7, 0.5, 0.3, 0.1)
+TICKS = (0.999, 0.998, 0.995, 0.99, 0.98, 0.97, 0.95, 0.93, 0.9, 0.8, 0.7, 0.5, 0.3, 0.1)
 
 
 @dataclass(frozen=True, kw_only=True)

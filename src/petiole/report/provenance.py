@@ -1,12 +1,13 @@
 """Where each number comes from: the files of each variant, and the commands that make its numbers again."""
 
+import re
 import shlex
 from collections.abc import Sequence
 
 from petiole import units
 from petiole.evidence import Group
 from petiole.records import Results, Variant
-from petiole.report.blocks import NONE, Block, Chapter, Linked, Table, Text
+from petiole.report.blocks import NONE, Block, Cell, Chapter, Linked, Table, Text
 
 CHAPTER = "sources"
 STAGE_OF = (
@@ -15,9 +16,22 @@ STAGE_OF = (
 )  # fmt: skip
 
 
+PLAIN = re.compile(r"(?!.*\.\.)\w[\w./+ -]*")
+"""What may be linked to: a path below the run directory."""
+
+
 def anchor(row: Variant) -> str:
     """Where the sources of a variant are told."""
-    return f"source-{row.name}-{row.engine}"
+    return "source-" + re.sub(r"\W+", "-", f"{row.name}-{row.engine}")
+
+
+def _linked(path: str | None, text: str | None = None, *, name: str = "") -> Cell:
+    """A link to a file of the run directory; plain text for whatever else a record might hold."""
+    if path is None:
+        return text or NONE
+    if PLAIN.fullmatch(path) is None:
+        return text or path
+    return Linked(text=text or path, href=path, name=name)
 
 
 def stage(name: str) -> str:
@@ -59,32 +73,29 @@ def chapter(results: Results, every: Sequence[Group]) -> Chapter:
     return Chapter(anchor=CHAPTER, title="Where each number comes from", blocks=tuple(blocks))
 
 
-def _row(group: Group) -> tuple[str | Linked, ...]:
+def _row(group: Group) -> tuple[Cell, ...]:
     row = group.first
     raw = next((time.raw_file for time in row.latency if time.raw_file), None)
     return (
         Linked(text=group.label, href="#variants", name=anchor(row)),
-        Linked(text=row.artifact, href=f"{row.artifact}/") if row.artifact else NONE,
-        Linked(text=row.predictions, href=row.predictions) if row.predictions else NONE,
-        Linked(text=raw, href=raw) if raw else NONE,
+        _linked(row.artifact and f"{row.artifact}/"),
+        _linked(row.predictions),
+        _linked(raw),
         stage(row.name) or NONE,
     )
 
 
-def accuracy_link(group: Group, text: str) -> str | Linked:
+def accuracy_link(group: Group, text: str) -> Cell:
     """An accuracy that leads to the predictions that it comes from."""
-    return Linked(text=text, href=group.first.predictions) if group.first.predictions else text
+    return _linked(group.first.predictions, text)
 
 
-def file_link(group: Group) -> str | Linked:
+def file_link(group: Group) -> Cell:
     """The size of a deployed file that leads to it."""
-    size, artifact = units.bytes(group.file_bytes), group.first.artifact
-    return Linked(text=size, href=f"{artifact}/model.onnx") if artifact else size
+    return _linked(group.first.artifact and f"{group.first.artifact}/model.onnx", units.bytes(group.file_bytes))
 
 
-def time_link(group: Group, setting: tuple[str, int, int], text: str) -> str | Linked:
+def time_link(group: Group, setting: tuple[str, int, int], text: str) -> Cell:
     """A time that leads to its raw timings."""
-    raw = next(
-        (time.raw_file for time in group.first.latency if (time.runtime, time.batch, time.threads) == setting), None
-    )
-    return Linked(text=text, href=raw) if raw and text != NONE else text
+    of_setting = (time for time in group.first.latency if (time.runtime, time.batch, time.threads) == setting)
+    return _linked(next((time.raw_file for time in of_setting), None), text)

@@ -16,7 +16,7 @@ NO_CHAPTERS = ("set-up", "timing")
 
 FILES = (
     ("report.html", "the whole report; it opens in any browser, without a network"),
-    ("report.md", "the same report as text, its graphs in charts/*.svg"),
+    ("report.md", "the same report as text, its graphs in charts/*.svg, its photos in thumbnails/"),
     ("results.json", "every number of the report; key variants[] has a row for each name, seed and engine"),
     ("predictions/", "what each variant called each test picture: the paired tests come from these"),
     ("latency/", "the raw timings in ms"),
@@ -42,6 +42,25 @@ NUMBERS = (
     ("the two demos", "demos", "the run"),
     ("answers", "answers", "the other keys of results.json"),
 )
+
+
+GRAPHS = (
+    ("overview-time", "accuracy against time", "variants[].accuracy and variants[].latency"),
+    ("overview-size", "accuracy against file size", "variants[].accuracy and variants[].file_bytes"),
+    ("-accuracy", "accuracy of each variant with its interval", "variants[].accuracy"),
+    ("-training", "training loss by epoch", "variants[].train.history"),
+    ("-size", "size on disk", "variants[].file_bytes and variants[].sparse_bytes"),
+    ("-time", "time of one call", "variants[].latency"),
+    ("-curve-retrained", "accuracy against pruning amount after retraining", "curves"),
+    ("-curve", "accuracy against pruning amount before retraining", "curves"),
+    ("-sensitivity", "what each layer means to the network", "sensitivities"),
+    ("-confusion", "confusion matrices", "variants[].accuracy.confusion"),
+    ("-weights", "histograms of the weights", "variants[].histogram"),
+    ("-layers", "quantization noise of each layer", "layer_errors"),
+    ("-dtype", "the two-weight layer in float32 and int8", "demos.dtype"),
+    ("candidates", "accuracy against time of the candidates", "candidates"),
+)
+"""By what a graph's file name holds: what it shows, and its key in results.json. The first that fits counts."""
 
 
 def write_readme(run_dir: Path, results: Results) -> Path:
@@ -137,9 +156,15 @@ def _networks(results: Results) -> list[str]:
 
 
 def _graphs(run_dir: Path) -> list[str]:
+    """Each graph: what it shows, and the key that it is drawn from."""
     names = sorted(path.name for path in (run_dir / "charts").glob("*.svg"))
-    lines = [f"charts/{name}" for name in names]
+    lines = [f"charts/{name} - {_graph(name)}" for name in names]
     return [*lines, "All of them are drawn again from results.json by: petiole report ."] if lines else []
+
+
+def _graph(name: str) -> str:
+    found = next(((what, key) for part, what, key in GRAPHS if part in name), None)
+    return f"{found[0]} (from {found[1]})" if found else "drawn from results.json"
 
 
 def _section(title: str, rows: list[str]) -> str:

@@ -1,0 +1,59 @@
+"""The hand-in: one archive of a run's report, records, Readme and of the source that made them."""
+
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import petiole
+from petiole.rundir import atomic_file
+
+NAME = "hand-in.zip"
+FILES = ("report.html", "report.md", "Readme.txt", "results.json", "split.json")
+FOLDERS = ("charts", "thumbnails", "predictions", "latency")
+PROJECT = ("README.md", "LICENSE", "CHANGELOG.md", "pyproject.toml", "Makefile")
+SOURCES = (".py", ".html", ".css", ".js", ".typed")
+CARD = "artifact.json"
+MADE = (1980, 1, 1, 0, 0, 0)
+"""The time of every file in the archive, so that the same run gives the same archive."""
+
+
+def write_bundle(run_dir: Path, *, weights: bool) -> Path:
+    """Write ``hand-in.zip`` into the run directory; with ``weights`` the artifacts are in it as a whole, without them
+    only their descriptions.
+
+    Raises:
+        UserError: the directory cannot be written, or has too little space.
+    """
+    path = run_dir / NAME
+    with atomic_file(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for inside, source in sorted((*_run(run_dir, weights=weights), *_source())):
+            info = zipfile.ZipInfo(f"{run_dir.resolve().name}/{inside}", MADE)
+            info.compress_type, info.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
+            archive.writestr(info, source.read_bytes())
+    return path
+
+
+def _run(run_dir: Path, *, weights: bool) -> Iterator[tuple[str, Path]]:
+    """What lies in the run directory and belongs to the hand-in: names in the archive, and files."""
+    found = [run_dir / name for name in FILES]
+    found += [path for folder in FOLDERS for path in (run_dir / folder).rglob("*")]
+    found += (run_dir / "artifacts").rglob("*" if weights else CARD)
+    for path in found:
+        name = path.relative_to(run_dir)
+        if path.is_file() and not any(part.startswith(".") for part in name.parts):
+            yield name.as_posix(), path
+
+
+def _source() -> Iterator[tuple[str, Path]]:
+    """The package as it is installed and, where it is a checkout, what lies beside it."""
+    package = Path(petiole.__file__).parent
+    for path in package.rglob("*"):
+        if path.suffix in SOURCES and path.is_file():
+            yield f"source/src/petiole/{path.relative_to(package).as_posix()}", path
+    root = package.parents[1]
+    if (root / "pyproject.toml").is_file() and package.parent.name == "src":
+        for name in PROJECT:
+            if (root / name).is_file():
+                yield f"source/{name}", root / name
+        for path in (root / "tests").rglob("*.py"):
+            yield f"source/{path.relative_to(root).as_posix()}", path

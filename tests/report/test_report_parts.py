@@ -1,0 +1,207 @@
+"""The parts of the report that say or draw something of their own: headline, overview, flips, comparison, bundle."""
+
+import json
+import zipfile
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from fabricated import replaced, results, variant, variants, versus
+from petiole import api, units
+from petiole.errors import UserError
+from petiole.evidence import groups
+from petiole.figure_records import Flip, LayerError, Thumbnail
+from petiole.records import Machine, Results, to_json
+from petiole.report import bundle, compare, flips, inside, overview, provenance
+from petiole.report.blocks import Linked, Strip
+from petiole.report.headline import headline
+
+
+def test_the_headline_is_transfer_int8_and_pruning_with_their_intervals() -> None:
+    rows = replaced("CNNPrunedGO", baseline="CNNOptimized", versus_baseline=versus(3, 1))
+    rows.append(
+        variant("CNNPrunedGO-structured", 95, macs=2500, latency=rows[0].latency, baseline="CNNOptimized",
+                versus_baseline=versus(2, 1))
+    )  # fmt: skip
+    transfer, int8, pruning = headline(results(rows))
+    # Wilson's intervals of 96 and 70 in 100
+    assert "CNNOptimized calls 96.0% (90.2-98.4%)" in transfer
+    assert "from scratch 70.0% (60.4-78.1%). The intervals lie apart." in transfer
+    assert "CNNOptimized-static-int8 (pt2e) takes 2.00 ms (1.90 ms to 2.10 ms, the middle half) on OpenVINO" in int8
+    assert "10.0 ms for CNNOptimized there (5.0x as fast) and 20.0 ms for CNNOptimized in eager PyTorch" in int8
+    assert "-1.0 points against CNNOptimized (95% interval " in int8
+    assert "100 pictures do not show a difference" in int8
+    assert (
+        "30% of the weights set to zero at random (CNNPrunedGO): 10.0 ms as against 10.0 ms whole (no measurable"
+        in (pruning)
+    )
+    assert "channels with 50% of the MACs removed (CNNPrunedGO-structured)" in pruning
+    assert ", -2.0 points of accuracy (" in pruning
+
+
+def test_the_headline_does_not_call_overlapping_intervals_a_gain() -> None:
+    (transfer, *_) = headline(results(replaced("CNNScratch", accuracy=variant("CNNScratch", 92).accuracy)))
+    assert "overlap: these pictures do not tell the two apart" in transfer
+
+
+def test_the_headline_of_digits_alone_is_of_digits() -> None:
+    rows = [row for row in variants() if row.dataset == "digits"]
+    (int8,) = headline(results(rows))
+    assert int8.startswith("Quantization: LeNet-static-int8 (pt2e) takes 0.0500 ms")
+    assert "no measurable difference" in int8
+
+
+def test_labels_keep_their_distance_and_their_order() -> None:
+    wanted = [0.0, 1.0, 2.0, 50.0, 99.0, 100.0]
+    places = overview.spread_out(wanted, 15.0, 100.0)
+    assert places == [0.0, 15.0, 30.0, 50.0, 85.0, 100.0]
+    gaps = [after - before for before, after in pairwise(places)]
+    assert min(gaps) >= 15.0
+
+
+def test_the_overview_labels_every_variant() -> None:
+    photos = [group for group in groups(variants()) if group.first.dataset == "photos"]
+    time, size = overview.overview(photos, "overview")
+    for group in photos:
+        assert f">{group.label}</text>" in time.svg
+        assert f">{group.label}</text>" in size.svg
+        assert f"{group.label} {units.percent(group.accuracy)}" in time.alt
+    assert "hollow" in time.caption.lower()
+
+
+def test_flips_show_the_photos_with_both_probabilities() -> None:
+    flip = Flip(picture=3, truth="ants", before="ants", before_p=0.91, after="bees", after_p=0.6)
+    rows = replaced("CNNPrunedF", flips=[flip, flip.model_copy(update={"picture": 4})])
+    picture = Thumbnail(split="test", number=3, path="val/ants/x.jpg", label="ants", file="thumbnails/test-3.jpg")
+    run = results(rows, thumbnails=[picture])
+    (strip,) = flips.flips(run, groups(run.variants))
+    assert isinstance(strip, Strip)
+    assert "CNNPrunedF lost 36 and gained 0 test pictures against CNNOptimized" in strip.caption
+    assert "1 of 36 are shown" in strip.caption
+    (photo,) = strip.photos
+    assert photo.lines == ("truly ants", "ants 91% → bees 60%")
+    assert photo.mark == "lost"
+    assert photo.file == "thumbnails/test-3.jpg"
+
+
+def test_layers_are_shown_in_decibels_and_the_worst_is_named() -> None:
+    errors = [
+        LayerError(variant="CNNOptimized-static-int8", engine="pt2e", seed=0, layer=layer, error=error)
+        for layer, error in (("stem", 0.001), ("head", 0.1))
+    ]
+    run = results(layer_errors=errors)
+    (picture,) = inside.layer_errors(run, groups(run.variants), "x")
+    assert "the worst is head with 10.0 dB" in picture.alt  # 10 log10(1 / 0.1)
+
+
+def test_sources_lead_below_the_run_directory_only() -> None:
+    for path in ("javascript:alert(1)", "/etc/passwd", "../other", "artifacts/../../x", "https://example.org/x"):
+        (group,) = groups([variant("CNNScratch", 70, artifact=path, predictions=path)])
+        assert isinstance(provenance.file_link(group), str)
+        assert isinstance(provenance.accuracy_link(group, "70%"), str)
+    (group,) = groups([variant("CNNScratch", 70, predictions="predictions/CNNScratch-seed0.json")])
+    assert provenance.accuracy_link(group, "70%") == Linked(text="70%", href="predictions/CNNScratch-seed0.json")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [(units.bytes(3_561_234), 3.6e6), (units.ms(0.0512), 0.0512), (units.count(412_000), 412_000.0),
+     (units.percent(0.9542), 95.4), (units.points(-0.013), -1.3), (units.seconds(372), 372e3), ("1,234", 1234.0),
+     (units.times(4.21), 4.2), ("–", None), ("p < 0.001", None)],
+)  # fmt: skip
+def test_tables_are_sorted_by_the_numbers_that_they_show(text: str, value: float | None) -> None:
+    assert units.leading_number(text) == pytest.approx(value)
+
+
+def stored(folder: Path, run: Results, wrong: dict[str, set[int]]) -> Path:
+    """A run directory with predictions of 100 photos, of which those at ``wrong`` are called wrongly."""
+    folder.mkdir()
+    (folder / "predictions").mkdir()
+    rows = []
+    for row in run.variants:
+        missed = wrong.get(row.name, set())
+        predicted = [1 if at in missed else 0 for at in range(100)]
+        name = f"predictions/{row.name}-seed0.json"
+        (folder / name).write_text(json.dumps({"labels": [0] * 100, "predicted": predicted}), encoding="utf-8")
+        rows.append(row.model_copy(update={"predictions": name, "accuracy": variant("x", 100 - len(missed)).accuracy}))
+    run = run.model_copy(update={"variants": rows})
+    (folder / "results.json").write_text(to_json(run), encoding="utf-8")
+    return folder
+
+
+def two_runs(tmp_path: Path, *, digest: str = "same", machine: str = "Made-up CPU") -> tuple[Path, Path]:
+    names = ("CNNScratch", "CNNOptimized")
+    first = results([row for row in variants() if row.name in names], photos_digest="same")
+    second = results([row for row in variants() if row.name in (*names, "CNNPrunedF")], photos_digest=digest)
+    machine_after = Machine(cpu=machine, isa=["avx_made_up"], cores=2, threads=2, versions={"torch": "0.1"})
+    second = second.model_copy(update={"run": second.run.model_copy(update={"machine": machine_after})})
+    return (
+        stored(tmp_path / "first", first, {"CNNScratch": set(range(30)), "CNNOptimized": {1, 2}}),
+        stored(tmp_path / "second", second, {"CNNScratch": set(range(10)), "CNNOptimized": {2, 3}}),
+    )
+
+
+def test_two_runs_are_compared_picture_by_picture(tmp_path: Path) -> None:
+    first, second = two_runs(tmp_path)
+    path = api.report(first, second)
+    assert path == tmp_path / "first-and-second" / "report.html"
+    text = (path.parent / "report.md").read_text(encoding="utf-8")
+    # scratch: 20 pictures gained, none lost: p = 2 * 2^-20; optimized: one each
+    assert "1 of 2 variants differ in accuracy between first and second" in text
+    assert "CNNScratch: +20.0 points (p &lt; 0.001)" in text
+    assert "0 / 20, p &lt; 0.001" in text
+    assert "1 / 1, p = 1.0" in text
+    assert "Only second holds CNNPrunedF" in text
+    assert "TWO MACHINES" not in text
+
+
+def test_other_pictures_are_not_paired_and_other_machines_not_compared(tmp_path: Path) -> None:
+    first, second = two_runs(tmp_path, digest="another", machine="Another CPU")
+    text = (api.report(first, second, out=tmp_path / "out").parent / "report.md").read_text(encoding="utf-8")
+    assert "TWO MACHINES: times tell the machines apart, not the networks" in text
+    assert "other pictures" in text
+    assert "p &lt; 0.001" not in text
+    # Wilson's intervals of 70 and 90 in 100 lie apart: 60.4-78.1% and 82.6-94.5%
+    assert "CNNScratch: +20.0 points (the intervals lie apart)" in text
+
+
+def test_a_comparison_names_what_cannot_be_compared(tmp_path: Path) -> None:
+    first, second = two_runs(tmp_path)
+    with pytest.raises(UserError, match="named twice"):
+        api.report(first, first)
+    with pytest.raises(UserError, match="is a run, whose report would be overwritten"):
+        api.report(first, second, out=first)
+    with pytest.raises(UserError, match="--out is for a comparison"):
+        api.report(first, out=tmp_path / "out")
+    with pytest.raises(UserError, match=r"no results\.json in"):
+        api.report(first, tmp_path)
+
+
+def test_runs_without_a_common_variant_say_so(tmp_path: Path) -> None:
+    sides = [
+        compare.Side(name=name, folder=tmp_path, results=results([variant(name, 90)])) for name in ("OddNet", "EvenNet")
+    ]
+    page = compare.page(*sides)
+    assert page.findings == ("The two runs have no variant in common.",)
+    assert page.pictures == ()
+
+
+@pytest.mark.parametrize("weights", [False, True])
+def test_the_hand_in_holds_report_records_and_source(tmp_path: Path, weights: bool) -> None:
+    run = tmp_path / "first"
+    for name in ("report.html", "results.json", "Readme.txt", "charts/a.svg", "predictions/p.json", "state/s.json",
+                 "artifacts/CNNScratch/artifact.json", "artifacts/CNNScratch/model.onnx", ".hidden.tmp"):  # fmt: skip
+        (run / name).parent.mkdir(parents=True, exist_ok=True)
+        (run / name).write_text(name, encoding="utf-8")
+    path = bundle.write_bundle(run, weights=weights)
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        assert archive.read("first/charts/a.svg") == b"charts/a.svg"
+        assert archive.testzip() is None
+    assert {"first/report.html", "first/results.json", "first/Readme.txt", "first/predictions/p.json"} <= set(names)
+    assert {"first/source/src/petiole/cli.py", "first/source/src/petiole/report/report.html"} <= set(names)
+    assert ("first/artifacts/CNNScratch/model.onnx" in names) is weights
+    assert "first/artifacts/CNNScratch/artifact.json" in names
+    assert not [name for name in names if "state/" in name or "hidden" in name or "__pycache__" in name]
+    assert bundle.write_bundle(run, weights=weights).read_bytes() == path.read_bytes(), "the same each time"

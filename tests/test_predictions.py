@@ -1,0 +1,57 @@
+"""Stored predictions, and how two networks differ on the same pictures, worked out by hand."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from petiole.errors import GateError
+from petiole.predictions import PredictionFiles, flips, versus
+from petiole.rundir import RunDir
+from petiole.training.evaluate import Predictions
+
+LABELS = torch.tensor([0, 0, 1, 1])
+SURE, UNSURE = 4.0, 1.0
+"""Logits of what is called, as against 0: probabilities 0.9820 and 0.7311."""
+
+
+def predictions(called: list[int], logit: list[float]) -> Predictions:
+    logits = torch.zeros(4, 2)
+    logits[range(4), called] = torch.tensor(logit)
+    return Predictions(logits=logits, labels=LABELS)
+
+
+@pytest.fixture
+def before(tmp_path: Path) -> PredictionFiles:
+    """The parent calls the pictures 0 and 2 rightly."""
+    files = PredictionFiles(RunDir(tmp_path), 0)
+    assert files.store("Parent", "torch", predictions([0, 1, 1, 0], [SURE, SURE, UNSURE, UNSURE])) == (
+        "predictions/Parent-seed0.json"
+    )
+    return files
+
+
+def test_flips_are_what_only_one_calls_rightly_surest_mistake_first(before: PredictionFiles) -> None:
+    after = predictions([1, 1, 1, 1], [UNSURE, SURE, SURE, SURE])
+    called = before.of("Parent", after)
+    counts = versus(called, after)
+    assert counts is not None
+    assert (counts.lost, counts.gained, counts.mcnemar_p) == (1, 1, 1.0)
+    found = flips(called, after, ("ants", "bees"))
+    assert [(flip.picture, flip.truth, flip.before, flip.after, flip.is_gain) for flip in found] == [
+        (0, "ants", "ants", "bees", False), (3, "bees", "ants", "bees", True),
+    ]  # fmt: skip
+    assert [(flip.before_p, flip.after_p) for flip in found] == [(0.982, 0.7311), (0.7311, 0.982)]
+
+
+def test_without_a_parent_nothing_is_compared(before: PredictionFiles) -> None:
+    after = predictions([0, 0, 1, 1], [SURE] * 4)
+    assert before.of(None, after) is None
+    assert versus(None, after) is None
+    assert flips(None, after, ("ants", "bees")) == []
+
+
+def test_other_pictures_are_not_compared(before: PredictionFiles) -> None:
+    other = Predictions(logits=torch.zeros(4, 2), labels=torch.tensor([1, 1, 0, 0]))
+    with pytest.raises(GateError, match="different pictures"):
+        before.of("Parent", other)
