@@ -66,6 +66,35 @@ def test_the_gates_hold_their_figures(run: tuple[Path, Results, list[str]]) -> N
     assert rows["CNNOptimized-static-int8-pt2e-seed0"].file_bytes <= 0.3 * rows["CNNOptimized-seed0"].file_bytes
 
 
+def test_what_figures_are_drawn_from_is_recorded(run: tuple[Path, Results, list[str]]) -> None:
+    out, results, _ = run
+    rows = {variant.key: variant for variant in results.variants}
+    for row in rows.values():
+        assert row.histogram is not None
+        if row.versus_parent is not None:
+            lost = sum(not flip.is_gain for flip in row.flips)
+            assert (lost, len(row.flips) - lost) == (row.versus_parent.lost, row.versus_parent.gained)
+    masked, whole, int8 = (
+        rows[key].histogram for key in ("CNNPrunedG-seed0", "CNNOptimized-seed0", "CNNOptimized-static-int8-pt2e-seed0")
+    )
+    assert masked is not None
+    assert whole is not None
+    assert int8 is not None
+    weights = sum(masked.counts) + masked.outside + masked.zeros
+    assert masked.zeros / weights == pytest.approx(0.3, abs=5e-3), "of the deployed file, as the gate says"
+    assert whole.zeros / weights < 0.01
+    assert int8.levels <= 255 < whole.levels
+    layers = [each.layer for each in results.layer_errors if each.variant == "CNNOptimized-static-int8"]
+    assert len(layers) == len(set(layers)) == 50
+    assert all(0 < each.error < 1 for each in results.layer_errors)
+    assert results.data.photos is not None
+    assert results.data.photos.digest
+    assert sum(each.sample for each in results.thumbnails) == 12, "six of each class"
+    assert all((out / each.file).is_file() for each in results.thumbnails)
+    flipped = {flip.picture for row in results.variants if row.dataset == "photos" for flip in row.flips[:12]}
+    assert {each.number for each in results.thumbnails if each.split == "test"} == flipped
+
+
 def test_pruned_networks_are_rebuilt_from_their_plan_and_go_on_training(run: tuple[Path, Results, list[str]]) -> None:
     out, _, _ = run
     deployed = read(out / "artifacts/CNNPrunedGO-structured")

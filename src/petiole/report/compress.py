@@ -3,8 +3,9 @@
 import altair as alt
 
 from petiole import units
+from petiole.evidence import groups
 from petiole.records import Variant
-from petiole.report import charts, details, summary
+from petiole.report import charts, details, flips, provenance, summary
 from petiole.report.blocks import Block, Chapter, Page, Picture, Steps, Table, Text
 from petiole.report.tables import RUNTIMES
 from petiole.search_records import Candidate, Finalist, Limit, SearchResults
@@ -28,7 +29,14 @@ def page(results: SearchResults) -> Page:
         Chapter(anchor="limits", title="The limits", blocks=tuple(_limits(results))),
         Chapter(anchor="candidates", title="What else there was", blocks=tuple(_candidates(results))),
         Chapter(anchor="photos", title="The photos", blocks=tuple(_photos(results))),
-        Chapter(anchor="again", title="How to make it again", blocks=tuple(Text(text=line) for line in again(results))),
+        Chapter(
+            anchor="again",
+            title="How to make it again",
+            blocks=(
+                *(Text(text=line) for line in again(results)),
+                *provenance.files(groups(results.variants)),
+            ),
+        ),
     ]
     chosen = results.chosen
     return Page(
@@ -36,7 +44,7 @@ def page(results: SearchResults) -> Page:
         byline=f"{OBJECTIVES[results.objective]} network for these photos, within the limits".capitalize(),
         facts=tuple(summary.facts(results)), banners=tuple(summary.banners(results)),
         failures=tuple(summary.failures(results)), findings=tuple(findings(results)), tables=(_judged(results),),
-        tables_title="On the test split",
+        tables_title="On the test split", pictures=(_chart(results),) if results.candidates else (),
         chapters=tuple(chapters),
     )  # fmt: skip
 
@@ -135,7 +143,8 @@ def _limits(results: SearchResults) -> list[Block]:
         words=frozenset({1, 2, 3}),
     )
     made = Steps(steps=tuple((row.name, row.how) for row in results.variants))
-    return [Text(text=HONEST), table, made]
+    shown = flips.flips(results, [group for group in groups(results.variants) if group.name != results.reference])
+    return [Text(text=HONEST), table, made, *shown]
 
 
 def _candidates(results: SearchResults) -> list[Block]:
@@ -152,7 +161,7 @@ def _candidates(results: SearchResults) -> list[Block]:
             else " on the same photos."
         )
     )
-    blocks: list[Block] = [Text(text=text), _chart(results), _table(
+    blocks: list[Block] = [Text(text=text), _table(
         results.pareto, "Candidates that no other one beats in accuracy, log loss, time, size and MACs alike "
         "(held-out training photos).")]  # fmt: skip
     rest = [each for each in results.candidates if each not in results.pareto]
@@ -231,7 +240,7 @@ def non_dominated_line(rows: list[Candidate]) -> list[dict[str, float]]:
 
 def _photos(results: SearchResults) -> list[Block]:
     record = results.data.photos
-    return [] if record is None else list(details.photos(record))
+    return [] if record is None else [*flips.samples(results), *details.photos(record)]
 
 
 def again(results: SearchResults) -> list[str]:

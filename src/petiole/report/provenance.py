@@ -46,31 +46,35 @@ def stage(name: str) -> str:
 
 
 def chapter(results: Results, every: Sequence[Group]) -> Chapter:
-    """A row for each variant: its network, predictions and timings, and its stage."""
-    rows = tuple(_row(group) for group in every)
+    """The commands that make everything again, and the files of each variant."""
     again = (
         f"All of it was made by: {results.run.command}. With --stages and the name of a stage (last column) one part "
         "is made again, with the stages that it needs. In the run directory, petiole report . writes this report again "
         "from results.json."
     )
-    artifact = next((row.first.artifact for row in every if row.first.artifact), None)
     blocks: list[Block] = [Text(text=again)]
+    artifact = next((row.first.artifact for row in every if row.first.artifact), None)
     if artifact:
         blocks.append(Text(text=(
             f"What a network says of other photos: petiole predict {shlex.quote(artifact)} PHOTOS. How fast it is "
             f"on another machine: petiole bench {shlex.quote(artifact)}. Both stand for every row."
         )))  # fmt: skip
-    if rows:
-        blocks.append(
-            Table(
-                caption="The files of each variant, of the first seed, within the run directory. A deployed network is "
-                "model.onnx in its artifact directory; the accuracy comes from the predictions, the times from the raw "
-                "timings (ms).",
-                header=("Variant", "Network", "Predictions", "Raw timings", "Stage"),
-                rows=rows, words=frozenset({1, 2, 3, 4}),
-            )
-        )  # fmt: skip
-    return Chapter(anchor=CHAPTER, title="Where each number comes from", blocks=tuple(blocks))
+    return Chapter(anchor=CHAPTER, title="Where each number comes from", blocks=(*blocks, *files(every)))
+
+
+def files(every: Sequence[Group]) -> list[Table]:
+    """A row for each variant: its network, predictions and timings, and its stage; nothing without variants."""
+    if not every:
+        return []
+    return [
+        Table(
+            caption="The files of each variant, of the first seed, within the run directory. A deployed network is "
+            "model.onnx in its artifact directory; the accuracy comes from the predictions, the times from the raw "
+            "timings (ms).",
+            header=("Variant", "Network", "Predictions", "Raw timings", "Stage"),
+            rows=tuple(_row(group) for group in every), words=frozenset({1, 2, 3, 4}),
+        )
+    ]  # fmt: skip
 
 
 def _row(group: Group) -> tuple[Cell, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import petiole
 from petiole import units
 from petiole.bench.machine import describe, peak_memory_bytes
+from petiole.chain import thumbnails
 from petiole.errors import GoalError, UserError
 from petiole.progress import Say
 from petiole.records import Data, Run, Stage, to_json
@@ -144,6 +145,7 @@ def _records(
         failures=finals.failures, objective=config.limits.objective, reference=reference.name,
         finalists=finals.finalists, chosen=chosen(finals.finalists), pareto=non_dominated(latest, costs),
         candidates=candidates, tried=_tried(search, candidates),
+        thumbnails=thumbnails.write(search.rundir, thumbnails.of_photos(search.photos, finals.variants)),
     )  # fmt: skip
 
 

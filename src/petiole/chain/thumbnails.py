@@ -1,0 +1,49 @@
+"""Small copies of some photos for the report: samples of each class, and those that a variant called otherwise."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import torch
+
+from petiole.data.folder import PhotoData
+from petiole.data.thumbnail import encode
+from petiole.figure_records import Thumbnail
+from petiole.records import Variant
+from petiole.rundir import RunDir, write_atomic
+
+SAMPLES = 6
+"""Training photos of each class that are shown."""
+SAMPLE_CLASSES = 8
+FLIPPED = 12
+"""Pictures of each variant that are shown of those that it called otherwise than its parent."""
+
+Made = tuple[Thumbnail, torch.Tensor]
+"""What is recorded of a picture, and its pixels ``(C, H, W)``, uint8."""
+
+
+def write(rundir: RunDir, made: Iterable[Made]) -> list[Thumbnail]:
+    """Write ``thumbnails/`` into the run directory; gives what lies there."""
+    records = []
+    for record, picture in made:
+        write_atomic(rundir.path / record.file, encode(picture))
+        records.append(record)
+    return records
+
+
+def of_photos(photos: PhotoData, variants: Sequence[Variant]) -> Iterator[Made]:
+    """Training photos, spread evenly over each of the first classes; then the test photos that variants flipped."""
+    train, test = photos.train, photos.test
+    for number, label in enumerate(photos.record.classes[:SAMPLE_CLASSES]):
+        of_class = (train.labels == number).nonzero().flatten().tolist()
+        for at in of_class[:: max(1, len(of_class) // SAMPLES)][:SAMPLES]:
+            file = f"thumbnails/train-{at}.jpg"
+            record = Thumbnail(split="train", number=at, path=train.paths[at], label=label, file=file, sample=True)
+            yield record, train.pixels[at]
+    for at, label in flipped(variants, "photos"):
+        file = f"thumbnails/test-{at}.jpg"
+        yield Thumbnail(split="test", number=at, path=test.paths[at], label=label, file=file), test.pixels[at]
+
+
+def flipped(variants: Sequence[Variant], dataset: str) -> list[tuple[int, str]]:
+    """Number and true class of the test pictures that are shown of all variants, each once."""
+    rows = (variant for variant in variants if variant.dataset == dataset)
+    return sorted({flip.picture: flip.truth for row in rows for flip in row.flips[:FLIPPED]}.items())
