@@ -195,7 +195,7 @@ def picture(name: str, chart: Chart, caption: str, alt_text: str) -> Picture:
         ),
         legend=alt.LegendConfig(labelColor=INK, titleColor=INK, labelFontSize=12, symbolOpacity=1),
     )  # fmt: skip
-    svg = vl_convert.vegalite_to_svg(chart.to_dict())
+    svg = vl_convert.vegalite_to_svg(chart.to_dict(validate=False))  # of the schema, which takes as long as drawing
     svg = re.sub(r'(id="|url\(#)(\w+)', rf"\g<1>{name}-\g<2>", svg)  # ids stay apart when pages hold many
     svg = svg.replace(f'"{INK}"', '"currentColor"')
     width = re.search(r'<svg[^>]*? width="([\d.]+)"', svg)
