@@ -20,7 +20,7 @@ extensions = [
     "sphinx.ext.viewcode",
     "extensions.generated",
 ]
-smartquotes = False  # options are written with two hyphens
+smartquotes_action = "D"  # dashes; quotation marks stay as they are typed
 nitpicky = True
 nitpick_ignore = [("py:class", "petiole.records.Record"), ("py:class", "petiole.bench.latency.K")]
 # Other projects' documentation is not asked: a build needs no network.

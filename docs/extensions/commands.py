@@ -1,5 +1,6 @@
 """The reference of the command line, made from the commands themselves: it cannot be out of date."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,24 +26,22 @@ def _section(name: str, context: typer.Context) -> Iterator[str]:
     yield f"```text\n{' '.join(['petiole', name, *command.collect_usage_pieces(context)])}\n```"
     yield from (" ".join(part.split()) for part in command.help.split("\n\n")[1:])
     yield _options(context)
-    yield f"```sh\n{_examples(command.epilog)}\n```"
+    if command.epilog:
+        yield f"```sh\n{_examples(command.epilog)}\n```"
 
 
 def _options(context: typer.Context) -> str:
     """A table of what ``--help`` lists, in its words."""
     command: Any = context.command
     rows = [parameter.get_help_record(context) for parameter in command.get_params(context)]
-    body = [f"| {_code(names)} | {_plain(text)} |" for names, text in rows]
+    body = [f"| `{row[0]}` | {_plain(row[1])} |" for row in rows if row]  # hidden ones have none
     return "\n".join(["```{table}", ":class: options", "", "| option | what it does |", "| --- | --- |", *body, "```"])
 
 
-def _code(text: str) -> str:
-    return f"`{text}`"
-
-
 def _plain(text: str) -> str:
-    """Help texts are plain; what Markdown would read as markup is escaped."""
-    return "".join(f"\\{sign}" if sign in "|*_<>[]`" else sign for sign in " ".join(text.split()))
+    """Help texts are plain: what Markdown would read as markup is escaped, and options are set as code."""
+    escaped = "".join(f"\\{sign}" if sign in "|*_<>[]`" else sign for sign in " ".join(text.split()))
+    return re.sub(r"--[a-z-]+", r"`\g<0>`", escaped)
 
 
 def _examples(epilog: str) -> str:

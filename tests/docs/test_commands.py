@@ -56,7 +56,7 @@ def _lines() -> list[str]:
     blocks = [text for language, text in found if language in SHELLS]
     shown = [line.split(" # ")[0].strip() for block in blocks for line in block.splitlines()]
     for command in GROUP.commands.values():
-        _, _, examples = command.epilog.partition(": ")
+        _, _, examples = (command.epilog or "").partition(": ")
         shown += [example.strip() for example in examples.split("   -   ")]
     return list(dict.fromkeys(line for line in shown if line))
 
