@@ -16,6 +16,7 @@ import pytest
 import typer.main
 from typer.testing import CliRunner
 
+from petiole import recipes
 from petiole.cli import app
 from petiole.search.recipe import Recipe, RecipeFile
 
@@ -91,6 +92,8 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             if not name.startswith("runs/first/"):
                 Path(name).parent.mkdir(parents=True, exist_ok=True)
                 Path(name).symlink_to(place / target)
+        least = recipes.quick().model_copy(update={"scratch_epochs": 1, "latency_rounds": 1, "profile_rounds": 1})
+        patch.setitem(recipes.PROFILES, "quick", lambda: least)
         done = CliRunner().invoke(app, [*FIRST, *SMALL["lab"]])
         assert done.exit_code == 0, done.output
         link = Path("runs/first/artifacts/CNNOptimized-static-int8")
