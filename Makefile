@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help lab quick test clean python-version
+.PHONY: help lab quick test docs clean python-version
 
 help: ## show this list
 	@echo "make <target> [ARGS='options of petiole lab'] [PYTHON=python3.12]"
@@ -27,6 +27,10 @@ test: $(VENV)/.installed-dev ## what CI runs: format check, lint, strict types, 
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pytest -q -n auto --dist loadfile
+
+docs: $(VENV)/.installed-dev ## the documentation, into build/docs/index.html
+	$(BIN)/python -m sphinx -W --keep-going -q -E -d build/doctrees docs build/docs
+	@echo "The documentation: build/docs/index.html"
 
 clean: ## remove .venv, caches and build products; results in runs/ stay
 	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -45,7 +45,7 @@ MAX_FILE_LINES = 300
 MAX_FUNCTION_LINES = 50
 
 SOURCES = sorted(PACKAGE.rglob("*.py"))
-ALL_PYTHON = sorted(path for top in ("src", "tests", "benchmarks") for path in (ROOT / top).rglob("*.py"))
+ALL_PYTHON = sorted(path for top in ("src", "tests", "benchmarks", "docs") for path in (ROOT / top).rglob("*.py"))
 
 
 def short(path: Path) -> str:

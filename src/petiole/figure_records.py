@@ -10,12 +10,12 @@ class Flip(Record):
     parent and the variant gave to what they called it.
     """
 
-    picture: int
-    truth: str
-    before: str
-    before_p: float
-    after: str
-    after_p: float
+    picture: int  #: number in the test split, from 0
+    truth: str  #: its class
+    before: str  #: class that the parent called it
+    before_p: float  #: probability of that
+    after: str  #: class that the variant called it
+    after_p: float  #: probability of that
 
     @property
     def is_gain(self) -> bool:
@@ -30,12 +30,12 @@ class Histogram(Record):
     in no bin. ``levels`` is the largest number of different values within one output channel: 255 at most for int8.
     """
 
-    low: float
-    high: float
-    counts: list[int]
-    outside: int
-    zeros: int
-    levels: int
+    low: float  #: left end of the first bin
+    high: float  #: right end of the last bin
+    counts: list[int]  #: weights in each bin
+    outside: int  #: weights in no bin
+    zeros: int  #: weights that are exactly zero
+    levels: int  #: most different values in one channel
 
 
 class LayerError(Record):
@@ -44,23 +44,23 @@ class LayerError(Record):
     ``error`` is the squared error over the square of the answer (a fraction); ``floating`` layers went back to float.
     """
 
-    variant: str
-    engine: str
-    seed: int
-    layer: str
-    error: float
-    floating: bool = False
+    variant: str  #: name of the int8 network
+    engine: str  #: eager or pt2e
+    seed: int  #: of the network
+    layer: str  #: as in the float network
+    error: float  #: noise power over signal power
+    floating: bool = False  #: went back to float
 
 
 class Thumbnail(Record):
     """A small copy of a picture: its ``number`` within the ``split`` (train, test, digits), and where it lies."""
 
-    split: str
-    number: int
-    path: str
-    label: str
-    file: str
-    sample: bool = False
+    split: str  #: train, test or digits
+    number: int  #: within the split, from 0
+    path: str  #: of the picture, within its folder
+    label: str  #: its class
+    file: str  #: of the small copy, below the run directory
+    sample: bool = False  #: a sample of its class, not a flip
 
 
 class CurvePoint(Record):
@@ -69,28 +69,28 @@ class CurvePoint(Record):
     ``amount`` is the share of the weights (channels: of the multiply-accumulates) that is removed; ``control`` is the
     unpruned network, retrained as long."""
 
-    method: str
-    scope: str
-    seed: int
-    amount: float
-    sparsity: float
-    correct: int
-    total: int
-    retrained: bool = False
+    method: str  #: random, magnitude, structured, or control
+    scope: str  #: where: over the whole network
+    seed: int  #: of the pruning
+    amount: float  #: asked for
+    sparsity: float  #: reached
+    correct: int  #: test pictures called rightly
+    total: int  #: pictures of the test split
+    retrained: bool = False  #: whether after retraining
 
 
 class Sensitivity(Record):
     """What it costs that one layer or group of channels loses some, on training pictures that chose nothing.
     ``removed`` 0: nothing could be."""
 
-    name: str
-    kind: str
-    seed: int
-    asked: float
-    removed: int
-    of: int
-    correct: int
-    total: int
-    loss: float
-    correct_before: int
-    loss_before: float
+    name: str  #: layer or group
+    kind: str  #: weights or channels
+    seed: int  #: of the network
+    asked: float  #: share that was to leave
+    removed: int  #: how many left
+    of: int  #: how many there are
+    correct: int  #: pictures called rightly without them
+    total: int  #: pictures judged on
+    loss: float  #: cross-entropy without them
+    correct_before: int  #: pictures called rightly with them
+    loss_before: float  #: cross-entropy with them

@@ -7,9 +7,9 @@ from petiole.records import Latency, Machine
 class Speedup(Record):
     """How many times as fast as the reference: the ratio of medians, with its 95% interval."""
 
-    ratio: float
-    low: float
-    high: float
+    ratio: float  #: above 1: faster than the reference
+    low: float  #: lower end of the interval
+    high: float  #: upper end of the interval
 
     @property
     def is_measurable(self) -> bool:
@@ -20,31 +20,31 @@ class Speedup(Record):
 class Benchmarked(Record):
     """One artifact on one runtime; the reference itself has no ``speedup``."""
 
-    artifact: str
-    name: str
-    latency: Latency
-    images_per_s: float
-    file_bytes: int
-    speedup: Speedup | None
+    artifact: str  #: its directory
+    name: str  #: of the variant
+    latency: Latency  #: one runtime, one batch size
+    images_per_s: float  #: pictures in a second, at the median
+    file_bytes: int  #: size of ``model.onnx``
+    speedup: Speedup | None  #: None for the reference
 
 
 class Benchmark(Record):
     """What ``petiole bench`` measured, all on one machine."""
 
-    machine: Machine
-    batch: int
-    reference: str
-    rows: list[Benchmarked]
-    warnings: tuple[str, ...] = ()
+    machine: Machine  #: what was measured on
+    batch: int  #: pictures in one call
+    reference: str  #: the row that the others are compared with
+    rows: list[Benchmarked]  #: each artifact on each runtime
+    warnings: tuple[str, ...] = ()  #: what one should know before trusting it
 
 
 class Prediction(Record):
     """One photo, predicted: ``label`` with its ``probability``, or ``why`` it could not be. ``probabilities`` are those
     of all classes, in the artifact's order; ``ms`` is the network's own time for the photo."""
 
-    path: str
-    label: str | None = None
-    probability: float | None = None
-    probabilities: dict[str, float] | None = None
-    ms: float | None = None
-    why: str | None = None
+    path: str  #: of the photo
+    label: str | None = None  #: None if it could not be read
+    probability: float | None = None  #: of ``label``
+    probabilities: dict[str, float] | None = None  #: by class
+    ms: float | None = None  #: milliseconds, decoding left out
+    why: str | None = None  #: None if it could be read

@@ -13,11 +13,11 @@ class Preprocessing(Record):
     ``resize_px`` is the shorter side before the crop. ``pad_px`` zero pixels are added around (MNIST: 28 -> 32).
     """
 
-    size_px: int
-    resize_px: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    pad_px: int = 0
+    size_px: int  #: side of the input
+    resize_px: int  #: shorter side before the crop
+    mean: tuple[float, ...]  #: of each channel, in 0..1
+    std: tuple[float, ...]  #: of each channel, in 0..1
+    pad_px: int = 0  #: zero pixels around
 
     @property
     def channels(self) -> int:

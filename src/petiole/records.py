@@ -25,62 +25,62 @@ class Accuracy(Record):
     ``confusion[i][j]`` counts pictures of true class ``i`` that were called class ``j``.
     """
 
-    correct: int
-    total: int
-    value: float
-    ci95: tuple[float, float]
-    by_class: dict[str, float]
-    confusion: list[list[int]] = []
+    correct: int  #: pictures called rightly
+    total: int  #: pictures of the test split
+    value: float  #: ``correct / total``
+    ci95: tuple[float, float]  #: both ends of the Wilson interval
+    by_class: dict[str, float]  #: share of each class that is called rightly
+    confusion: list[list[int]] = []  #: true class by row, called class by column
 
 
 class VersusParent(Record):
     """Paired comparison with the parent on the same pictures: flips, and the exact McNemar p-value."""
 
-    lost: int
-    gained: int
-    mcnemar_p: float
+    lost: int  #: pictures only the parent called rightly
+    gained: int  #: pictures only this network called rightly
+    mcnemar_p: float  #: two-sided, exact
 
 
 class Latency(Record):
     """Time of one call on one runtime. ``samples`` counts the timed calls; the raw ones lie in ``raw_file``."""
 
-    runtime: str
-    batch: int
-    threads: int
-    p50_ms: float
-    p90_ms: float
-    samples: int
-    p25_ms: float = 0.0
-    p75_ms: float = 0.0
-    raw_file: str | None = None
+    runtime: str  #: openvino, onnxruntime or torch
+    batch: int  #: pictures in one call
+    threads: int  #: threads of the runtime
+    p50_ms: float  #: median time of a call
+    p90_ms: float  #: 90th percentile
+    samples: int  #: timed calls
+    p25_ms: float = 0.0  #: lower quartile
+    p75_ms: float = 0.0  #: upper quartile
+    raw_file: str | None = None  #: below the run directory
 
 
 class Epoch(Record):
     """One epoch of training: mean training loss, and what was checked after it."""
 
-    epoch: int
-    loss: float
-    train_accuracy: float | None = None
-    sparsity: float | None = None
+    epoch: int  #: from 1
+    loss: float  #: mean over the epoch
+    train_accuracy: float | None = None  #: counted while it trained, on augmented pictures
+    sparsity: float | None = None  #: share of zeros among the masked weights
 
 
 class Train(Record):
     """How a network was trained. ``converged_epoch`` is judged on the training loss, never on the test split."""
 
-    epochs: int
-    converged_epoch: int
-    seconds: float
-    images_per_s: float = 0.0
-    recipe: str = ""
-    history: list[Epoch] = []
+    epochs: int  #: passes over the training split
+    converged_epoch: int  #: from here on the loss hardly falls
+    seconds: float  #: wall time
+    images_per_s: float = 0.0  #: training pictures in a second
+    recipe: str = ""  #: optimizer and its settings, in words
+    history: list[Epoch] = []  #: one entry for each epoch
 
 
 class Operator(Record):
     """One line of the PyTorch profiler: an operator's own CPU time over ``calls`` calls, summed."""
 
-    name: str
-    calls: int
-    self_cpu_ms: float
+    name: str  #: as the profiler calls it
+    calls: int  #: how often it ran
+    self_cpu_ms: float  #: without what it called
 
 
 class Variant(Record):
@@ -89,33 +89,33 @@ class Variant(Record):
     ``baseline`` is what it is compared with beside its parent (a retrained network: what was pruned), if anything.
     """
 
-    name: str
-    seed: int
-    parent: str | None
-    backbone: str
-    engine: str
-    accuracy: Accuracy
-    versus_parent: VersusParent | None
-    baseline: str | None = None
-    versus_baseline: VersusParent | None = None
-    parameters: int
-    nonzero_parameters: int
-    macs: int
-    file_bytes: int
-    latency: list[Latency] = []
-    train: Train | None = None
-    gates: dict[str, Any] = {}
-    artifact: str | None = None
-    dataset: str = "photos"
-    how: str = ""
-    weights: str = "pretrained"
-    dense_bytes: int | None = None
-    sparse_bytes: int | None = None
-    profile: list[Operator] = []
-    profile_ms: float | None = None
-    predictions: str | None = None
-    flips: list[Flip] = []
-    histogram: Histogram | None = None
+    name: str  #: as in the list of networks
+    seed: int  #: seed of everything random in it
+    parent: str | None  #: the network it was made from
+    backbone: str  #: architecture it comes from
+    engine: str  #: torch (float), eager or pt2e (int8)
+    accuracy: Accuracy  #: on the test split, as deployed
+    versus_parent: VersusParent | None  #: paired comparison with ``parent``
+    baseline: str | None = None  #: name of the other network it is compared with
+    versus_baseline: VersusParent | None = None  #: paired comparison with ``baseline``
+    parameters: int  #: zeros included
+    nonzero_parameters: int  #: those that are not zero
+    macs: int  #: multiply-accumulates of one input, zeros included
+    file_bytes: int  #: size of ``model.onnx``
+    latency: list[Latency] = []  #: one entry for each runtime and batch size
+    train: Train | None = None  #: None where nothing was trained
+    gates: dict[str, Any] = {}  #: what was checked, and what was found
+    artifact: str | None = None  #: directory below the run directory
+    dataset: str = "photos"  #: photos or digits
+    how: str = ""  #: how it was made, in words
+    weights: str = "pretrained"  #: pretrained, random or from scratch
+    dense_bytes: int | None = None  #: ``weights.safetensors`` of a float network
+    sparse_bytes: int | None = None  #: stored as nonzeros and bitmasks
+    profile: list[Operator] = []  #: operators of one forward pass
+    profile_ms: float | None = None  #: CPU time of one forward pass
+    predictions: str | None = None  #: file of what it called each test picture
+    flips: list[Flip] = []  #: test pictures that only it or only ``parent`` called rightly
+    histogram: Histogram | None = None  #: weights of the deployed file
 
     @property
     def key(self) -> str:
@@ -127,8 +127,8 @@ class Variant(Record):
 class Skipped(Record):
     """A file that was left out, and why."""
 
-    path: str
-    why: str
+    path: str  #: relative to the photo folder
+    why: str  #: the reason, in words
 
 
 class Photos(Record):
@@ -136,107 +136,107 @@ class Photos(Record):
     the same bytes in both splits, ``contradictions`` such groups under several labels. ``digest`` is one of all photos
     that are used and the side of the split that they are on."""
 
-    source: str
-    synthetic: bool
-    train: int
-    test: int
-    classes: list[str]
-    skipped: list[Skipped] = []
-    train_by_class: dict[str, int] = {}
-    test_by_class: dict[str, int] = {}
-    duplicates: list[list[str]] = []
-    contradictions: list[list[str]] = []
-    note: str = ""
-    digest: str = ""
+    source: str  #: hymenoptera, synthetic, or the name of the folder
+    synthetic: bool  #: drawn, not taken
+    train: int  #: usable training photos
+    test: int  #: usable test photos
+    classes: list[str]  #: in the order of the logits
+    skipped: list[Skipped] = []  #: files that were left out
+    train_by_class: dict[str, int] = {}  #: counts
+    test_by_class: dict[str, int] = {}  #: counts
+    duplicates: list[list[str]] = []  #: file names, group by group
+    contradictions: list[list[str]] = []  #: file names, group by group
+    note: str = ""  #: what else should be known
+    digest: str = ""  #: SHA-256 over names, sides and contents
 
 
 class Digits(Record):
     """The digits of a run; ``digest`` is one of all digits and labels."""
 
-    source: str
-    synthetic: bool
-    train: int
-    test: int
-    note: str = ""
-    digest: str = ""
+    source: str  #: mnist, or mnist-5k (embedded)
+    synthetic: bool  #: false: all are handwritten
+    train: int  #: training digits
+    test: int  #: test digits
+    note: str = ""  #: what else should be known
+    digest: str = ""  #: SHA-256 over all of them
 
 
 class Data(Record):
     """Both data sets; one that the run's stages did not need is None."""
 
-    photos: Photos | None
-    digits: Digits | None
+    photos: Photos | None  #: None if no stage needed them
+    digits: Digits | None  #: None if no stage needed them
 
 
 class Machine(Record):
     """The machine that latency was measured on. Numbers of two machines are never mixed unmarked."""
 
-    cpu: str
-    isa: list[str]
-    cores: int
-    threads: int
-    versions: dict[str, str]
+    cpu: str  #: the processor's name
+    isa: list[str]  #: instruction sets that int8 and bfloat16 profit from
+    cores: int  #: those this process may use
+    threads: int  #: those the runtimes used
+    versions: dict[str, str]  #: of Python and the libraries
 
 
 class Stage(Record):
     """Time of one stage of the run, of one seed."""
 
-    name: str
-    seed: int
-    seconds: float
-    images: int = 0
-    images_per_s: float = 0.0
+    name: str  #: set-up, a chapter, or timing
+    seed: int  #: of the chapter
+    seconds: float  #: wall time
+    images: int = 0  #: pictures that were trained on
+    images_per_s: float = 0.0  #: the same in a second
 
 
 class Run(Record):
     """The run itself."""
 
-    command: str
-    seconds: float
-    seeds: list[int]
-    machine: Machine
-    authors: list[str] = []
-    profile: str = "lab"
-    backbone: str = ""
-    weights: str = ""
-    amount: float = 0.3
-    petiole: str = ""
-    stages: list[Stage] = []
-    peak_memory_bytes: int = 0
+    command: str  #: the command line
+    seconds: float  #: wall time of all sessions
+    seeds: list[int]  #: one or more
+    machine: Machine  #: what was measured on
+    authors: list[str] = []  #: of ``--author``
+    profile: str = "lab"  #: lab, quick, or compress for a search
+    backbone: str = ""  #: of the transferred networks
+    weights: str = ""  #: where the pretrained weights came from
+    amount: float = 0.3  #: share of weights that were pruned
+    petiole: str = ""  #: version
+    stages: list[Stage] = []  #: time of each
+    peak_memory_bytes: int = 0  #: highest resident memory
 
 
 class Answer(Record):
     """A question of the handout, answered from the run's own records; ``evidence`` names the variants used."""
 
-    id: str
-    question: str
-    answer: str
-    evidence: list[str]
+    id: str  #: section of the handout
+    question: str  #: as the handout asks it
+    answer: str  #: sentences made from the records
+    evidence: list[str]  #: names of variants
 
 
 class Failure(Record):
     """A variant or stage that failed. It is shown wherever results are."""
 
-    variant: str
-    why: str
-    seed: int | None = None
-    stage: str = ""
+    variant: str  #: what could not be made
+    why: str  #: the reason, in words
+    seed: int | None = None  #: None if of no seed
+    stage: str = ""  #: chapter it belongs to
 
 
 class Results(Record):
     """All of ``results.json``."""
 
-    schema_version: int = Field(default=SCHEMA, alias="schema")
-    run: Run
-    data: Data
-    variants: list[Variant] = []
-    demos: dict[str, Any] = {}
-    curves: list[CurvePoint] = []
-    sensitivities: list[Sensitivity] = []
-    layer_errors: list[LayerError] = []
-    thumbnails: list[Thumbnail] = []
-    answers: list[Answer] = []
-    failures: list[Failure] = []
+    schema_version: int = Field(default=SCHEMA, alias="schema")  #: always 1
+    run: Run  #: the run itself
+    data: Data  #: what was trained and judged on
+    variants: list[Variant] = []  #: every network
+    demos: dict[str, Any] = {}  #: ``dtype`` and ``lstm`` of the handout
+    curves: list[CurvePoint] = []  #: accuracy against pruning amount
+    sensitivities: list[Sensitivity] = []  #: what each layer means
+    layer_errors: list[LayerError] = []  #: what int8 does to each layer
+    thumbnails: list[Thumbnail] = []  #: small pictures for the report
+    answers: list[Answer] = []  #: the handout's questions
+    failures: list[Failure] = []  #: what could not be made
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 

@@ -22,49 +22,49 @@ class Candidate(Record):
     time on ``runtime`` as a share of the reference's in the same rounds; ``p50_ms`` is that share of the reference's
     median time over all rounds of the search, since the machine drifts between them."""
 
-    name: str
-    recipe: dict[str, Any]
-    retrained: bool
-    accuracy: Accuracy
-    versus: VersusParent | None
-    log_loss: float
-    p50_ms: float
-    relative_time: float
-    reference_ms: float
-    runtime: str
-    file_bytes: int
-    macs: int
-    parameters: int
-    seconds: float = 0.0
+    name: str  #: what it is made of, in short
+    recipe: dict[str, Any]  #: backbone, input size, channels, zeros, quantization
+    retrained: bool  #: whether all of it was trained
+    accuracy: Accuracy  #: on held-out training photos
+    versus: VersusParent | None  #: paired comparison with the reference
+    log_loss: float  #: nats a picture
+    p50_ms: float  #: one picture, scaled to the reference
+    relative_time: float  #: share of the reference's time
+    reference_ms: float  #: of the same rounds
+    runtime: str  #: the fastest one for it
+    file_bytes: int  #: size of ``model.onnx``
+    macs: int  #: multiply-accumulates of one input
+    parameters: int  #: zeros included
+    seconds: float = 0.0  #: time it took to try
 
 
 class Limit(Record):
     """One limit, and what the finished network does to it. ``photos_needed``: about how many test photos would decide,
     if the data do not. ``is_exact``: of a figure that is measured on the file itself."""
 
-    limit: str
-    found: str
-    verdict: Verdict
-    photos_needed: int | None = None
-    is_exact: bool = False
+    limit: str  #: the option, in words
+    found: str  #: the figure, in words
+    verdict: Verdict  #: kept, broken or undecided
+    photos_needed: int | None = None  #: None if decided
+    is_exact: bool = False  #: no interval is needed
 
 
 class Finalist(Record):
     """A network made from all training photos and judged on the test split."""
 
-    name: str
-    recipe: dict[str, Any]
-    accuracy: Accuracy
-    balanced_accuracy: float
-    versus_reference: VersusParent | None
-    difference: float | None = None
-    ci95: tuple[float, float] | None = None
-    latency: Latency
-    speedup: tuple[float, float, float] | None = None
-    file_bytes: int
-    macs: int
-    artifact: str
-    limits: list[Limit] = Field(default_factory=list)
+    name: str  #: what it is made of, in short
+    recipe: dict[str, Any]  #: backbone, input size, channels, zeros, quantization
+    accuracy: Accuracy  #: on the test split
+    balanced_accuracy: float  #: mean over the classes
+    versus_reference: VersusParent | None  #: paired comparison on the test split
+    difference: float | None = None  #: accuracy minus the reference's
+    ci95: tuple[float, float] | None = None  #: interval of ``difference``
+    latency: Latency  #: on its fastest runtime
+    speedup: tuple[float, float, float] | None = None  #: ratio to the reference, with both ends of its interval
+    file_bytes: int  #: size of ``model.onnx``
+    macs: int  #: multiply-accumulates of one input
+    artifact: str  #: directory below the run directory
+    limits: list[Limit] = Field(default_factory=list)  #: each limit, judged
 
     @property
     def verdict(self) -> Verdict:
@@ -76,27 +76,27 @@ class Finalist(Record):
 class Tried(Record):
     """How the search went: recipes tried, given up (with the reason), and trained in full."""
 
-    space: dict[str, list[Any]] = Field(default_factory=dict)
-    first_look: int = 0
-    retrained: int = 0
-    given_up: list[tuple[str, str]] = Field(default_factory=list)
-    folds: int = 1
-    held_out: int = 0
-    learned: int = 0
-    budget_s: float = 0.0
-    study: str = ""
+    space: dict[str, list[Any]] = Field(default_factory=dict)  #: the values that each part of a recipe could take
+    first_look: int = 0  #: recipes tried cheaply
+    retrained: int = 0  #: recipes trained in full
+    given_up: list[tuple[str, str]] = Field(default_factory=list)  #: recipe, and why
+    folds: int = 1  #: parts of the cross-validation
+    held_out: int = 0  #: photos judged on
+    learned: int = 0  #: photos trained on
+    budget_s: float = 0.0  #: of ``--budget``
+    study: str = ""  #: database of the search
 
 
 class SearchResults(Results):
     """All of a search's ``results.json``. ``variants`` are the networks that were judged on the test split."""
 
-    objective: str = ""
-    reference: str = ""
-    chosen: Finalist | None = None
-    finalists: list[Finalist] = Field(default_factory=list)
-    pareto: list[Candidate] = Field(default_factory=list)
-    candidates: list[Candidate] = Field(default_factory=list)
-    tried: Tried = Field(default_factory=Tried)
+    objective: str = ""  #: latency, size, macs or accuracy
+    reference: str = ""  #: name of the float reference
+    chosen: Finalist | None = None  #: None if no network keeps the limits
+    finalists: list[Finalist] = Field(default_factory=list)  #: made from all training photos
+    pareto: list[Candidate] = Field(default_factory=list)  #: those that no other beats in everything
+    candidates: list[Candidate] = Field(default_factory=list)  #: all that were tried to the end
+    tried: Tried = Field(default_factory=Tried)  #: how the search went
 
 
 def read_any_results(run: Path) -> Results | SearchResults:

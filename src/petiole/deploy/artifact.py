@@ -41,23 +41,25 @@ class Card(Record):
     ``check_logits`` (8, classes) is what the network gave there for :func:`check_inputs`.
     """
 
-    format: str
-    version: int
-    name: str
-    architecture: str
-    classes: tuple[str, ...] = Field(min_length=2)
-    preprocessing: Preprocessing
-    engine: str
-    parent: str | None
-    weights: str
-    synthetic: bool = False
-    plan: dict[str, Any] = Field(default_factory=dict)
-    layers: dict[str, str] = Field(default_factory=dict)
-    refused: dict[str, str] = Field(default_factory=dict)
-    measured_on: Machine
-    check_logits: tuple[tuple[float, ...], ...] = Field(min_length=CHECK_IMAGES, max_length=CHECK_IMAGES)
-    logits_digest: str
-    sha256: dict[str, str]
+    format: str  #: always petiole-artifact
+    version: int  #: always 1
+    name: str  #: of the variant
+    architecture: str  #: what the float network is rebuilt as
+    classes: tuple[str, ...] = Field(min_length=2)  #: in the order of the logits
+    preprocessing: Preprocessing  #: how a picture becomes an input
+    engine: str  #: torch (float), eager or pt2e (int8)
+    parent: str | None  #: the network it was made from
+    weights: str  #: pretrained, random or from scratch
+    synthetic: bool = False  #: learned from drawn pictures
+    plan: dict[str, Any] = Field(default_factory=dict)  #: pruning plan and quantization recipe
+    layers: dict[str, str] = Field(default_factory=dict)  #: int8 layers of all, by runtime
+    refused: dict[str, str] = Field(default_factory=dict)  #: the reason, by runtime
+    measured_on: Machine  #: the machine it was judged on
+    check_logits: tuple[tuple[float, ...], ...] = Field(
+        min_length=CHECK_IMAGES, max_length=CHECK_IMAGES
+    )  #: eight rows of logits
+    logits_digest: str  #: SHA-256 of them, rounded
+    sha256: dict[str, str]  #: of every other file, by name
 
     @property
     def is_int8(self) -> bool:
