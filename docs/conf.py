@@ -22,7 +22,7 @@ extensions = [
 ]
 smartquotes_action = "D"  # dashes; quotation marks stay as they are typed
 nitpicky = True
-nitpick_ignore = [("py:class", "petiole.records.Record"), ("py:class", "petiole.bench.latency.K")]
+nitpick_ignore = [("py:class", "petiole.record.Record"), ("py:class", "petiole.bench.latency.K")]
 # Other projects' documentation is not asked: a build needs no network.
 nitpick_ignore_regex = [(r"py:.*", r"(torch|numpy|np|nn|pathlib|collections|pydantic|typing)\..*")]
 

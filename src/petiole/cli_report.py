@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-EXAMPLES = "Examples: petiole report runs/first; petiole report runs/alexnet runs/resnet18 --out compared"
+EXAMPLES = "Examples: petiole report runs/first   -   petiole report runs/alexnet runs/resnet18 --out compared"
 
 
 def report(

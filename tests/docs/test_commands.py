@@ -8,6 +8,7 @@ pages name (``STANDS_FOR``).
 
 import re
 import shlex
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ STANDS_FOR = {
     "holiday": "sample/val/bees",
     "photo.jpg": "sample/val/ants/ant.jpg",
     "runs/lab": "runs/first",
+    "runs/alexnet": "runs/first",
     "runs/final": "runs/first",
     "runs/first/artifacts/CNNOptimized-static-int8": "runs/first/artifacts/CNNScratch",
     "runs/compress/artifacts/NETWORK": "runs/first/artifacts/CNNScratch",
@@ -96,6 +98,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setitem(recipes.PROFILES, "quick", lambda: least)
         done = CliRunner().invoke(app, [*FIRST, *SMALL["lab"]])
         assert done.exit_code == 0, done.output
+        shutil.copytree("runs/first", "runs/resnet18", symlinks=True)
         link = Path("runs/first/artifacts/CNNOptimized-static-int8")
         link.symlink_to(place / STANDS_FOR[str(link)])
         recipe = Recipe(backbone="efficientnet_lite0", size_px=192, macs=0.6)
