@@ -123,7 +123,10 @@ def _matches(pattern: str) -> list[Path]:
         found = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
     except ValueError as error:
         raise UserError(f"the pattern {pattern!r} is none: ** stands alone between slashes") from error
-    shown = [each for each in found if all(part in path.parts or is_visible(part) for part in each.parts)]
+    asks_for_hidden = any(part.startswith(".") and part != ".." for part in path.parts)
+    shown = [
+        each for each in found if asks_for_hidden or all(part in path.parts or is_visible(part) for part in each.parts)
+    ]
     folders = {each for each in shown if os.path.isdir(each)}
     return [each for each in shown if folders.isdisjoint(each.parents)]
 
