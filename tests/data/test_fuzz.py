@@ -1,6 +1,6 @@
 """Nonsense in, sentences out: changed picture files, random bytes and random trees of folders never break anything.
 
-A warning of Pillow's is an error here too. What hypothesis finds it makes small and tries again the next time.
+A warning of Pillow's is an error here too. The cases are the same each time.
 """
 
 import os
@@ -80,13 +80,13 @@ def test_sound_files_are_decoded(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", SOUND)
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, derandomize=True, max_examples=150)
 @given(how=edits)
 def test_changed_files_are_decoded_or_refused(kind: str, how: Edits) -> None:
     decoded_or_refused(changed(SOUND[kind], how))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, derandomize=True, max_examples=200)
 @given(
     start=st.sampled_from([b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"RIFF \0\0\0WEBPVP8 ", b"P6 9 9 "]),
     rest=st.binary(max_size=300),
@@ -137,7 +137,7 @@ def seen(folder: Path) -> Iterable[Path]:
         yield from (Path(at) / name for name in files if is_visible(name))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, derandomize=True, max_examples=60)
 @given(tree=folders)
 def test_any_tree_is_counted_or_refused_in_a_sentence(tree: dict[str, object]) -> None:
     with tempfile.TemporaryDirectory() as temporary:
@@ -157,7 +157,7 @@ def test_any_tree_is_counted_or_refused_in_a_sentence(tree: dict[str, object]) -
         record.model_dump_json()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, derandomize=True, max_examples=40)
 @given(tree=folders, pattern=st.sampled_from(["", "*", "**", "**/*.png", "*/*", "**/ants/*", "[a-b]*", "../photos/*"]))
 def test_prediction_finds_each_file_of_any_tree_once(tree: dict[str, object], pattern: str) -> None:
     with tempfile.TemporaryDirectory() as temporary:
