@@ -3,10 +3,10 @@
     python benchmarks/predict.py [--counts 1000 10000] [--batches 1 8] [--artifact DIR] [--runtime onnxruntime]
 
 Each count is a process of its own, ``petiole predict ARTIFACT FOLDER --json`` with its output in a file, so that its
-peak (the largest resident set, by the operating system) is its own. Photos are drawn ones (200, under many names), every
-50th is cut short. It is an error if a row is missing, out of order, or says another thing than it should. Without
-``--artifact`` it is a ``CNNScratch`` with random weights. The time holds the start of Python and of the runtime; the last
-column leaves it out: photos more, by seconds more, than the line above.
+peak (the largest resident set, by the operating system) is its own. Photos are drawn ones (200, under many names), and
+every 50th is cut short. It is an error if a row is missing, out of order, or says of a broken photo what is on it.
+Without ``--artifact`` it is a ``CNNScratch`` with random weights. The time holds the start of Python and of the
+runtime; the last column leaves it out: photos more than in the line above, by seconds more.
 """
 
 import argparse
@@ -42,9 +42,7 @@ def main() -> None:
     parser.add_argument("--runtime", default="openvino")
     options = parser.parse_args()
     print(f"{cpu_name()}, {available_threads()} threads, {options.runtime}\n")
-    print(
-        f"{'batch':>5}{'photos':>8}{'s':>8}{'images/s':>10}{'peak MB':>9}{'times':>7}{'images/s after the start':>27}"
-    )
+    print(f"{'batch':>5}{'photos':>8}{'s':>8}{'images/s':>10}{'peak MB':>9}{'times':>7}{'images/s, started':>19}")
     with tempfile.TemporaryDirectory() as temporary:
         drawn = api.draw(Path(temporary, "drawn"), count=DRAWN)
         artifact = options.artifact or _artifact(drawn, Path(temporary, "run"))
@@ -68,11 +66,9 @@ def _measure(command: list[str], folder: Path, counts: list[int], batch: int) ->
             _check(json.load(output)["rows"], count)
         peak_mb = usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3 / 1.024)
         first_mb = first_mb or peak_mb
-        more = f"{(count - count_before) / (seconds - seconds_before):>27.0f}" if count_before else ""
-        print(
-            f"{batch:>5}{count:>8}{seconds:>8.1f}{count / seconds:>10.0f}{peak_mb:>9.0f}{peak_mb / first_mb:>7.2f}{more}",
-            flush=True,
-        )
+        more = f"{(count - count_before) / (seconds - seconds_before):>19.0f}" if count_before else ""
+        rate, times = count / seconds, peak_mb / first_mb
+        print(f"{batch:>5}{count:>8}{seconds:>8.1f}{rate:>10.0f}{peak_mb:>9.0f}{times:>7.2f}{more}", flush=True)
         count_before, seconds_before = count, seconds
 
 

@@ -68,14 +68,14 @@ def test_rows_are_written_as_they_come() -> None:
 
 
 def checked(data: str) -> "subprocess.CompletedProcess[bytes]":
-    """``petiole check`` on a terminal that knows nothing but ASCII."""
+    """``petiole check`` on a terminal that knows the letters of Western Europe only."""
     command = [sys.executable, "-m", "petiole", "check", data]
-    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
     return subprocess.run(command, capture_output=True, check=False, env=environment)
 
 
 def test_a_name_that_is_no_text_ends_in_a_sentence(tmp_path: Path) -> None:
-    """The terminal's encoding has neither the ants nor the byte."""
+    """The terminal's encoding has no Chinese ant, and the byte is no text."""
     result = checked(str(tmp_path / "蟻") + os.fsdecode(b"\xff"))
     assert result.returncode == 2
     assert result.stderr.startswith(b"petiole: no such folder: ")

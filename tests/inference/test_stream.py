@@ -95,7 +95,7 @@ def test_none_is_lost_the_order_is_kept_and_memory_stays_flat(artifact: Path, ma
 
 def test_json_of_a_fresh_process_holds_every_row_in_order(artifact: Path, many: Path) -> None:
     images = [str(many / f"{at:04}.jpg") for at in range(120)]
-    command = [sys.executable, "-m", "petiole", "predict", artifact, *images, "--json", "--batch", "8"]
+    command = [sys.executable, "-m", "petiole", "predict", str(artifact), *images, "--json", "--batch", "8"]
     result = subprocess.run([*command, "--runtime", "onnxruntime"], capture_output=True, text=True, check=True)
     rows = [Prediction(**row) for row in json.loads(result.stdout)["rows"]]
     assert [row.path for row in rows] == images
