@@ -3,7 +3,7 @@
     python benchmarks/predict.py [--counts 1000 10000] [--batches 1 8] [--artifact DIR] [--runtime onnxruntime]
 
 Each count is a process of its own, ``petiole predict ARTIFACT FOLDER --json`` with its output in a file, so that its
-peak (the largest resident set, by the operating system) is its own. Photos are drawn ones (200, under many names), and
+peak (VmHWM, the largest resident set; Linux only) is its own. Photos are drawn ones (200, under many names), and
 every 50th is cut short. It is an error if a row is missing, out of order, or says of a broken photo what is on it.
 Without ``--artifact`` it is a ``CNNScratch`` with random weights. The time holds the start of Python and of the
 runtime; the last column leaves it out: photos more than in the line above, by seconds more.
@@ -11,7 +11,6 @@ runtime; the last column leaves it out: photos more than in the line above, by s
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -59,17 +58,24 @@ def _measure(command: list[str], folder: Path, counts: list[int], batch: int) ->
         with Path(folder, "rows.json").open("w+", encoding="utf-8") as output:
             began = time.perf_counter()
             child = subprocess.Popen([*command, str(folder / str(count))], stdout=output, stderr=subprocess.DEVNULL)
-            _, status, usage = os.wait4(child.pid, 0)
+            peak_mb = 0.0
+            while child.poll() is None:
+                peak_mb = max(peak_mb, _peak_mb(child.pid))
+                time.sleep(0.05)
             seconds = time.perf_counter() - began
-            child.returncode = os.waitstatus_to_exitcode(status)
             output.seek(0)
             _check(json.load(output)["rows"], count)
-        peak_mb = usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3 / 1.024)
         first_mb = first_mb or peak_mb
         more = f"{(count - count_before) / (seconds - seconds_before):>19.0f}" if count_before else ""
         rate, times = count / seconds, peak_mb / first_mb
         print(f"{batch:>5}{count:>8}{seconds:>8.1f}{rate:>10.0f}{peak_mb:>9.0f}{times:>7.2f}{more}", flush=True)
         count_before, seconds_before = count, seconds
+
+
+def _peak_mb(pid: int) -> float:
+    """The largest resident set of a process so far; 0 where it has just ended."""
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
+    return sum(int(line.split()[1]) * 1.024 / 1000 for line in lines if line.startswith("VmHWM"))
 
 
 def _write(drawn: list[Path], folder: Path, count: int) -> None:
