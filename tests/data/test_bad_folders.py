@@ -1,4 +1,4 @@
-"""Folders of all kinds: what systems leave behind, links, permissions, classes that do not fit."""
+"""Folders of all kinds: what systems leave behind, links, names, classes that do not fit."""
 
 import os
 import unicodedata
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gardens import garden, photo, two_splits
 from petiole import api
 from petiole.errors import UserError
 
