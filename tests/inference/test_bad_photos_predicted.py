@@ -166,3 +166,12 @@ def test_memory_holds_no_more_than_is_ahead(tmp_path: Path) -> None:
     said: dict[str, Any] = {Path(row.path).name: row.why for row in stream}
     assert said[late.name] == "no such file"
     assert len(said) == 99
+
+
+def test_photos_of_a_dynamic_network_stay_alone() -> None:
+    """Its scales are those of all photos in the call: together they would say something else."""
+    card: Any = SimpleNamespace(plan={"quantization": {"how": "dynamic"}})
+    dynamic = Deployed(directory=Path("int8"), card=card, warnings=())
+    dynamic.require_batch(1)
+    with pytest.raises(UserError, match=r"^int8 is quantized dynamically, .*: use --batch 1$"):
+        dynamic.require_batch(2)
