@@ -161,29 +161,44 @@ def draw(out: Path, *, count: int = 398, seed: int = 0) -> Path:
 
 
 def predict(
-    artifact: Path, images: Sequence[str], *, runtime: str = "auto", threads: int | None = None,
+    artifact: Path, images: Sequence[str], *, runtime: str = "auto", batch: int = 1, threads: int | None = None,
     say: Callable[[str], None] = _print,
 ) -> Iterator[Prediction]:  # fmt: skip
     """The class of each photo, by an artifact alone; rows come as they are ready, in the order of ``images``.
 
-    ``images`` are files, folders or patterns. A photo that cannot be read is a row with the reason. ``say`` gets what
-    should be known beside the rows: the runtime and why it was chosen, and doubts.
+    ``images`` are files, folders or patterns; the network sees ``batch`` photos in one call. A photo that cannot be
+    read is a row with the reason. ``say`` gets what should be known beside the rows: the runtime and why it was chosen,
+    and doubts. Where rows do not go to the terminal, it shows how far they are.
 
     Raises:
-        UserError: the artifact is damaged, or nothing is named.
+        UserError: the artifact is damaged or cannot take batches, nothing is named, or a folder cannot be read.
         GateError: the network does not give here what it gave where it was made.
     """
     from petiole.bench.machine import available_threads
     from petiole.deployed import AUTO, fastest, read
     from petiole.inference.predict import named_files
     from petiole.inference.predict import predict as rows
+    from petiole.progress import bar
 
-    next(named_files(images))  # nothing is measured for nothing
+    total = sum(1 for _ in named_files(images))  # nothing is measured for nothing
     deployed, count = read(artifact), _threads(threads, available_threads())
+    deployed.require_batch(batch)
     for warning in deployed.warnings:
         say(f"warning: {warning}")
-    opened = fastest(deployed, threads=count, say=say) if runtime == AUTO else deployed.open(runtime, threads=count)
-    return rows(deployed, opened, images, threads=count)
+    opened = (
+        fastest(deployed, threads=count, say=say, batch=batch)
+        if runtime == AUTO
+        else deployed.open(runtime, threads=count)
+    )
+
+    def counted() -> Iterator[Prediction]:
+        terminal = sys.stderr.isatty() and not sys.stdout.isatty()
+        with bar("predicting", total, unit="photo", say=lambda _: None, terminal=terminal) as tell:
+            for done, row in enumerate(rows(deployed, opened, images, threads=count, batch=batch), 1):
+                yield row
+                tell(done, "")
+
+    return counted()
 
 
 def bench(

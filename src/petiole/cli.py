@@ -1,5 +1,6 @@
 """The command line: parse, call one function of :mod:`petiole.api`, exit. 0 done, 2 wrong input, 3 no solution."""
 
+import io
 import json
 import signal
 import sys
@@ -8,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from petiole import __version__, cli_compress, cli_report
+from petiole import __version__, cli_compress, cli_predict, cli_report, units
+from petiole.cli_predict import Json, Runtime, Threads, aside
 from petiole.errors import PetioleError
 from petiole.processes import is_helper, processes
 
@@ -20,7 +22,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything that is random.")]
 
 
@@ -158,13 +159,15 @@ def check(
     if photos.note:
         typer.echo(f"  {photos.note}")
     for name in photos.classes:
-        typer.echo(f"  {name}: {photos.train_by_class[name]} training, {photos.test_by_class[name]} test")
+        typer.echo(
+            f"  {units.one_line(name)}: {photos.train_by_class[name]} training, {photos.test_by_class[name]} test"
+        )
     for file in photos.skipped:
-        typer.echo(f"  skipped {file.path}: {file.why}")
+        typer.echo(units.one_line(f"  skipped {file.path}: {file.why}"))
     for group in photos.duplicates:
-        typer.echo(f"  the same photo in both splits: {', '.join(group)}")
+        typer.echo(units.one_line(f"  the same photo in both splits: {', '.join(group)}"))
     for group in photos.contradictions:
-        typer.echo(f"  the same photo under different labels: {', '.join(group)}")
+        typer.echo(units.one_line(f"  the same photo under different labels: {', '.join(group)}"))
 
 
 @app.command(epilog="Example: petiole draw drawn/ --count 1000 --seed 7")
@@ -185,43 +188,7 @@ def draw(
 app.command(epilog=cli_report.EXAMPLES)(cli_report.report)
 
 
-Runtime = Annotated[str, typer.Option(help="openvino, onnxruntime, torch, or auto: measure and take the fastest.")]
-Threads = Annotated[int | None, typer.Option(help="Threads of the runtime; all available ones if not given.")]
-
-
-def _aside(text: str) -> None:
-    typer.echo(text, err=True)
-
-
-@app.command(epilog="Example: petiole predict runs/lab/artifacts/CNNOptimized-static-int8 photo.jpg 'holiday/*.jpg'")
-def predict(
-    artifact: Annotated[Path, typer.Argument(help="Artifact directory.")],
-    images: Annotated[list[str], typer.Argument(help="Photos, folders of photos, or patterns in quotes.")],
-    runtime: Runtime = "auto",
-    threads: Threads = None,
-    as_json: Json = False,
-) -> None:
-    """Say what is on photos, with nothing but an artifact.
-
-    Ends with 0 if any photo could be read, else with 2.
-    """
-    from petiole import api
-    from petiole.report.terminal import prediction_line
-
-    rows, unread, total = [], 0, 0
-    notes: list[str] = []
-    for row in api.predict(artifact, images, runtime=runtime, threads=threads, say=notes.append if as_json else _aside):
-        total, unread = total + 1, unread + (row.why is not None)
-        if as_json:
-            rows.append(row.model_dump(mode="json"))
-        else:
-            typer.echo(prediction_line(row))
-    if as_json:
-        typer.echo(json.dumps({"artifact": str(artifact), "notes": notes, "rows": rows}, indent=1))
-    if unread:
-        _aside(f"{unread} of {total} pictures could not be read")
-    if unread == total:
-        raise typer.Exit(2)
+app.command(epilog=cli_predict.EXAMPLE)(cli_predict.predict)
 
 
 @app.command(epilog="Example: petiole bench runs/lab/artifacts/CNNOptimized-static-int8 --against onnxruntime")
@@ -240,7 +207,7 @@ def bench(
 
     result = api.bench(
         artifacts, runtime=runtime, against=against or [], batch=batch, threads=threads, samples=samples, seed=seed,
-        say=_aside,
+        say=aside,
     )  # fmt: skip
     if as_json:
         typer.echo(result.model_dump_json(indent=1))
@@ -263,6 +230,9 @@ def _stop(signum: int, frame: object) -> None:
 def main() -> None:
     """Entry point: errors of ours end in one sentence and their exit code, and so does Ctrl-C."""
     signal.signal(signal.SIGINT, _stop)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names that the terminal's encoding lacks
     try:
         if is_helper():
             from petiole.training.crew import help_along
@@ -281,7 +251,7 @@ def _lead() -> None:
     try:
         app()
     except PetioleError as error:
-        typer.echo(f"petiole: {error}", err=True)
+        typer.echo(units.one_line(f"petiole: {error}"), err=True)
         code = error.exit_code
     except SystemExit as end:  # how typer ends
         code = end.code if isinstance(end.code, int) else int(bool(end.code))

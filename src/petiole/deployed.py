@@ -52,6 +52,19 @@ class Deployed:
         refused = self.card.refused.get(runtime)
         return f"{runtime} was refused where it was made ({refused}): use another runtime" if refused else None
 
+    def require_batch(self, batch: int) -> None:
+        """Refuse a number of photos in one call at which the network says something else.
+
+        Raises:
+            UserError: none, or several for a network whose int8 scales are those of all photos in the call.
+        """
+        if batch < 1:
+            raise UserError(f"--batch {batch} is too small: give 1 or more")
+        if batch > 1 and self.card.plan.get("quantization", {}).get("how") == "dynamic":
+            raise UserError(
+                f"{self.directory} is quantized dynamically, so that photos change each other: use --batch 1"
+            )
+
     def open(self, runtime: str, *, threads: int) -> Runtime:
         """The network on a runtime, its check passed.
 

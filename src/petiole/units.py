@@ -153,6 +153,17 @@ def leading_number(text: str) -> float | None:
     return -value if sign in ("-", "\u2212") else value
 
 
+def one_line(text: str) -> str:
+    r"""Text for a terminal: what would move its cursor, or change its colours, is written out.
+
+    >>> one_line("a\nb.jpg")
+    'a\\nb.jpg'
+    """
+    return re.sub(
+        r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]", lambda found: repr(found[0])[1:-1], text
+    )
+
+
 def _positive_zero(value: float, digits: int) -> float:
     """The rounded value, never a negative zero."""
     return round(value, digits) + 0.0

@@ -36,7 +36,7 @@ def test_views_are_the_same_kept_or_made_when_asked_for(kept: bool, monkeypatch:
         monkeypatch.setattr("petiole.data.augment.KEPT_BYTES", 0)
     random = np.random.default_rng(0)
     pictures = [random.integers(0, 256, (6, 8, 3), np.uint8) for _ in range(5)]
-    split = Split(pixels=Pixels.pack(pictures), labels=torch.arange(5), paths=tuple("abcde"))
+    split = Split(pixels=Pixels.pack(pictures), labels=torch.arange(5), paths=tuple("abcde"), sha256=tuple("abcde"))
     small = Preprocessing(size_px=4, resize_px=5, mean=(0.5,) * 3, std=(0.5,) * 3)
     views, expected = Views(split, small), normalize(centre_views(split, small), small)
     assert len(views) == 5

@@ -25,6 +25,7 @@ from petiole.data.pixels import (
     decode,
     harmless_warnings,
     is_placeholder_name,
+    read_file,
 )
 from petiole.data.sources import from_folder
 from petiole.data.split import Item, stored_or_new
@@ -33,7 +34,8 @@ from petiole.preprocessing import DECODED_PX
 from petiole.processes import cores
 
 MIN_TRAIN_PER_CLASS = 2
-MAX_FILE_BYTES = 1 << 29
+CHECKED_PX = 8
+"""Photos that are only checked are kept this small: what is found out about them is the same."""
 AT_ONCE = 64
 """Files that are decoded ahead of what is done with them."""
 
@@ -67,8 +69,9 @@ def check(root: Path, *, seed: int, progress: bool = False) -> records.Photos:
     """
     source = from_folder(root)
     return open_photos(
-        root, source=source.source, synthetic=source.synthetic, note=source.note, seed=seed, progress=progress
-    ).record
+        root, source=source.source, synthetic=source.synthetic, note=source.note, seed=seed, short_side=CHECKED_PX,
+        progress=progress,
+    ).record  # fmt: skip
 
 
 def open_photos(
@@ -92,8 +95,8 @@ def open_photos(
             with too few usable pictures, or a stored split of other photos.
     """
     folders, unused = split_folders(root)
-    files, skipped = scan(root, folders)
     classes = class_names(root, folders)
+    files, skipped = scan(root, folders, classes)
     photos: list[_Photo] = []
 
     def usable() -> Iterator[Array]:
@@ -118,6 +121,7 @@ def open_photos(
         pixels=pixels,
         labels=torch.tensor([numbers[photo.file.label] for photo in photos], dtype=torch.int64),
         paths=tuple(photo.file.name for photo in photos),
+        sha256=tuple(photo.sha256 for photo in photos),
     )
     train, test = (
         [at for at, photo in enumerate(photos) if sides[photo.file.name] == side] for side in ("train", "test")
@@ -155,18 +159,12 @@ def _load_all(
 def _load(file: PhotoFile, short_side: int) -> tuple[_Photo, Array] | records.Skipped:
     """Read and decode one file, or say why it is skipped."""
     try:
-        if not file.path.is_file():
-            raise UnusableError("not a file (a broken link, or a device)")
-        if file.path.stat().st_size > MAX_FILE_BYTES:
-            raise UnusableError("too large for a picture file")
-        content = file.path.read_bytes()
+        content = read_file(file.path)
         pixels = decode(content, short_side=short_side)
         if is_placeholder_name(file.path.stem):
             raise UnusableError("a placeholder, not a photo: its name says that the image was not found")
     except UnusableError as error:
         return records.Skipped(path=file.name, why=str(error))
-    except OSError as error:
-        return records.Skipped(path=file.name, why=f"cannot be read ({error.strerror})")
     return _Photo(file=file, sha256=hashlib.sha256(content).hexdigest()), pixels
 
 

@@ -5,6 +5,7 @@ be used raises :class:`UnusableError` with the reason.
 """
 
 import io
+import os
 import re
 import struct
 import warnings
@@ -12,12 +13,13 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from petiole.download import cache_errors, cache_path
 from petiole.errors import PetioleError
@@ -31,6 +33,9 @@ FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "AVIF")
 MAX_DECODED_PIXELS = 89_478_485
 """More pixels than this after the JPEG decoder's own reduction are refused (Pillow's own warning limit)."""
 
+MAX_FILE_BYTES = 1 << 29
+"""Larger files are not read: no photo is that large."""
+
 MEMORY_BYTES = 1 << 27
 """Decoded pictures of more bytes lie in a file of the cache."""
 
@@ -40,13 +45,36 @@ MAX_ELONGATION = 4
 PLACEHOLDER_NAMES = {"imagenotfound", "imagenotavailable", "imageunavailable", "photounavailable", "noimage"}
 PLACEHOLDER_FLATNESS = 0.9
 
-_BROKEN = (OSError, SyntaxError, ValueError, EOFError, LookupError, OverflowError, struct.error, zlib.error)
-"""What Pillow's decoders raise on broken files: named, so that our own bugs are not among them."""
+HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+"""How the files of many telephones begin, after four bytes of length and the word ``ftyp``."""
+
+ORIENTATION = 0x0112
+"""The EXIF tag that says how the camera was held."""
+
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,  # counter-clockwise: a quarter clockwise
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What makes a picture upright, by its EXIF orientation (1, and what is not there: nothing)."""
+
+_BROKEN = (
+    OSError, SyntaxError, ValueError, TypeError, EOFError, LookupError, OverflowError, RuntimeError, struct.error,
+    zlib.error,
+)  # fmt: skip
+"""What Pillow's decoders raise on broken files (``TypeError``: TIFF tags, ``RuntimeError``: AVIF): named, so that not
+all of our own bugs are among them."""
 
 _HARMLESS_WARNINGS = (
     # Each was understood: the pixels are right, and the only metadata used is the orientation.
     ("(?s).*EXIF", UserWarning),  # metadata that cannot be parsed
     ("Truncated File Read", UserWarning),  # the same, in TIFF tags
+    ("Tag data larger than file", UserWarning),  # the same: that tag is left out
+    ("Tag offset too large", UserWarning),  # the same
     ("Metadata Warning", UserWarning),  # a TIFF tag with too many values
     ("Image appears to be a malformed MPO", UserWarning),  # read as the JPEG that it also is
     ("Invalid APNG", UserWarning),  # the still picture is used
@@ -67,6 +95,23 @@ def harmless_warnings() -> Iterator[None]:
         yield
 
 
+def read_file(path: Path) -> bytes:
+    """The content of a picture file.
+
+    Raises:
+        UnusableError: there is none, it is no regular file, larger than ``MAX_FILE_BYTES``, or cannot be read.
+    """
+    try:
+        if not path.is_file():
+            there = os.path.lexists(path)
+            raise UnusableError("not a file (a broken link, or a device)" if there else "no such file")
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise UnusableError("too large for a picture file")
+        return path.read_bytes()
+    except OSError as error:
+        raise UnusableError(f"cannot be read ({error.strerror})") from error
+
+
 def decode(content: bytes, *, short_side: int) -> Array:
     """The pixels ``(H, W, 3)`` uint8 of a picture file's bytes; the shorter side is ``short_side``.
 
@@ -83,11 +128,13 @@ def decode(content: bytes, *, short_side: int) -> Array:
             image.draft(None, _at_least(image.size, short_side))
             if image.width * image.height > MAX_DECODED_PIXELS:
                 raise UnusableError(f"too large: {image.width} x {image.height} pixels")
-            rgb = _rgb(_upright(image))
+            rgb = _rgb(_upright(image), image.format)
             if _is_flat_gif(image, rgb):
                 raise UnusableError("a placeholder, not a photo: a still GIF that is nearly all of one colour")
             return np.asarray(_resized(rgb, short_side))
     except UnidentifiedImageError as error:
+        if content[4:8] == b"ftyp" and content[8:12] in HEIC_BRANDS:
+            raise UnusableError("a HEIC photo, which cannot be read: convert it to JPEG") from error
         raise UnusableError("not a picture that can be read") from error
     except Image.DecompressionBombError as error:
         raise UnusableError("too large: a decompression bomb") from error
@@ -127,16 +174,19 @@ def _upright(image: Image.Image) -> Image.Image:
     """The picture turned as its EXIF orientation says; as it is if that cannot be read."""
     image.load()  # so that what fails below is the metadata, not the pixels
     try:
-        return ImageOps.exif_transpose(image)
+        turn = TURNS.get(image.getexif().get(ORIENTATION, 1))
     except _BROKEN:
         return image
+    return image if turn is None else image.transpose(turn)
 
 
-def _rgb(image: Image.Image) -> Image.Image:
+def _rgb(image: Image.Image, file_format: str | None) -> Image.Image:
     """The picture in RGB, 8 bits each."""
-    if image.mode.startswith("I;16"):
-        grey = (np.asarray(image).astype(np.uint32) + 128) // 257  # 65535 -> 255
-        return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
+    if image.mode.startswith("I;16") or (image.mode == "I" and file_format == "PPM"):  # that one is scaled to 16 bits
+        grey16 = np.asarray(image).astype(np.uint32)
+        grey = ((grey16 + 128) // 257).astype(np.uint8)  # 65535 -> 255
+        grey[grey16 == image.info.get("transparency", -1)] = 255
+        return Image.fromarray(grey).convert("RGB")
     if image.mode in ("I", "F"):
         raise UnusableError(f"32-bit pixels (mode {image.mode}) have no known range")
     if image.has_transparency_data:
@@ -226,11 +276,13 @@ class Pixels:
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
-    """One split: pictures, class numbers ``(N,)`` int64, and paths relative to the photo folder."""
+    """One split: pictures, class numbers ``(N,)`` int64, paths relative to the photo folder, and digests of the files,
+    by which exact copies are known."""
 
     pixels: Pixels
     labels: torch.Tensor
     paths: tuple[str, ...]
+    sha256: tuple[str, ...]
 
     def subset(self, indices: torch.Tensor) -> "Split":
         """Some of the pictures ``(n,)``, in this order."""
@@ -239,4 +291,5 @@ class Split:
             pixels=self.pixels.subset(chosen),
             labels=self.labels[indices],
             paths=tuple(self.paths[index] for index in chosen),
+            sha256=tuple(self.sha256[index] for index in chosen),
         )

@@ -7,12 +7,14 @@ The first of these that can be had is taken; the note says why it was not an ear
 import hashlib
 import inspect
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from petiole.data import synthetic
 from petiole.data.archive import extract_zip
 from petiole.data.drawing import anatomy, backgrounds, insects, leaves, rendering, scenery, solids
+from petiole.data.layout import text_of
 from petiole.download import DownloadError, cache_dir, cache_path, fetch, new_folder
 from petiole.errors import UserError
 
@@ -77,8 +79,8 @@ def hymenoptera(
 
 def from_folder(data: Path) -> PhotoSource:
     """The user's own folder. Whether it exists and what is in it is for :mod:`petiole.data.folder` to say."""
-    drawn = (data / MARKER).is_file()
-    name = data.resolve().name
+    drawn = os.path.isfile(data / MARKER)  # False, too, where there is no permission to look
+    name = text_of(os.path.basename(os.path.realpath(data)))
     source = "hymenoptera" if name.startswith("hymenoptera") else name
     return PhotoSource(root=data, source="synthetic" if drawn else source, synthetic=drawn, note="")
 

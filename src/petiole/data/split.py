@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -24,24 +24,33 @@ class Item(NamedTuple):
 def stratified(items: Iterable[Item], *, seed: int) -> dict[str, str]:
     """Side ("train" or "test") of each picture, by name: a fifth of each class, at least one, is for testing.
 
-    Exact copies stay on one side, so that no test picture has been trained on.
+    Exact copies stay on one side, so that no test picture has been trained on; those under several labels, which judge
+    nothing, are for training.
 
     Raises:
-        UserError: all pictures of a class are copies of one.
+        UserError: all pictures of a class are copies of one, or lie in other classes too.
     """
     sides: dict[str, str] = {}
     by_class: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for item in sorted(items):
         by_class[item.label][item.sha256].append(item.name)
+    labels_of = Counter(sha256 for copies in by_class.values() for sha256 in copies)
     for label, copies in by_class.items():
-        groups = list(copies.values())
-        if len(groups) == 1:
-            raise UserError(f"all pictures of class {label} are the same ({groups[0][0]}): give different ones")
+        if len(copies) == 1:
+            same = next(iter(copies.values()))[0]
+            raise UserError(f"all pictures of class {label} are the same ({same}): give different ones")
+        groups = [group for sha256, group in copies.items() if labels_of[sha256] == 1]
+        ambiguous = [name for sha256, group in copies.items() if labels_of[sha256] > 1 for name in group]
+        if not groups:
+            raise UserError(
+                f"all pictures of class {label} lie in other classes too ({ambiguous[0]}): keep each in one"
+            )
+        sides.update(dict.fromkeys(ambiguous, "train"))
         random.Random(f"{seed} {label}").shuffle(groups)
-        wanted = max(1, round(TEST_SHARE * sum(len(group) for group in groups)))
+        wanted = max(1, round(TEST_SHARE * sum(len(group) for group in copies.values())))
         taken = 0
         for left, group in zip(range(len(groups), 0, -1), groups, strict=True):
-            side = "test" if taken < wanted and left > 1 else "train"
+            side = "test" if taken < wanted and (left > 1 or ambiguous) else "train"
             taken += len(group) if side == "test" else 0
             sides.update(dict.fromkeys(group, side))
     return sides

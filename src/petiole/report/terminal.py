@@ -67,8 +67,8 @@ def prediction_line(row: Prediction) -> str:
     '-                               b.jpg: empty file'
     """
     if row.label is None or row.probability is None or row.ms is None:
-        return f"{'-':<12}  {'':>5}  {'':>9}  {row.path}: {row.why}"
-    return f"{row.label:<12}  {units.percent(row.probability):>5}  {units.ms(row.ms):>9}  {row.path}"
+        return units.one_line(f"{'-':<12}  {'':>5}  {'':>9}  {row.path}: {row.why}")
+    return units.one_line(f"{row.label:<12}  {units.percent(row.probability):>5}  {units.ms(row.ms):>9}  {row.path}")
 
 
 def print_benchmark(result: Benchmark, console: Console) -> None:

@@ -170,9 +170,11 @@ def _dealt(config: SearchConfig, photos: PhotoData) -> list[tuple[torch.Tensor, 
         UserError: too few to hold any out.
     """
     labels = photos.train.labels
-    dealt = folds(labels, seed=config.seed)
+    dealt = folds(labels, photos.train.sha256, seed=config.seed)
     if any(len(each) == 0 for pair in dealt for each in pair):
-        raise UserError(f"{len(labels)} training photos are too few to hold some of them out: give {FOLDS} or more")
+        raise UserError(
+            f"{len(labels)} training photos are too few to hold some of them out: give {FOLDS} or more different ones"
+        )
     if len(labels) < FEW_PHOTOS:
         return dealt
     least = min(1.0, config.most_photos / len(labels))

@@ -1,0 +1,69 @@
+"""``petiole predict`` on the command line: rows as they come, as lines or as one JSON document."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from petiole.inference_records import Prediction
+
+EXAMPLE = "Example: petiole predict runs/lab/artifacts/CNNOptimized-static-int8 photo.jpg 'holiday/*.jpg'"
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Runtime = Annotated[str, typer.Option(help="openvino, onnxruntime, torch, or auto: measure and take the fastest.")]
+Threads = Annotated[int | None, typer.Option(help="Threads of the runtime; all available ones if not given.")]
+
+
+def aside(text: str) -> None:
+    """Say it beside the result."""
+    typer.echo(text, err=True)
+
+
+def predict(
+    artifact: Annotated[Path, typer.Argument(help="Artifact directory.")],
+    images: Annotated[list[str], typer.Argument(help="Photos, folders of photos, or patterns in quotes.")],
+    runtime: Runtime = "auto",
+    batch: Annotated[int, typer.Option(help="Photos that the network sees in one call.")] = 1,
+    threads: Threads = None,
+    as_json: Json = False,
+) -> None:
+    """Say what is on photos, with nothing but an artifact.
+
+    Ends with 0 if any photo could be read, else with 2.
+    """
+    from petiole import api
+    from petiole.report.terminal import prediction_line
+
+    unread, total = 0, 0
+    notes: list[str] = []
+
+    def counted() -> Iterator[Prediction]:
+        nonlocal unread, total
+        say = notes.append if as_json else aside
+        for row in api.predict(artifact, images, runtime=runtime, batch=batch, threads=threads, say=say):
+            total, unread = total + 1, unread + (row.why is not None)
+            yield row
+
+    lines = _document(artifact, notes, counted()) if as_json else map(prediction_line, counted())
+    for line in lines:
+        typer.echo(line)
+    if unread:
+        aside(f"{unread} of {total} pictures could not be read")
+    if unread == total:
+        raise typer.Exit(2)
+
+
+def _document(artifact: Path, notes: list[str], rows: Iterator[Prediction]) -> Iterator[str]:
+    """The lines of one JSON document, one for each row. What is noted before the first row is in it."""
+    row = next(rows)
+    yield f'{{"artifact": {json.dumps(str(artifact))}, "notes": {json.dumps(notes)}, "rows": ['
+    for following in rows:
+        yield f"{_json(row)},"
+        row = following
+    yield f"{_json(row)}]}}"
+
+
+def _json(row: Prediction) -> str:
+    return json.dumps(row.model_dump(mode="json"))
