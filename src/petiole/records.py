@@ -44,7 +44,8 @@ class VersusParent(Record):
 
 
 class Latency(Record):
-    """Time of one call on one runtime. ``samples`` counts the timed calls; the raw ones lie in ``raw_file``."""
+    """Time of one call on one runtime. ``samples`` counts the timed calls; the raw ones lie in ``raw_file``.
+    ``others_share`` of the cores' time went to other processes meanwhile (None: the kernel did not tell)."""
 
     runtime: str
     batch: int
@@ -55,6 +56,7 @@ class Latency(Record):
     p25_ms: float = 0.0
     p75_ms: float = 0.0
     raw_file: str | None = None
+    others_share: float | None = None
 
 
 class Epoch(Record):
@@ -285,7 +287,7 @@ def read_results(run: Path) -> Results:
         raise UserError(f"no results.json in {run}: give a directory that `petiole lab --out` wrote")
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not JSON ({error}): run the lab again to write it anew") from error
     schema = raw.get("schema") if isinstance(raw, dict) else None
     if schema != SCHEMA:
@@ -293,8 +295,5 @@ def read_results(run: Path) -> Results:
     try:
         return Results.model_validate(raw)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UserError(
-            f"{path} does not fit at {where} ({first['msg']}): run the lab again to write it anew"
-        ) from error
+        where, what = ".".join(str(part) for part in error.errors()[0]["loc"]), error.errors()[0]["msg"]
+        raise UserError(f"{path} does not fit at {where} ({what}): run the lab again to write it anew") from error

@@ -5,7 +5,7 @@ Latency is measured later, for all variants of a run together, in one interleave
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -228,9 +228,11 @@ class AssemblyLine:
     def _versus(self, subject: Subject, other: str | None, deployed: Predictions) -> VersusParent | None:
         if other is None:
             return None
-        before = torch.tensor(self._right(f"{other}-seed{subject.seed}"))
-        if len(before) != len(deployed.right):
+        stored = json.loads((self.rundir.path / f"predictions/{other}-seed{subject.seed}.json").read_text("utf-8"))
+        labels = torch.tensor(stored["labels"])
+        if not torch.equal(labels, deployed.labels):
             raise GateError(f"{subject.name} and {other} were judged on different pictures")
+        before = torch.tensor(stored["predicted"]) == labels
         lost = int((before & ~deployed.right).sum())
         gained = int((~before & deployed.right).sum())
         return VersusParent(lost=lost, gained=gained, mcnemar_p=mcnemar_exact(lost, gained))
@@ -247,10 +249,6 @@ class AssemblyLine:
         }
         write_atomic(self.rundir.path / name, json.dumps(content))
         return name
-
-    def _right(self, key: str) -> Sequence[bool]:
-        content = json.loads((self.rundir.path / "predictions" / f"{key}.json").read_text(encoding="utf-8"))
-        return [p == label for p, label in zip(content["predicted"], content["labels"], strict=True)]
 
 
 def _runtime_gates(

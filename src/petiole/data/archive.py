@@ -14,7 +14,8 @@ def extract_zip(archive: Path, target: Path, *, max_bytes: int = 2 << 30, max_fi
 
     Raises:
         DownloadError: not a zip archive, broken, encrypted, larger than ``max_bytes`` unpacked, or with a
-            member that is absolute, climbs out by ``..``, or is a link.
+            member that is absolute, climbs out by ``..``, is a link, lies below another file, or is packed in a
+            way that photo archives are not.
         UserError: ``target`` cannot be written.
     """
     try:
@@ -31,12 +32,17 @@ def extract_zip(archive: Path, target: Path, *, max_bytes: int = 2 << 30, max_fi
 def _check_members(bundle: zipfile.ZipFile, archive: Path, max_bytes: int, max_files: int) -> None:
     """Refuse an archive that would write outside its folder or fill the disk."""
     members = bundle.infolist()
+    files = {str(PurePosixPath(member.filename)) for member in members if not member.is_dir()}
     for member in members:
         path = PurePosixPath(member.filename.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts or (path.parts and ":" in path.parts[0]):
             raise DownloadError(f"{archive.name}: member {member.filename!r} leads outside: not unpacked")
         if stat.S_ISLNK(member.external_attr >> 16):
             raise DownloadError(f"{archive.name}: member {member.filename!r} is a link: not unpacked")
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise DownloadError(f"{archive.name}: member {member.filename!r} is not packed by deflate: not unpacked")
+        if not member.is_dir() and files.intersection(map(str, path.parents)):
+            raise DownloadError(f"{archive.name}: member {member.filename!r} lies below a file: not unpacked")
     unpacked_bytes = sum(member.file_size for member in members)
     if unpacked_bytes > max_bytes or len(members) > max_files:
         size = f"{len(members)} files, {unpacked_bytes} bytes"

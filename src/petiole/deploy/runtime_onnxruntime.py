@@ -15,7 +15,8 @@ FLOAT = {"Conv", "FusedConv", "NhwcFusedConv", "Gemm", "FusedGemm", "MatMul", "F
 ERRORS_ONLY = 3
 _state = onnxruntime.capi.onnxruntime_pybind11_state
 REFUSALS = (_state.Fail, _state.InvalidArgument, _state.InvalidGraph, _state.InvalidProtobuf, _state.NotImplemented,
-            _state.NoSuchFile, _state.RuntimeException)  # fmt: skip
+            _state.NoSuchFile, _state.RuntimeException, UnicodeDecodeError)  # fmt: skip
+"""The last one: its own words on a broken name are no text."""
 
 
 class OnnxRuntime(Runtime):

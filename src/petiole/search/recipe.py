@@ -79,7 +79,7 @@ def read_recipe(path: Path) -> RecipeFile:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UserError(f"no such recipe: {path}") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path} is not a recipe ({error}): give a chosen.toml that petiole compress wrote") from error
     try:
         return RecipeFile.model_validate(content)
