@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -13,6 +14,7 @@ import torch
 from PIL import Image
 
 from petiole import api
+from petiole.bench.load import Load
 from petiole.data.augment import centre_views, normalize
 from petiole.data.folder import open_photos
 from petiole.deploy import runtimes
@@ -26,6 +28,7 @@ from petiole.preprocessing import DIGITS, SMALL
 from petiole.quantization import eager, pt2e
 from petiole.records import Variant
 from petiole.rundir import RunDir
+from petiole.training.evaluate import Predictions, predict
 from petiole.variants import AssemblyLine, Subject, Task
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
@@ -212,6 +215,25 @@ def test_a_network_that_answers_otherwise_here_is_refused(run: Path, tmp_path: P
             api.predict(copied, ["x.jpg"], runtime=runtime, say=quiet)
 
 
+@pytest.mark.parametrize("change", ["fewer", "others", "another order"])
+def test_networks_that_saw_different_pictures_are_not_compared(photos: Path, tmp_path: Path, change: str) -> None:
+    """A paired test pairs by place: the same number of pictures is not enough."""
+    network, task = scratch(photos)
+    deployed = predict(network, task.inputs, task.labels)
+    line = AssemblyLine(RunDir(tmp_path), threads=1)
+    parent = Subject(name="parent", seed=0, parent=None, backbone="CNNScratch", how="")
+    child = replace(parent, name="child", parent="parent")
+    line._store(task, parent, deployed)
+    found = line._versus(child, "parent", deployed)
+    assert found is not None
+    assert (found.lost, found.gained, found.mcnemar_p) == (0, 0, 1.0)
+    every = list(range(len(task.labels)))
+    kept = {"fewer": every[1:], "others": every, "another order": every[::-1]}[change]
+    labels = 1 - task.labels if change == "others" else task.labels[kept]
+    with pytest.raises(GateError, match="child and parent were judged on different pictures"):
+        line._versus(child, "parent", Predictions(logits=deployed.logits[kept], labels=labels))
+
+
 def test_bench_compares_with_the_float_parent_in_eager_torch(run: Path) -> None:
     result = api.bench(
         [run / "artifacts" / INT8], runtime="openvino", against=["onnxruntime"], threads=1, samples=40, say=quiet
@@ -228,7 +250,10 @@ def test_bench_compares_with_the_float_parent_in_eager_torch(run: Path) -> None:
     assert result.rows[0].images_per_s == pytest.approx(1000 / result.rows[0].latency.p50_ms)
 
 
-def test_bench_says_when_the_artifact_is_of_another_machine(run: Path, tmp_path: Path) -> None:
+def test_bench_says_when_the_artifact_is_of_another_machine(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Load, "others_share", lambda load: 0.0)
     copied = Path(shutil.copytree(run / "artifacts" / INT8, tmp_path / "other"))
     card = json.loads((copied / "artifact.json").read_text())
     card["measured_on"]["cpu"] = "Another 3000"
@@ -236,6 +261,18 @@ def test_bench_says_when_the_artifact_is_of_another_machine(run: Path, tmp_path:
     result = api.bench([copied], runtime="openvino", threads=1, samples=4, say=quiet)
     assert result.warnings == (f"{INT8} was made on another machine (Another 3000); the times here are of this one",)
     assert [row.latency.runtime for row in result.rows] == ["openvino"]  # its parent is not beside it
+
+
+@pytest.mark.parametrize(("share", "flagged"), [(0.05, False), (0.37, True), (None, False)])
+def test_bench_says_when_the_machine_was_busy(
+    run: Path, monkeypatch: pytest.MonkeyPatch, share: float | None, flagged: bool
+) -> None:
+    monkeypatch.setattr(Load, "others_share", lambda load: share)
+    result = api.bench([run / "artifacts/CNNScratch"], runtime="openvino", threads=1, samples=4, say=quiet)
+    assert all(row.latency.others_share == share for row in result.rows)
+    told = [warning for warning in result.warnings if "busy" in warning]
+    assert len(told) == flagged
+    assert not told or "other processes had 37% of the cores' time" in told[0]
 
 
 @pytest.mark.parametrize(("wrong", "message"), [({"batch": 0}, "--batch 0"), ({"samples": 1}, "--samples 1")])

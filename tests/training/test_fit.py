@@ -97,7 +97,7 @@ def test_hooks_run_after_every_step_and_epoch() -> None:
 
 @pytest.mark.parametrize("broken", [float("nan"), float("inf")])
 @pytest.mark.parametrize("at", [0, 1, 2, 3, 5])
-def test_a_loss_that_is_no_number_stops_training_and_the_epochs_before_it_are_kept(broken: float, at: int) -> None:
+def test_a_loss_that_is_no_number_stops_training_and_what_was_learned_stays(broken: float, at: int) -> None:
     """Points break at batch ``at``, two batches an epoch: the weights are those of so many whole epochs."""
 
     class Breaking(Points):
@@ -120,7 +120,9 @@ def test_a_loss_that_is_no_number_stops_training_and_the_epochs_before_it_are_ke
         ending = Hooks(after_epoch=lambda done, last=epoch + 1: _stop_after(done, last))  # type: ignore[misc]
         with contextlib.suppress(StopIteration):
             fit(whole, Points(), config, hooks=ending)
-    with pytest.raises(TrainingError, match=rf"the loss became (nan|inf) at epoch {at // 2 + 1}, step {at}, .* smaller"):
+    with pytest.raises(
+        TrainingError, match=rf"the loss became (nan|inf) at epoch {at // 2 + 1}, step {at}, .* smaller"
+    ):
         fit(network, Breaking(), config)
     assert not network.training
     for name, tensor in network.state_dict().items():

@@ -33,15 +33,19 @@ class OnnxRuntime(Runtime):
         try:
             return onnxruntime.InferenceSession(str(self.path), options, providers=["CPUExecutionProvider"])
         except REFUSALS as error:
-            why = str(error).splitlines()[0]
-            raise UserError(
-                f"ONNX Runtime cannot run {self.path} ({why}): copy the artifact directory again"
-            ) from error
+            raise self._refused(error) from error
 
     def run(self, inputs: Array) -> Array:
         """Logits."""
-        result: Array = self._session.run(None, {self._input: inputs})[0]
+        try:
+            result: Array = self._session.run(None, {self._input: inputs})[0]
+        except REFUSALS as error:
+            raise self._refused(error) from error
         return result
+
+    def _refused(self, error: Exception) -> UserError:
+        why = str(error).splitlines()[0]
+        return UserError(f"ONNX Runtime cannot run {self.path} ({why}): copy the artifact directory again")
 
     def layers(self) -> Layers:
         """Read from the optimized graph, which a second session writes to a file that is gone afterwards."""

@@ -13,7 +13,7 @@ class TrainingError(PetioleError):
 
 
 def lost(what: str, *, epoch: int, step: int, lr: float) -> TrainingError:
-    """The error for a number that is none any more, at ``step`` (from 0) of the training; ``lr`` is its highest rate."""
+    """The error for a number that is none any more, at ``step`` (from 0); ``lr`` is the highest learning rate."""
     return TrainingError(
         f"{what} at epoch {epoch}, step {step}, learning rate up to {lr:g}: the network is left as it was before this "
         "epoch; look for inputs that are not numbers, or train with a smaller learning rate"
