@@ -13,19 +13,17 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
 from artifacts import edit, vouch, write_lenet
+from fuzzing import FUZZ, changed, damaged
 from petiole.deployed import read
 from petiole.errors import PetioleError
 from petiole.models.weights import read_state
 from petiole.pruning.storage import load_sparse, save_sparse
 from petiole.quantization import eager
-
-FUZZ = settings(deadline=None, derandomize=True)
-"""The same examples at every run: a run that fails can be repeated."""
 
 
 @pytest.fixture(scope="module")
@@ -37,25 +35,6 @@ def made(tmp_path_factory: pytest.TempPathFactory, lenet: nn.Module) -> Path:
 def copy_of(made: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         yield Path(shutil.copytree(made, Path(folder) / "LeNet"))
-
-
-@st.composite
-def damaged(draw: st.DrawFn, content: bytes) -> bytes:
-    """``content`` with some bytes overwritten, put in or left out, or cut short."""
-    result = bytearray(content)
-    for _ in range(draw(st.integers(1, 4))):
-        at = draw(st.integers(0, len(result)) | st.integers(0, min(len(result), 400)))
-        kind = draw(st.sampled_from(["overwrite", "insert", "remove", "cut"]))
-        piece = draw(st.binary(min_size=1, max_size=8))
-        if kind == "overwrite":
-            result[at : at + len(piece)] = piece
-        elif kind == "insert":
-            result[at:at] = piece
-        elif kind == "remove":
-            del result[at : at + draw(st.integers(1, 64))]
-        else:
-            del result[at:]
-    return bytes(result)
 
 
 def use(directory: Path, *runtimes: str) -> None:
@@ -101,39 +80,30 @@ def test_changed_bytes_that_somebody_vouches_for(made: Path, name: str, runtime:
         use(directory, runtime)
 
 
-scalars = (
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(["", "..", "/"])
-)
-values = st.recursive(
-    scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=3)
-)
-
-
-@st.composite
-def places(draw: st.DrawFn, content: Any) -> list[Any]:
-    """A path of keys and indices into JSON; the longer, the less often."""
-    path: list[Any] = []
-    while isinstance(content, dict | list) and content and (not path or draw(st.booleans())):
-        keys = sorted(content) if isinstance(content, dict) else range(len(content))
-        path.append(draw(st.sampled_from(keys)))
-        content = content[path[-1]]
-    return path
-
-
 @given(data=st.data())
 @settings(FUZZ, max_examples=200)
 def test_a_changed_card_that_is_sealed_again(made: Path, data: st.DataObject) -> None:
     card = json.loads((made / "artifact.json").read_text(encoding="utf-8"))
     card["plan"] = {"pruning": {"channels": [["conv1", [0, 2]]]}, "quantization": {"how": "static"}}
-    for _ in range(data.draw(st.integers(1, 3))):
-        *most, last = data.draw(places(card))
-        inside = card
-        for key in most:
-            inside = inside[key]
-        inside[last] = data.draw(values)
+    card = data.draw(changed(card))
     with copy_of(made) as directory:
         edit(lambda old: old.update(card))(directory)
         use(directory, "torch", "onnxruntime")
+
+
+LAYERS = ["conv1", "conv2", "fc1", "fc2", "fc3", "relu1", "", "conv1.weight", "fc9"]
+
+
+@given(plan=st.lists(st.tuples(st.sampled_from(LAYERS), st.lists(st.integers(0, 20), max_size=8)), max_size=3))
+@example(plan=[("conv1", [0, 1, 2, 3, 4, 5])])
+@example(plan=[("conv1", [0, 0])])
+@example(plan=[("conv1", [])])
+@example(plan=[("conv1", [5]), ("conv1", [5])])
+@settings(FUZZ, max_examples=100)
+def test_a_plan_that_cuts_channels_at_will(made: Path, plan: list[tuple[str, list[int]]]) -> None:
+    with copy_of(made) as directory:
+        edit(lambda card: card.update(plan={"pruning": {"channels": plan}}))(directory)
+        use(directory, "torch")
 
 
 def _saved(value: object) -> bytes:
