@@ -101,6 +101,8 @@ GATES = [
            ("is of version", f"{DAMAGE}[newer version]"),
            ("its digest differs", f"{DAMAGE}[one word changed]"),
            ("is damaged ({where}", f"{DAMAGE}[value of a wrong kind]")),
+    *_rows("deploy.artifact._readable", "deploy/test_artifact.py",
+           ("cannot be read", "test_files_that_may_not_be_read_are_named[model.onnx]")),
     *_rows("deploy.artifact._verify", "deploy/test_artifact.py",
            ("names no", f"{DAMAGE}[no checksum]"),
            ("which is no file of the directory", f"{DAMAGE}[outside]"),

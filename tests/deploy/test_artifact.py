@@ -1,5 +1,7 @@
 """Artifacts: written and read back, and refused when they are not what was made."""
 
+import errno
+import io
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -146,6 +148,20 @@ def test_damage_is_told_by_the_file(damage: str, copied: Path) -> None:
     with pytest.raises(UserError, match=message) as caught:
         artifact.read_card(copied)
     assert str(copied) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["artifact.json", "model.onnx", "weights.safetensors"])
+def test_files_that_may_not_be_read_are_named(name: str, copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = io.open
+
+    def refusing(file: Any, *args: Any, **kwargs: Any) -> Any:
+        if Path(file).name == name:
+            raise PermissionError(errno.EACCES, "Permission denied", str(file))
+        return opened(file, *args, **kwargs)
+
+    monkeypatch.setattr(io, "open", refusing)  # as for somebody who is not root
+    with pytest.raises(UserError, match=rf"{copied}/{name} cannot be read \(permission denied\)"):
+        artifact.read_card(copied)
 
 
 @pytest.mark.parametrize("why", ["missing", "damaged"])

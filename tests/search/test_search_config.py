@@ -1,7 +1,6 @@
 """Options of a search, whatever they are: a configuration within its ranges, or one sentence that names the option."""
 
 import math
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +58,8 @@ def test_an_option_is_in_its_range_or_named(option: str, data: st.DataObject) ->
 @given(value=st.floats() | st.sampled_from([0.0, 0.01, 1.0]))
 @settings(FUZZ, max_examples=60)
 def test_a_limit_is_a_share_or_named(limit: str, value: float) -> None:
-    config = SearchConfig(data=Path("photos"), limits=replace(Limits(), **{limit: value}))
+    changes: dict[str, Any] = {limit: value}
+    config = SearchConfig(data=Path("photos"), limits=Limits(**changes))
     if math.isfinite(value) and 0 <= value <= 1:
         checked = config.checked()
         assert checked.chain.max_drop == pytest.approx(100 * value if limit == "max_drop" else 1.0)

@@ -7,6 +7,7 @@ and what both are (``artifact.json``, with checksums). It can be copied to anoth
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -160,7 +161,8 @@ def read_card(directory: Path) -> Card:
     if not path.is_file():
         raise UserError(f"{directory} is no artifact: it has no {CARD}; give a directory below a run's artifacts/")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        with _readable():
+            content = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:  # no text, no JSON, or JSON with a number or a depth beyond reason
         raise UserError(f"{path} is damaged ({error}): {AGAIN}") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
@@ -178,8 +180,19 @@ def read_card(directory: Path) -> Card:
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors()[0]["loc"])
         raise UserError(f"{path} is damaged ({where}: {error.errors()[0]['msg']}): {AGAIN}") from error
-    _verify(directory, card)
+    with _readable():
+        _verify(directory, card)
     return card
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Turn the operating system's refusals to read into one clear sentence."""
+    try:
+        yield
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise UserError(f"{error.filename} cannot be read ({why}): give yourself the permission to") from error
 
 
 def _verify(directory: Path, card: Card) -> None:
