@@ -51,7 +51,9 @@ def test_without_a_parent_nothing_is_compared(before: PredictionFiles) -> None:
     assert flips(None, after, ("ants", "bees")) == []
 
 
-def test_other_pictures_are_not_compared(before: PredictionFiles) -> None:
-    other = Predictions(logits=torch.zeros(4, 2), labels=torch.tensor([1, 1, 0, 0]))
-    with pytest.raises(GateError, match="different pictures"):
+@pytest.mark.parametrize("labels", [[0, 1, 1], [1, 1, 0, 0], [0, 1, 0, 1]], ids=["fewer", "others", "another order"])
+def test_networks_that_saw_different_pictures_are_not_compared(before: PredictionFiles, labels: list[int]) -> None:
+    """A paired test pairs by place: the same number of pictures is not enough."""
+    other = Predictions(logits=torch.zeros(len(labels), 2), labels=torch.tensor(labels))
+    with pytest.raises(GateError, match="Parent was judged on different pictures"):
         before.of("Parent", other)

@@ -1,14 +1,23 @@
 """``results.json``: the promised keys, the way there and back, what is said of a file that does not fit."""
 
+import contextlib
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
+import fuzzing
+from fuzzing import FUZZ
 from petiole import records
 from petiole.errors import UserError
+from petiole.inference_records import Benchmark, Prediction
+from petiole.record import Record
+from petiole.search_records import SearchResults, read_any_results
 
 
 def results() -> records.Results:
@@ -133,3 +142,39 @@ def test_a_missing_key_is_named_with_its_path(tmp_path: Path) -> None:
     del raw["variants"][0]["macs"]
     with pytest.raises(UserError, match=r"variants\.0\.macs"):
         records.read_results(write(tmp_path, raw))
+
+
+@pytest.mark.parametrize("kind", [records.Results, SearchResults, Benchmark, Prediction], ids=lambda k: k.__name__)
+@given(data=st.data())
+@settings(FUZZ, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+def test_any_record_comes_back_from_its_text(kind: type[Record], data: st.DataObject) -> None:
+    record = data.draw(fuzzing.records(kind))
+    assert kind.model_validate(json.loads(records.to_json(record))) == record
+    if isinstance(record, records.Results):
+        record = record.model_copy(update={"schema_version": records.SCHEMA})
+        with tempfile.TemporaryDirectory() as folder:
+            write(Path(folder), records.to_json(record))
+            assert records.read_results(Path(folder)).variants == record.variants
+
+
+@given(data=st.data())
+@settings(FUZZ, max_examples=200)
+def test_results_with_other_values_are_read_or_refused_by_name(data: st.DataObject) -> None:
+    content = data.draw(fuzzing.changed(json.loads(records.to_json(results()))))
+    with tempfile.TemporaryDirectory() as folder:
+        write(Path(folder), content)
+        try:
+            read_any_results(Path(folder))
+        except UserError as error:
+            message = str(error)
+            assert f"{folder}/results.json" in message
+
+
+@given(data=st.data())
+@settings(FUZZ, max_examples=100)
+def test_results_with_other_bytes_are_read_or_refused_by_name(data: st.DataObject) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "results.json"
+        path.write_bytes(data.draw(fuzzing.damaged(records.to_json(results()).encode())))
+        with contextlib.suppress(UserError):
+            read_any_results(Path(folder))

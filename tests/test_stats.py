@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import optimize
+from scipy.stats import norm
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.proportion import proportion_confint
 from statsmodels.stats.weightstats import DescrStatsW
@@ -216,6 +217,48 @@ def test_ends_of_the_paired_difference_lie_where_the_score_is_1_96(lost: int, ga
     assert low < (gained - lost) / total < high
     assert _score_by_search(lost, gained, total, low) == pytest.approx(1.96, abs=2e-3)
     assert _score_by_search(lost, gained, total, high) == pytest.approx(-1.96, abs=2e-3)
+
+
+@given(lost=st.integers(0, 40), gained=st.integers(0, 40), others=st.integers(1, 2000))
+@settings(max_examples=60, deadline=None)
+def test_the_paired_difference_of_any_table(lost: int, gained: int, others: int) -> None:
+    """Its ends lie where the score, its likelihood found by search, is 1.96; it holds the difference; more pictures
+    of the same kind make it narrower; and where the exact test finds nothing at 0.2, it holds 0."""
+    total = lost + gained + others
+    low, high = stats.paired_difference(lost, gained, total)
+    assert -1 <= low <= (gained - lost) / total <= high <= 1
+    assert _score_by_search(lost, gained, total, low) == pytest.approx(1.96, abs=0.01)
+    assert _score_by_search(lost, gained, total, high) == pytest.approx(-1.96, abs=0.01)
+    narrower = stats.paired_difference(4 * lost, 4 * gained, 4 * total)
+    assert narrower[1] - narrower[0] < high - low
+    if stats.mcnemar_exact(lost, gained) > 0.2:
+        assert low < 0 < high
+
+
+@given(shares=st.tuples(st.floats(1e-4, 1), st.floats(0.01, 1)), power=st.floats(0.5, 0.99))
+@settings(max_examples=60, deadline=None)
+def test_photos_needed_agrees_with_the_normal_approximation(shares: tuple[float, float], power: float) -> None:
+    """With so many photos the approximate power is at least what was asked for, and with one fewer it is not."""
+    discordant, difference = shares[1], shares[0] * shares[1]
+    assume(difference**2 < discordant)
+
+    def approximate_power(n: int) -> float:
+        spread = math.sqrt(max(discordant - difference**2, 1e-300))
+        z = (difference * math.sqrt(n) - norm.ppf(0.975) * math.sqrt(discordant)) / spread
+        return float(norm.cdf(z))
+
+    n = stats.photos_needed(difference, discordant, power=power)
+    assert approximate_power(n) >= power - 1e-6
+    assert approximate_power(n - 1) < power + 1e-6
+
+
+@given(a=st.lists(st.floats(0.01, 100), min_size=2, max_size=60), factor=st.floats(0.1, 10))
+@settings(max_examples=30, deadline=None)
+def test_the_ratio_of_medians_of_any_timings(a: list[float], factor: float) -> None:
+    """The ratio is that of the two medians; the interval holds it where b is a by a factor, and is then a point."""
+    ratio, low, high = stats.median_ratio_interval(a, [factor * ms for ms in a], seed=0, resamples=200)
+    assert ratio == pytest.approx(1 / factor)
+    assert (low, high) == pytest.approx((1 / factor, 1 / factor))
 
 
 def test_the_paired_difference_turns_round_with_its_networks() -> None:

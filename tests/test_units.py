@@ -1,7 +1,12 @@
 """What people read: every unit at its ordinary values and where rounding carries it into the next unit."""
 
-import pytest
+import math
 
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fuzzing import FUZZ
 from petiole import units
 
 
@@ -116,3 +121,18 @@ def test_what_is_no_number_with_a_unit_is_told(text: str, measure: str, message:
 def test_units_are_read_in_either_case() -> None:
     assert units.read("3mb", "size") == units.read("3 MB", "size") == 3e6
     assert units.read("90s", "duration") == units.read("1.5 min", "duration") == 90.0
+
+
+@pytest.mark.parametrize("measure", units.MEASURES)
+@given(text=st.text(max_size=8) | st.from_regex(r"\A[0-9.]{1,6} ?[a-zA-Z]{0,3}\Z") | st.just("9" * 400 + "m"))
+@settings(FUZZ, max_examples=200)
+def test_any_text_is_a_number_of_its_measure_or_refused(measure: str, text: str) -> None:
+    """What is read is the number in front times its unit, is positive, and is finite."""
+    try:
+        value = units.read(text, measure)
+    except ValueError as error:
+        assert repr(text) in str(error)  # noqa: PT017 - either may happen
+        return
+    assert 0 < value < math.inf
+    unit = text.strip().lstrip("0123456789.").strip().lower()
+    assert value == pytest.approx(float(text.strip()[: len(text.strip()) - len(unit)]) * units.MEASURES[measure][unit])

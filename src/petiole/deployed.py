@@ -86,7 +86,7 @@ class Deployed:
             weights = artifact.load_weights(self.directory)
             backbones.load_state(network, weights, what=f"the weights in {self.directory}")
             return TorchRuntime(network, threads=threads)
-        recipe = self.card.plan.get("quantization", {}).get("how")
+        recipe = self.card.plan.get("quantization", {}).get("how", "")
         if recipe not in get_args(eager.Recipe):
             raise UserError(f"{self.directory}: its plan names no eager quantization; copy the whole directory again")
         int8 = eager.restore(network, recipe, eager.load_state(self.directory / "state.pth"))

@@ -10,7 +10,7 @@ from statistics import fmean, median
 from typing import Literal
 
 from petiole import stats
-from petiole.records import Photos, Results, Variant, VersusParent
+from petiole.records import Latency, Photos, Results, Variant, VersusParent
 
 Change = Literal["up", "down", "unclear"]
 
@@ -255,6 +255,17 @@ def random_weights(results: Results) -> bool:
         for variant in results.variants
         if variant.dataset == "photos" and variant.name != "CNNScratch"
     )
+
+
+BUSY_SHARE = 0.1
+"""More of the cores' time than this in other processes' hands, and a timing is not of the network alone."""
+
+
+def others_share(timings: Iterable[Latency]) -> float | None:
+    """The largest share of the cores' time that other processes had while one of them was taken; None where it was
+    no more than :data:`BUSY_SHARE`."""
+    share = max((time.others_share or 0.0 for time in timings), default=0.0)
+    return share if share > BUSY_SHARE else None
 
 
 def synthetic_photos(results: Results) -> Photos | None:

@@ -1,9 +1,15 @@
 """How a picture becomes a network's input: part of every artifact, so that training and deployment cannot differ."""
 
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
 from petiole.record import Record
 
 DECODED_PX = 256
 """Shorter side of decoded photos: every network's views are made from these."""
+MOST_PX = 4096
+"""No network sees larger pictures; an artifact that says so is damaged."""
 
 
 class Preprocessing(Record):
@@ -13,11 +19,17 @@ class Preprocessing(Record):
     ``resize_px`` is the shorter side before the crop. ``pad_px`` zero pixels are added around (MNIST: 28 -> 32).
     """
 
-    size_px: int  #: side of the input
-    resize_px: int  #: shorter side before the crop
-    mean: tuple[float, ...]  #: of each channel, in 0..1
-    std: tuple[float, ...]  #: of each channel, in 0..1
-    pad_px: int = 0  #: zero pixels around
+    size_px: int = Field(ge=1, le=MOST_PX)  #: side of the input
+    resize_px: int = Field(ge=1, le=MOST_PX)  #: shorter side before the crop
+    mean: tuple[float, ...] = Field(min_length=1, max_length=3)  #: of each channel, in 0..1
+    std: tuple[Annotated[float, Field(gt=0)], ...]  #: of each channel, in 0..1
+    pad_px: int = Field(default=0, ge=0, le=MOST_PX)  #: zero pixels around
+
+    @model_validator(mode="after")
+    def _is_of_one_kind_of_picture(self) -> Self:
+        if len(self.mean) not in (1, 3) or len(self.std) != len(self.mean):
+            raise ValueError("mean and std are of one channel, or both of three")
+        return self
 
     @property
     def channels(self) -> int:

@@ -42,7 +42,8 @@ class VersusParent(Record):
 
 
 class Latency(Record):
-    """Time of one call on one runtime. ``samples`` counts the timed calls; the raw ones lie in ``raw_file``."""
+    """Time of one call on one runtime. ``samples`` counts the timed calls; the raw ones lie in ``raw_file``.
+    ``others_share`` of the cores' time went to other processes meanwhile (None: the kernel did not tell)."""
 
     runtime: str  #: openvino, onnxruntime or torch
     batch: int  #: pictures in one call
@@ -53,6 +54,7 @@ class Latency(Record):
     p25_ms: float = 0.0  #: lower quartile
     p75_ms: float = 0.0  #: upper quartile
     raw_file: str | None = None  #: below the run directory
+    others_share: float | None = None  #: of the cores' time, taken by other processes meanwhile
 
 
 class Epoch(Record):
@@ -257,7 +259,7 @@ def read_results(run: Path) -> Results:
         raise UserError(f"no results.json in {run}: give a directory that `petiole lab --out` wrote")
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not JSON ({error}): run the lab again to write it anew") from error
     schema = raw.get("schema") if isinstance(raw, dict) else None
     if schema != SCHEMA:
@@ -265,8 +267,5 @@ def read_results(run: Path) -> Results:
     try:
         return Results.model_validate(raw)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UserError(
-            f"{path} does not fit at {where} ({first['msg']}): run the lab again to write it anew"
-        ) from error
+        where, what = ".".join(str(part) for part in error.errors()[0]["loc"]), error.errors()[0]["msg"]
+        raise UserError(f"{path} does not fit at {where} ({what}): run the lab again to write it anew") from error

@@ -4,6 +4,7 @@ Every function takes the record's unit (a fraction, milliseconds, bytes, seconds
 :func:`read` goes the other way.
 """
 
+import math
 import re
 
 
@@ -125,7 +126,7 @@ def read(text: str, measure: str) -> float:
     """
     units = MEASURES[measure]
     found = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*([a-zA-Z]*)\s*", text)
-    if found is None or found[2].lower() not in units or not float(found[1]):
+    if found is None or found[2].lower() not in units or not 0 < float(found[1]) < math.inf:
         valid = ", ".join(f"2{unit}" for unit in units)
         raise ValueError(f"{text!r} is no {measure}: write it like {valid}")
     return float(found[1]) * units[found[2].lower()]

@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 from petiole.chain.channel_choice import share_of_counts
-from petiole.chain.prune_retrain import Course, prune_and_retrain, require_smaller
+from petiole.chain.prune_retrain import Course, prune_and_retrain, refit_masked, require_smaller
 from petiole.errors import GateError
 from petiole.pruning.pruner import ChannelPruner, MaskPruner, Unpruned
-from petiole.pruning.refit import trace
+from petiole.pruning.refit import Refitted, trace
 from petiole.records import Epoch, Train
 from petiole.training.distillation import Distillation
 from petiole.training.fit import Hooks
@@ -97,6 +97,15 @@ def test_the_control_goes_through_the_same_loop() -> None:
     assert [epochs for epochs, _ in recorder.calls] == [1, 2]
     assert train.epochs == 3
     assert said == [], "nothing was refitted"
+
+
+def test_a_refit_that_brings_nothing_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    idle = [Refitted(name="0", error_before=0.25, error_after=0.25)]
+    monkeypatch.setattr("petiole.chain.prune_retrain.refit", lambda *args, **kwargs: idle)
+    unpruned = network()
+    masks = {"0.weight": torch.ones(8, 3, 3, 3, dtype=torch.bool)}
+    with pytest.raises(GateError, match=r"refitting net changed nothing: mean error 0\.25 before, 0\.25 after"):
+        refit_masked(course(unpruned, Recorder(), (1.0,), []), unpruned, masks, "net")
 
 
 def test_what_should_be_smaller_must_be() -> None:

@@ -4,12 +4,15 @@ import gzip
 import hashlib
 import struct
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torchvision.datasets import MNIST
 
 from petiole.data.digits import FILES, load_digits, read_idx
@@ -85,12 +88,33 @@ def test_broken_files(tmp_path: Path, name: str, content: bytes | None, why: str
         load_digits(mnist=tmp_path, offline=True)
 
 
-def test_a_compressed_file_that_is_cut(tmp_path: Path) -> None:
-    _write(tmp_path, _files(), compressed=True)
-    cut = tmp_path / f"{FILES[0]}.gz"
-    cut.write_bytes(cut.read_bytes()[:-10])
-    with pytest.raises(UserError, match="is broken"):
-        load_digits(mnist=tmp_path, offline=True)
+@given(place=st.integers(0, 200), byte=st.integers(0, 255), cut=st.integers(0, 200))
+@settings(max_examples=100, deadline=None, derandomize=True)
+def test_a_compressed_file_that_is_damaged(place: int, byte: int, cut: int) -> None:
+    whole = gzip.compress(_idx(np.arange(12, dtype=np.uint8)), mtime=0)
+    content = bytearray(whole)
+    content[place % len(content)] = byte
+    del content[len(content) - cut % len(content) :]
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "x.gz").write_bytes(content)
+        try:
+            assert read_idx(Path(folder), "x").tolist() == list(range(12)), "a flag or a time of the header"
+        except UserError as error:
+            refused = str(error)
+            assert f"{folder}/x.gz is broken" in refused
+            assert content != whole
+
+
+def test_a_small_file_that_unpacks_to_a_large_one_is_not_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A gzip of zeros behind the header of 10 million bytes; of it no more than the limit is read."""
+    monkeypatch.setattr("petiole.data.digits.MOST_BYTES", 1000)
+    content = gzip.compress(bytes([0, 0, 8, 1]) + struct.pack(">I", 10_000_000) + bytes(10_000_000))
+    assert len(content) < 20_000
+    (tmp_path / "x.gz").write_bytes(content)
+    with pytest.raises(UserError, match=r"x\.gz is broken \(cannot reshape array of size 992"):
+        read_idx(tmp_path, "x")
 
 
 def test_no_files(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from petiole import api
+from petiole.bench.load import Load
 from petiole.data.augment import centre_views, normalize
 from petiole.data.folder import open_photos
 from petiole.deploy import runtimes
@@ -228,7 +229,10 @@ def test_bench_compares_with_the_float_parent_in_eager_torch(run: Path) -> None:
     assert result.rows[0].images_per_s == pytest.approx(1000 / result.rows[0].latency.p50_ms)
 
 
-def test_bench_says_when_the_artifact_is_of_another_machine(run: Path, tmp_path: Path) -> None:
+def test_bench_says_when_the_artifact_is_of_another_machine(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Load, "others_share", lambda load: 0.0)
     copied = Path(shutil.copytree(run / "artifacts" / INT8, tmp_path / "other"))
     card = json.loads((copied / "artifact.json").read_text())
     card["measured_on"]["cpu"] = "Another 3000"
@@ -236,6 +240,18 @@ def test_bench_says_when_the_artifact_is_of_another_machine(run: Path, tmp_path:
     result = api.bench([copied], runtime="openvino", threads=1, samples=4, say=quiet)
     assert result.warnings == (f"{INT8} was made on another machine (Another 3000); the times here are of this one",)
     assert [row.latency.runtime for row in result.rows] == ["openvino"]  # its parent is not beside it
+
+
+@pytest.mark.parametrize(("share", "flagged"), [(0.05, False), (0.37, True), (None, False)])
+def test_bench_says_when_the_machine_was_busy(
+    run: Path, monkeypatch: pytest.MonkeyPatch, share: float | None, flagged: bool
+) -> None:
+    monkeypatch.setattr(Load, "others_share", lambda load: share)
+    result = api.bench([run / "artifacts/CNNScratch"], runtime="openvino", threads=1, samples=4, say=quiet)
+    assert all(row.latency.others_share == share for row in result.rows)
+    told = [warning for warning in result.warnings if "busy" in warning]
+    assert len(told) == flagged
+    assert not told or "other processes had 37% of the cores' time" in told[0]
 
 
 @pytest.mark.parametrize(("wrong", "message"), [({"batch": 0}, "--batch 0"), ({"samples": 1}, "--samples 1")])

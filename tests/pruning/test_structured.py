@@ -145,6 +145,30 @@ def test_nothing_or_everything_is_refused() -> None:
         Dependencies(chain(), EXAMPLE, protected=["6"]).remove({"0": [0, 1, 2, 3]})
 
 
+@pytest.mark.parametrize(
+    ("layer", "wrong", "why"),
+    [
+        ("3", nn.Conv2d(2, 2, 1), "layers no longer fit together after channels were removed: .*to have 2 channels"),
+        ("6", nn.Linear(2, 1), r"the network gave outputs \(1, 2\) and now gives \(1, 1\)"),
+    ],
+    ids=["no fit", "another output"],
+)
+def test_a_network_that_was_cut_wrongly_is_an_error(
+    layer: str, wrong: nn.Module, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a graph of dependencies with a fault would leave it: another layer is cut too, or not along."""
+    network = chain()
+    dependencies = Dependencies(network, EXAMPLE, protected=["6"])
+
+    class Careless:
+        def prune(self) -> None:
+            setattr(network, layer, wrong)
+
+    monkeypatch.setattr(dependencies, "_part", lambda name, channels: Careless())
+    with pytest.raises(GateError, match=why):
+        dependencies.remove({"0": [1]})
+
+
 @pytest.mark.parametrize("importance", ["l1", "l2", "bn_scale", "taylor"])
 def test_an_unimportant_channel_scores_least(importance: Importance) -> None:
     network = chain()

@@ -1,3 +1,4 @@
+import pickle
 import sys
 from pathlib import Path
 
@@ -170,6 +171,13 @@ def test_other_networks_are_refused() -> None:
         eager.fuse(torchvision.models.resnet34(num_classes=2), qat=False)
     with pytest.raises(UserError, match="Linear is not torchvision's resnet18"):
         eager.quantizable_resnet18(nn.Linear(2, 2))
+
+
+@pytest.mark.parametrize("content", [b"", b"no state", pickle.dumps({"code": print})], ids=["empty", "text", "code"])
+def test_a_state_that_cannot_be_read_is_named(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "state.pth").write_bytes(content)
+    with pytest.raises(UserError, match=r"state\.pth is damaged, or no stored int8 network"):
+        eager.load_state(tmp_path / "state.pth")
 
 
 def test_a_torch_without_eager_quantization(monkeypatch: pytest.MonkeyPatch, lenet: nn.Module) -> None:

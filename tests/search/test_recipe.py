@@ -1,12 +1,16 @@
 """Recipes as files and names."""
 
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from fuzzing import FUZZ, damaged
 from petiole.errors import UserError
 from petiole.search.limits import Limits
-from petiole.search.recipe import Recipe, RecipeFile, read_recipe
+from petiole.search.recipe import QUANTIZATIONS, Recipe, RecipeFile, read_recipe
 
 HEAD = "seed = 0\nweights = 'w'\nweights_sha256 = 'd'\nreference = 'resnet18'\n"
 
@@ -20,6 +24,39 @@ def test_a_recipe_comes_back_from_its_file(tmp_path: Path) -> None:
     file.write(tmp_path / "chosen.toml")
     assert read_recipe(tmp_path / "chosen.toml") == file
     assert Limits(**file.limits) == Limits(objective="size", max_drop=0.02, max_bytes=2_000_000)
+
+
+@given(data=st.data())
+@settings(FUZZ, max_examples=150)
+def test_any_recipe_comes_back_from_its_file(data: st.DataObject) -> None:
+    """Names of files hold what they like: quotes, line ends, signs beyond the basic plane."""
+    file = RecipeFile(
+        recipe=Recipe(
+            backbone=data.draw(st.text()), size_px=data.draw(st.integers(32, 1024)),
+            macs=data.draw(st.floats(0, 1, exclude_min=True)), amount=data.draw(st.floats(0, 1, exclude_max=True)),
+            quantization=data.draw(st.sampled_from(QUANTIZATIONS)),
+        ),
+        seed=data.draw(st.integers(0, 2**31)), weights=data.draw(st.text()), weights_sha256=data.draw(st.text()),
+        reference=data.draw(st.text()),
+        limits={"max_drop": data.draw(st.floats(0, 1)), "objective": data.draw(st.text())},
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        file.write(Path(folder) / "chosen.toml")
+        assert read_recipe(Path(folder) / "chosen.toml") == file
+
+
+@given(data=st.data())
+@settings(FUZZ, max_examples=100)
+def test_a_damaged_recipe_is_read_or_refused_by_name(data: st.DataObject) -> None:
+    text = f"{HEAD}[recipe]\nbackbone = 'resnet18'\nsize_px = 224\nmacs = 0.5\n[limits]\nmax_drop = 0.01\n"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "chosen.toml"
+        path.write_bytes(data.draw(damaged(text.encode()) | st.binary() | st.just(b"a = " + b"[" * 9999)))
+        try:
+            read_recipe(path)
+        except UserError as error:
+            message = str(error)
+            assert str(path) in message
 
 
 def test_zeros_and_quantization_aware_training_do_not_go_together() -> None:

@@ -1,5 +1,7 @@
 """The training loop, against values worked out by hand."""
 
+import copy
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,7 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from petiole.training.evaluate import Predictions
+from petiole.errors import GateError
+from petiole.training.evaluate import Predictions, predict
 from petiole.training.features import features, gathered
 from petiole.training.fit import FitConfig, Hooks, TrainingError, converged_epoch, fit, has_converged, learning_rate
 from petiole.training.statistics import reestimate, train_with_fixed_statistics
@@ -91,9 +94,74 @@ def test_hooks_run_after_every_step_and_epoch() -> None:
     assert [epoch.sparsity for epoch in train.history] == [1.0, 2.0]
 
 
-def test_a_loss_that_is_no_number_stops_training_and_says_where() -> None:
-    with pytest.raises(TrainingError, match="epoch 1, step 0"):
-        fit(nn.Linear(1, 2), Points(scale=float("nan")), FitConfig(epochs=1, lr=0.1))
+@pytest.mark.parametrize("broken", [float("nan"), float("inf")])
+@pytest.mark.parametrize("at", [0, 1, 2, 3, 5])
+def test_a_loss_that_is_no_number_stops_training_and_what_was_learned_stays(broken: float, at: int) -> None:
+    """Points break at batch ``at``, two batches an epoch: the weights are those of so many whole epochs."""
+
+    class Breaking(Points):
+        seen = 0
+
+        def epoch(self, generator: torch.Generator) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+            for inputs, labels in super().epoch(generator):
+                yield inputs * (broken if self.seen == at else 1.0), labels
+                self.seen += 1
+
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(1, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
+    sound, states = copy.deepcopy(network), [copy.deepcopy(network.state_dict())]
+
+    def remember(epoch: int) -> None:
+        states.append(copy.deepcopy(sound.state_dict()))
+
+    config = FitConfig(epochs=4, lr=0.1)
+    fit(sound, Points(), config, hooks=Hooks(after_epoch=remember))
+    with pytest.raises(
+        TrainingError, match=rf"the loss became (nan|inf) at epoch {at // 2 + 1}, step {at}, .* smaller"
+    ):
+        fit(network, Breaking(), config)
+    assert not network.training
+    for name, tensor in network.state_dict().items():
+        assert torch.equal(tensor, states[at // 2][name]), name
+
+
+def test_a_weight_that_is_no_number_is_found_though_no_loss_tells() -> None:
+    """It breaks after the last step, where no batch follows that would show it."""
+    network = nn.Sequential(nn.Linear(1, 2))
+    before = copy.deepcopy(network.state_dict())
+    steps = itertools.count(1)
+
+    def break_after_the_last() -> None:
+        if next(steps) == 2:
+            with torch.no_grad():
+                network.get_parameter("0.bias")[1] = float("inf")
+
+    with pytest.raises(TrainingError, match=r"^0\.bias became NaN or infinite at epoch 1, step 2"):
+        fit(network, Points(), FitConfig(epochs=1, lr=0.1), hooks=Hooks(after_step=break_after_the_last))
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+
+
+@pytest.mark.parametrize("broken", [float("nan"), float("inf")])
+def test_logits_that_are_no_numbers_are_not_judged(broken: float) -> None:
+    """The highest of NaNs is the first class: of pictures of that class, all would be called right."""
+    network = nn.Linear(1, 2)
+    inputs = torch.tensor([[1.0], [2.0], [broken]])
+    with pytest.raises(GateError, match=r"the logits of picture 2 are no numbers: \["):
+        predict(network, inputs, torch.zeros(3, dtype=torch.int64), batch_images=2)
+
+
+def test_batch_norm_in_train_mode_does_not_judge_by_the_batch() -> None:
+    """A network that comes in train mode gives what it gives in eval mode, and its statistics stay."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3), nn.Dropout(), nn.Linear(3, 2))
+    inputs, labels = 5 + torch.randn(10, 3), torch.zeros(10, dtype=torch.int64)
+    with torch.no_grad():
+        expected = network.eval()(inputs)
+        in_train_mode = network.train()(inputs)
+    assert not torch.allclose(in_train_mode, expected, atol=0.1), "the mode makes a difference"
+    network[1].reset_running_stats()  # type: ignore[operator]  # which the call above moved
+    assert torch.equal(predict(network.train(), inputs, labels).logits, expected)
+    assert torch.equal(network.get_buffer("1.running_mean"), torch.zeros(3))
 
 
 def test_accuracy_record_counts_by_class() -> None:

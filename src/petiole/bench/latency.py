@@ -62,11 +62,18 @@ def measure(
 
 
 def summarize(
-    raw_ms: Sequence[float], *, runtime: str, batch: int, threads: int, raw_file: str | None = None
+    raw_ms: Sequence[float],
+    *,
+    runtime: str,
+    batch: int,
+    threads: int,
+    raw_file: str | None = None,
+    others_share: float | None = None,
 ) -> Latency:
     """Raw timings as a record: 50th and 90th percentile (as MLPerf reports), quartiles for the spread.
 
-    Between two timings the percentile is interpolated linearly.
+    Between two timings the percentile is interpolated linearly. ``others_share`` is what
+    :class:`petiole.bench.load.Load` says of the time in which they were taken.
 
     Raises:
         ValueError: no timings.
@@ -84,6 +91,7 @@ def summarize(
         p90_ms=p90,
         samples=len(raw_ms),
         raw_file=raw_file,
+        others_share=others_share,
     )
 
 

@@ -1,6 +1,7 @@
 """Unpacking a downloaded archive without trusting it."""
 
 import stat
+import struct
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
@@ -8,13 +9,17 @@ from typing import IO
 
 from petiole.download import CHUNK_BYTES, DownloadError, cache_errors, new_folder
 
+UNSOUND = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError)
+"""What reading a damaged archive raises; RuntimeError: it is encrypted; ValueError: a name is no text."""
+
 
 def extract_zip(archive: Path, target: Path, *, max_bytes: int = 2 << 30, max_files: int = 100_000) -> None:
     """Extract a zip archive to the new folder ``target``, all of it or nothing, and nothing outside of it.
 
     Raises:
         DownloadError: not a zip archive, broken, encrypted, larger than ``max_bytes`` unpacked, or with a
-            member that is absolute, climbs out by ``..``, or is a link.
+            member that is absolute, climbs out by ``..``, has no name, is a link, lies below another file, or is
+            packed in a way that photo archives are not.
         UserError: ``target`` cannot be written.
     """
     try:
@@ -24,19 +29,26 @@ def extract_zip(archive: Path, target: Path, *, max_bytes: int = 2 << 30, max_fi
                 if not member.is_dir():
                     with bundle.open(member) as source:
                         _write(source, fresh / member.filename, member.file_size)
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:  # RuntimeError: encrypted
+    except UNSOUND as error:
         raise DownloadError(f"{archive.name} is not a sound zip archive ({error}): not unpacked") from error
 
 
 def _check_members(bundle: zipfile.ZipFile, archive: Path, max_bytes: int, max_files: int) -> None:
     """Refuse an archive that would write outside its folder or fill the disk."""
     members = bundle.infolist()
+    files = {str(PurePosixPath(member.filename)) for member in members if not member.filename.endswith("/")}
     for member in members:
         path = PurePosixPath(member.filename.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts or (path.parts and ":" in path.parts[0]):
             raise DownloadError(f"{archive.name}: member {member.filename!r} leads outside: not unpacked")
+        if not path.parts and not member.filename.endswith("/"):
+            raise DownloadError(f"{archive.name}: member {member.filename!r} has no name: not unpacked")
         if stat.S_ISLNK(member.external_attr >> 16):
             raise DownloadError(f"{archive.name}: member {member.filename!r} is a link: not unpacked")
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise DownloadError(f"{archive.name}: member {member.filename!r} is not packed by deflate: not unpacked")
+        if files.intersection(map(str, path.parents)):
+            raise DownloadError(f"{archive.name}: member {member.filename!r} lies below a file: not unpacked")
     unpacked_bytes = sum(member.file_size for member in members)
     if unpacked_bytes > max_bytes or len(members) > max_files:
         size = f"{len(members)} files, {unpacked_bytes} bytes"

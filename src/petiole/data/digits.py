@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import importlib.metadata
 import struct
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,9 @@ FILES = (
     "t10k-labels-idx1-ubyte",
 )
 """MNIST's four files, as its authors name them; each may also end in ``.gz``."""
+
+MOST_BYTES = 1 << 30
+"""More is read of no file: the largest of MNIST has 47 million, and a small ``.gz`` can hold any number."""
 
 EMBEDDED_SPLIT_SEED = 0
 """The embedded digits are split 4,000 to 1,000, the same for every seed of a run: one test set for all."""
@@ -107,14 +111,15 @@ def read_idx(folder: Path, name: str) -> Array:
     if path is None:
         raise UserError(f"no {name} in {folder}: put all four files of MNIST there")
     try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            content = file.read(MOST_BYTES)
         zeros, kind, axes = struct.unpack_from(">HBB", content)
         shape = struct.unpack_from(f">{axes}I", content, 4)
         values = np.frombuffer(content, np.uint8, offset=4 + 4 * axes)
         if (zeros, kind) != (0, 8):
             raise ValueError("not an IDX file of bytes")
         return values.reshape(shape)
-    except (OSError, EOFError, ValueError, struct.error) as error:
+    except (OSError, EOFError, ValueError, struct.error, zlib.error) as error:
         raise UserError(f"{path} is broken ({error}): fetch it again") from error
 
 

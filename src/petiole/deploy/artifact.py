@@ -6,14 +6,16 @@ and what both are (``artifact.json``, with checksums). It can be copied to anoth
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import torch
-from pydantic import Field, ValidationError
+from google.protobuf.message import DecodeError, Message
+from pydantic import Field, NonNegativeInt, TypeAdapter, ValidationError, field_validator
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
@@ -30,6 +32,8 @@ SEAL = "card_sha256"
 """Key of the card's digest of itself."""
 CHECK_IMAGES = 8
 AGAIN = "copy the whole artifact directory again"
+CHANNELS = TypeAdapter(list[tuple[str, list[NonNegativeInt]]])
+"""A pruning plan's ``channels``: layers, and the channels that have left each."""
 
 
 class Card(Record):
@@ -51,7 +55,7 @@ class Card(Record):
     parent: str | None  #: the network it was made from
     weights: str  #: pretrained, random or from scratch
     synthetic: bool = False  #: learned from drawn pictures
-    plan: dict[str, Any] = Field(default_factory=dict)  #: pruning plan and quantization recipe
+    plan: dict[str, dict[str, Any]] = Field(default_factory=dict)  #: pruning plan and quantization recipe
     layers: dict[str, str] = Field(default_factory=dict)  #: int8 layers of all, by runtime
     refused: dict[str, str] = Field(default_factory=dict)  #: the reason, by runtime
     measured_on: Machine  #: the machine it was judged on
@@ -60,6 +64,12 @@ class Card(Record):
     )  #: eight rows of logits
     logits_digest: str  #: SHA-256 of them, rounded
     sha256: dict[str, str]  #: of every other file, by name
+
+    @field_validator("plan")
+    @classmethod
+    def _is_plan(cls, plan: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        CHANNELS.validate_python(plan.get("pruning", {}).get("channels", []))
+        return plan
 
     @property
     def is_int8(self) -> bool:
@@ -154,8 +164,9 @@ def read_card(directory: Path) -> Card:
     if not path.is_file():
         raise UserError(f"{directory} is no artifact: it has no {CARD}; give a directory below a run's artifacts/")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        with _readable():
+            content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:  # no text, no JSON, or JSON with a number or a depth beyond reason
         raise UserError(f"{path} is damaged ({error}): {AGAIN}") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise UserError(f"{path} does not describe a Petiole artifact: give a directory below a run's artifacts/")
@@ -172,35 +183,76 @@ def read_card(directory: Path) -> Card:
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors()[0]["loc"])
         raise UserError(f"{path} is damaged ({where}: {error.errors()[0]['msg']}): {AGAIN}") from error
-    _verify(directory, card)
+    with _readable():
+        _verify(directory, card)
     return card
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Turn the operating system's refusals to read into one clear sentence."""
+    try:
+        yield
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise UserError(f"{error.filename} cannot be read ({why}): give yourself the permission to") from error
 
 
 def _verify(directory: Path, card: Card) -> None:
     for name in {MODEL, WEIGHTS, *([STATE] if card.engine == "eager" else [])} - set(card.sha256):
         raise UserError(f"{directory / CARD} names no {name}: {AGAIN}")
+    links = {path.name: path.is_symlink() for path in directory.iterdir()}
     for name, expected in card.sha256.items():
         path = directory / name
-        if Path(name).name != name or path.is_symlink():
+        if Path(name).name != name or links.get(name):
             raise UserError(f"{directory / CARD} names {name}, which is no file of the directory: {AGAIN}")
-        if not path.is_file():
+        if name not in links or not path.is_file():
             raise UserError(f"{path} is missing: {AGAIN}")
         if sha256(path) != expected:
             raise UserError(f"{path} is not the file that was made (its checksum differs): {AGAIN}")
-    model = onnx.load(str(directory / MODEL), load_external_data=False)
-    for tensor in model.graph.initializer:
-        if tensor.data_location == onnx.TensorProto.EXTERNAL:
-            raise UserError(
-                f"{directory / MODEL} keeps {tensor.name} in another file, which nothing vouches for: {AGAIN}"
-            )
     if card.parent is not None and Path(card.parent).name != card.parent:
         raise UserError(f"{directory / CARD} names the parent {card.parent}, which is no name of a variant: {AGAIN}")
+    if any(len(row) != len(card.classes) for row in card.check_logits):
+        raise UserError(f"the check logits of {directory / CARD} are not one for each class: {AGAIN}")
     if logits_digest(torch.tensor(card.check_logits)) != card.logits_digest:
         raise UserError(f"the check logits of {directory / CARD} are not those that were written: {AGAIN}")
+    _verify_model(directory, card)
+
+
+def _verify_model(directory: Path, card: Card) -> None:
+    """``model.onnx`` is whole, takes and gives what the card says, and is of the card's classes and preprocessing."""
+    path = directory / MODEL
+    try:
+        model = onnx.load(str(path), load_external_data=False)
+    except DecodeError as error:
+        raise UserError(f"{path} is damaged ({error}): {AGAIN}") from error
+    for tensor in _tensors(model):
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+            raise UserError(f"{path} keeps {tensor.name} in another file, which nothing vouches for: {AGAIN}")
     found = {each.key: each.value for each in model.metadata_props}
     for key, value in _label(card.classes, card.preprocessing).items():
         if found.get(key) != value:
             raise UserError(
-                f"the {key} of {directory / CARD} are not those of {directory / MODEL}: the predictions would be "
-                f"wrong; {AGAIN}"
+                f"the {key} of {directory / CARD} are not those of {path}: the predictions would be wrong; {AGAIN}"
             )
+    shapes = [[_shape(each) for each in values] for values in (model.graph.input, model.graph.output)]
+    if shapes != [[card.preprocessing.input_shape], [(len(card.classes),)]]:
+        raise UserError(
+            f"{path} takes and gives {shapes}, not what its preprocessing and its classes in {CARD} say: {AGAIN}"
+        )
+
+
+def _tensors(message: Message) -> Iterator[onnx.TensorProto]:
+    """Every tensor of a model, wherever it lies: weights, sparse ones, constants, branches, functions."""
+    if isinstance(message, onnx.TensorProto):
+        yield message
+        return
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for part in [value] if isinstance(value, Message) else value:
+                yield from _tensors(part)
+
+
+def _shape(value: onnx.ValueInfoProto) -> tuple[int, ...]:
+    """The shape of an input or output behind its batch dimension."""
+    return tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)[1:]

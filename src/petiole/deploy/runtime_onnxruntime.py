@@ -15,7 +15,8 @@ FLOAT = {"Conv", "FusedConv", "NhwcFusedConv", "Gemm", "FusedGemm", "MatMul", "F
 ERRORS_ONLY = 3
 _state = onnxruntime.capi.onnxruntime_pybind11_state
 REFUSALS = (_state.Fail, _state.InvalidArgument, _state.InvalidGraph, _state.InvalidProtobuf, _state.NotImplemented,
-            _state.NoSuchFile, _state.RuntimeException)  # fmt: skip
+            _state.NoSuchFile, _state.RuntimeException, UnicodeDecodeError)  # fmt: skip
+"""The last one: its own words on a broken name are no text."""
 
 
 class OnnxRuntime(Runtime):
@@ -32,15 +33,19 @@ class OnnxRuntime(Runtime):
         try:
             return onnxruntime.InferenceSession(str(self.path), options, providers=["CPUExecutionProvider"])
         except REFUSALS as error:
-            why = str(error).splitlines()[0]
-            raise UserError(
-                f"ONNX Runtime cannot run {self.path} ({why}): copy the artifact directory again"
-            ) from error
+            raise self._refused(error) from error
 
     def run(self, inputs: Array) -> Array:
         """Logits."""
-        result: Array = self._session.run(None, {self._input: inputs})[0]
+        try:
+            result: Array = self._session.run(None, {self._input: inputs})[0]
+        except REFUSALS as error:
+            raise self._refused(error) from error
         return result
+
+    def _refused(self, error: Exception) -> UserError:
+        why = str(error).splitlines()[0]
+        return UserError(f"ONNX Runtime cannot run {self.path} ({why}): copy the artifact directory again")
 
     def layers(self) -> Layers:
         """Read from the optimized graph, which a second session writes to a file that is gone afterwards."""

@@ -9,6 +9,8 @@ from petiole.errors import UserError
 
 WEIGHTED = {"Convolution", "GroupConvolution", "FullyConnected", "MatMul"}
 INT8 = ("I8", "i8", "u8", "U8")
+REFUSALS = (RuntimeError, UnicodeDecodeError)
+"""The last one: its own words on a broken name are no text."""
 
 
 class OpenVinoRuntime(Runtime):
@@ -22,7 +24,7 @@ class OpenVinoRuntime(Runtime):
     name = "openvino"
 
     def __init__(self, path: Path, *, threads: int) -> None:
-        self.threads = threads
+        self.threads, self.path = threads, path
         options = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": "f32",
@@ -31,15 +33,21 @@ class OpenVinoRuntime(Runtime):
         }
         try:
             self._compiled = openvino.Core().compile_model(str(path), "CPU", options)
-        except RuntimeError as error:
-            why = next((line for line in reversed(str(error).splitlines()) if line.strip()), "no reason given")
-            raise UserError(f"OpenVINO cannot run {path} ({why.strip()}): copy the artifact directory again") from error
+        except REFUSALS as error:
+            raise self._refused(error) from error
         self._request = self._compiled.create_infer_request()
 
     def run(self, inputs: Array) -> Array:
         """Logits; they lie in OpenVINO's own memory until the next call."""
-        result: Array = self._request.infer([inputs], share_inputs=True)[0]
+        try:
+            result: Array = self._request.infer([inputs], share_inputs=True)[0]
+        except REFUSALS as error:
+            raise self._refused(error) from error
         return result
+
+    def _refused(self, error: Exception) -> UserError:
+        why = next((line for line in reversed(str(error).splitlines()) if line.strip()), "no reason given")
+        return UserError(f"OpenVINO cannot run {self.path} ({why.strip()}): copy the artifact directory again")
 
     def layers(self) -> Layers:
         """Read from the execution graph of the compiled model."""

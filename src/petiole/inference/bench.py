@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from petiole import stats
+from petiole import stats, units
 from petiole.bench.latency import measure, summarize
+from petiole.bench.load import Load
 from petiole.bench.machine import describe
 from petiole.deploy import artifact, runtimes
 from petiole.deploy.runtime import Runtime
 from petiole.deployed import AUTO, Deployed, fastest, read
 from petiole.errors import UserError, unknown_choice
+from petiole.evidence import others_share
 from petiole.inference_records import Benchmark, Benchmarked, Speedup
 
 SAMPLES = 1024
@@ -57,12 +59,16 @@ def bench(
         each.label: partial(each.runtime.run, artifact.check_inputs(each.deployed.card.preprocessing, batch))
         for each in contestants
     }
+    load = Load()
     raw_ms = measure(calls, min_samples=samples, min_seconds=1.0, rounds=32, progress=progress)
+    others = load.others_share()
     reference = contestants[0]
     here = describe(threads)
     rows = []
     for each in contestants:
-        latency = summarize(raw_ms[each.label], runtime=each.runtime.name, batch=batch, threads=threads)
+        latency = summarize(
+            raw_ms[each.label], runtime=each.runtime.name, batch=batch, threads=threads, others_share=others
+        )
         speedup = None
         if each is not reference and _comparable(each.deployed, reference.deployed):
             ratio, low, high = stats.median_ratio_interval(raw_ms[reference.label], raw_ms[each.label], seed=seed)
@@ -81,6 +87,11 @@ def bench(
         for each in contestants
         if not _comparable(each.deployed, reference.deployed)
     ]
+    if (share := others_share(row.latency for row in rows)) is not None:
+        told.append(
+            f"the machine was busy: other processes had {units.percent(share, 0)} of the cores' time meanwhile; close "
+            "them and time again"
+        )
     warnings = tuple(dict.fromkeys(told))
     return Benchmark(machine=here, batch=batch, reference=reference.label, rows=rows, warnings=warnings)
 

@@ -7,6 +7,7 @@ from functools import partial
 import torch
 
 from petiole.bench.latency import measure, summarize
+from petiole.bench.load import Load
 from petiole.bench.profile import profile
 from petiole.deploy import runtimes
 from petiole.deploy.runtime import Runtime
@@ -39,16 +40,19 @@ def run(bench: Bench, variants: Sequence[Variant]) -> dict[str, list[Latency]]:
     more than a gigabyte for it).
     """
     result: dict[str, list[Latency]] = {variant.key: [] for variant in variants}
-    timed = {1: _singles(bench, variants)}
-    if bench.config.effort.batch_samples:
-        timed[BATCH_IMAGES] = _batches(bench, variants)
-    for batch, raw_ms in timed.items():
+    takes = {1: _singles, **({BATCH_IMAGES: _batches} if bench.config.effort.batch_samples else {})}
+    for batch, take in takes.items():
+        load = Load()
+        raw_ms = take(bench, variants)
+        others = load.others_share()
         raw_file = f"latency/batch{batch}.json"
         content = {f"{key} {runtime}": [round(ms, 5) for ms in row] for (key, runtime), row in raw_ms.items()}
         write_atomic(bench.line.rundir.path / raw_file, json.dumps(content))
         for (key, name), row in raw_ms.items():
-            threads = bench.line.threads
-            result[key].append(summarize(row, runtime=name, batch=batch, threads=threads, raw_file=raw_file))
+            one = summarize(
+                row, runtime=name, batch=batch, threads=bench.line.threads, raw_file=raw_file, others_share=others
+            )
+            result[key].append(one)
     return result
 
 

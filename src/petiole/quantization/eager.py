@@ -8,6 +8,7 @@ import copy
 import functools
 import importlib
 import io
+import pickle
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -29,6 +30,8 @@ _DEPRECATIONS = [
     ("torch.ao.quantization is deprecated", DeprecationWarning),
     ("torch.quantize_per_tensor, torch.quantize_per_channel and other", UserWarning),
     ("TypedStorage is deprecated", UserWarning),  # raised inside torch.load for int8 tensors
+    ("Detected pickle protocol", UserWarning),  # of a file that is then refused with our own words; the next one too
+    (".*looks like a TorchScript archive", UserWarning),
     ("Please use quant_min and quant_max to specify the range for observers", UserWarning),
 ]
 
@@ -274,8 +277,15 @@ def save_state(network: nn.Module, path: Path) -> int:
 
 @_quiet()
 def load_state(path: Path) -> dict[str, torch.Tensor]:
-    """Read what :func:`save_state` wrote; code in the file is never run."""
-    state: dict[str, torch.Tensor] = torch.load(path, weights_only=True)
+    """Read what :func:`save_state` wrote; code in the file is never run.
+
+    Raises:
+        UserError: it is something else, or damaged.
+    """
+    try:
+        state: dict[str, torch.Tensor] = torch.load(path, weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, ValueError, LookupError, EOFError, OSError) as error:
+        raise UserError(f"{path} is damaged, or no stored int8 network: copy the whole directory again") from error
     return state
 
 

@@ -45,8 +45,8 @@ class SearchConfig(BaseModel):
             UserError: a value is out of range; the message says which and what is valid.
         """
         self.limits.require_valid()
-        if self.budget_s <= 0:
-            raise UserError("--budget 0 leaves no time: give some, such as 15m")
+        if not self.budget_s > 0:
+            raise UserError(f"--budget {self.budget_s:g} leaves no time: give some, such as 15m")
         if not 0 <= self.seed < MAX_SEED:
             raise UserError(f"--seed {self.seed} is out of range: give a whole number from 0 to {MAX_SEED - 1}")
         for option, shares, most in (("--macs", self.macs, 1.0), ("--amount", self.amounts, 0.99)):

@@ -63,10 +63,15 @@ class RecipeFile(BaseModel):
         content = self.model_dump()
         sections = {"recipe": content.pop("recipe"), "limits": content.pop("limits")}
         lines = ["# petiole compress DATA --recipe this-file --out ANOTHER: makes this network again.", ""]
-        lines += [f"{key} = {json.dumps(value)}" for key, value in content.items()]
+        lines += [f"{key} = {_toml(value)}" for key, value in content.items()]
         for name, section in sections.items():
-            lines += ["", f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in section.items())]
+            lines += ["", f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in section.items())]
         write_atomic(path, "\n".join(lines) + "\n")
+
+
+def _toml(value: object) -> str:
+    """A number or text as TOML has it: JSON's words, but no pairs of surrogates, and DEL not as it is."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def read_recipe(path: Path) -> RecipeFile:
@@ -79,7 +84,7 @@ def read_recipe(path: Path) -> RecipeFile:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UserError(f"no such recipe: {path}") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path} is not a recipe ({error}): give a chosen.toml that petiole compress wrote") from error
     try:
         return RecipeFile.model_validate(content)

@@ -9,6 +9,7 @@ import numpy as np
 
 from petiole import stats
 from petiole.bench.latency import measure, summarize
+from petiole.bench.load import Load
 from petiole.deploy import artifact, runtimes
 from petiole.deployed import read
 from petiole.records import Latency
@@ -39,9 +40,11 @@ def time_artifacts(
                 opened = runtimes.of_file(runtime, deployed.model, threads=threads)
                 calls[name, runtime] = functools.partial(opened.run, image)
     how = FULL if thorough else QUICK
+    load = Load()
     raw_ms = measure(
         calls, min_samples=int(how["min_samples"]), min_seconds=how["min_seconds"], rounds=int(how["rounds"])
     )
+    others = load.others_share()
     best = {
         name: min((float(np.median(row)), runtime) for (whose, runtime), row in raw_ms.items() if whose == name)[1]
         for name in folders
@@ -49,7 +52,7 @@ def time_artifacts(
     against = raw_ms[reference, best[reference]]
     return {
         name: Timed(
-            latency=summarize(raw_ms[name, runtime], runtime=runtime, batch=1, threads=threads),
+            latency=summarize(raw_ms[name, runtime], runtime=runtime, batch=1, threads=threads, others_share=others),
             speedup=None
             if name == reference
             else stats.median_ratio_interval(against, raw_ms[name, runtime], seed=seed),

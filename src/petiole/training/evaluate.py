@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
+from petiole.errors import GateError
 from petiole.records import Accuracy
 from petiole.stats import wilson
 
@@ -66,8 +67,16 @@ class Predictions:
 
 @torch.no_grad()
 def predict(forward: Forward, inputs: Inputs, labels: torch.Tensor, *, batch_images: int = 16) -> Predictions:
-    """Run a network or runtime over inputs ``(N, C, H, W)``. A module is put into eval mode and left there."""
+    """Run a network or runtime over inputs ``(N, C, H, W)``. A module is put into eval mode and left there.
+
+    Raises:
+        GateError: a logit is NaN or infinite; the class called then would be the first one, whatever is on the picture.
+    """
     if isinstance(forward, nn.Module):
         forward.eval()
     logits = torch.cat([forward(batch).float() for batch in inputs.split(batch_images)])
+    lost = (~logits.isfinite()).any(dim=1).nonzero()
+    if len(lost):
+        which = int(lost[0])
+        raise GateError(f"the logits of picture {which} are no numbers: {logits[which].tolist()}")
     return Predictions(logits=logits, labels=labels)

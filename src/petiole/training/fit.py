@@ -14,13 +14,14 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from petiole.errors import PetioleError
 from petiole.processes import processes
 from petiole.records import Epoch, Train
 from petiole.training.crew import Crew, Part, crew
 from petiole.training.depthwise import DepthwiseGradients
 from petiole.training.distillation import Distillation, Objective
 from petiole.training.memory import keep_freed_memory
+from petiole.training.soundness import TrainingError as TrainingError
+from petiole.training.soundness import kept, lost, require_numbers
 
 
 class Batches(Protocol):
@@ -32,10 +33,6 @@ class Batches(Protocol):
     def __len__(self) -> int: ...
 
     def epoch(self, generator: torch.Generator) -> Iterator[tuple[torch.Tensor, torch.Tensor]]: ...
-
-
-class TrainingError(PetioleError):
-    """Training cannot go on: the loss is no longer a number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +144,8 @@ def fit(
     ``objective`` is what is minimized: cross-entropy with ``config.label_smoothing``, if not given.
 
     Raises:
-        TrainingError: the loss became NaN or infinite; the message says at which step.
+        TrainingError: the loss or a weight became NaN or infinite; the message says at which step. The network is left
+            as it was after the epoch before.
     """
     keep_freed_memory()
     hooks = hooks or Hooks()
@@ -164,7 +162,8 @@ def fit(
         for epoch in range(1, config.epochs + 1):
             hooks.before_epoch(epoch)
             (train_mode or network.train)()
-            loss, accuracy = run.epoch(batches.epoch(generator), hooks, epoch)
+            with kept(network):
+                loss, accuracy = run.epoch(batches.epoch(generator), hooks, epoch)
             sparsity = hooks.after_epoch(epoch)
             history.append(Epoch(epoch=epoch, loss=loss, train_accuracy=accuracy, sparsity=sparsity))
             if on_epoch:
@@ -251,11 +250,12 @@ class _Run:
             ]
             loss, called = self._gradients(parts, together=together)
             if not math.isfinite(loss):
-                raise TrainingError(f"the loss became {loss} at epoch {epoch}, step {self.step}")
+                raise lost(f"the loss became {loss}", epoch=epoch, step=self.step, lr=self.config.lr)
             self.optimizer.step()
             hooks.after_step()
             self.step += 1
             total, right, seen = total + loss, right + called, seen + len(labels)
+        require_numbers(self.network, epoch=epoch, step=self.step, lr=self.config.lr)
         return total / seen, right / seen
 
     def _gradients(self, parts: list[Part], *, together: bool) -> tuple[float, int]:

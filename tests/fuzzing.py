@@ -1,0 +1,82 @@
+"""What hypothesis damages and makes up: bytes, JSON, and records by what their fields say."""
+
+import types
+import typing
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+FUZZ = settings(deadline=None, derandomize=True)
+"""The same examples at every run: a run that fails can be repeated."""
+
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(["..", "/"])
+values = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=3)
+)
+"""Anything that JSON holds, and the numbers that Python adds to it."""
+finite = st.floats(allow_nan=False, allow_infinity=False)
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers() | finite | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@st.composite
+def damaged(draw: st.DrawFn, content: bytes) -> bytes:
+    """``content`` with some bytes overwritten, put in or left out, or cut short."""
+    result = bytearray(content)
+    for _ in range(draw(st.integers(1, 4))):
+        at = draw(st.integers(0, len(result)) | st.integers(0, min(len(result), 400)))
+        kind = draw(st.sampled_from(["overwrite", "insert", "remove", "cut"]))
+        piece = draw(st.binary(min_size=1, max_size=8))
+        if kind == "overwrite":
+            result[at : at + len(piece)] = piece
+        elif kind == "insert":
+            result[at:at] = piece
+        elif kind == "remove":
+            del result[at : at + draw(st.integers(1, 64))]
+        else:
+            del result[at:]
+    return bytes(result)
+
+
+@st.composite
+def changed(draw: st.DrawFn, content: Any) -> Any:
+    """JSON ``content`` with up to three of its values, at any depth, replaced by others; changed in place."""
+    for _ in range(draw(st.integers(1, 3))):
+        inside = content
+        while True:
+            key = draw(st.sampled_from(sorted(inside) if isinstance(inside, dict) else range(len(inside))))
+            if not isinstance(inside[key], dict | list) or not inside[key] or draw(st.booleans()):
+                break
+            inside = inside[key]
+        inside[key] = draw(values)
+    return content
+
+
+def records(model: type[BaseModel]) -> st.SearchStrategy[Any]:
+    """Records of a class, every field made up by its annotation."""
+    fields = {field.alias or name: _annotated(field.annotation) for name, field in model.model_fields.items()}
+    return st.fixed_dictionaries(fields).map(model.model_validate)
+
+
+def _annotated(annotation: Any) -> st.SearchStrategy[Any]:
+    origin, inner = typing.get_origin(annotation), typing.get_args(annotation)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return records(annotation)
+    if origin in (typing.Union, types.UnionType):
+        return st.one_of(*map(_annotated, inner))
+    if origin is list:
+        return st.lists(_annotated(inner[0]), max_size=2)
+    if origin is tuple and inner[-1] is Ellipsis:
+        return st.lists(_annotated(inner[0]), max_size=3).map(tuple)
+    if origin is tuple:
+        return st.tuples(*map(_annotated, inner))
+    if origin is dict:
+        return st.dictionaries(_annotated(inner[0]), _annotated(inner[1]), max_size=2)
+    if annotation is Any:
+        return plain
+    return finite if annotation is float else st.from_type(annotation)

@@ -1,0 +1,73 @@
+"""Options of the lab, whatever they are: a configuration within its ranges, or one sentence that names the option."""
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fuzzing import FUZZ
+from petiole.errors import UserError
+from petiole.lab.config import STAGES, LabConfig
+
+numbers = st.floats() | st.sampled_from([0.0, 1.0, 0.3, 100.0])
+counts = st.integers(-3, 30) | st.sampled_from([2**31 - 1, 2**31])
+OPTIONS: dict[str, st.SearchStrategy[Any]] = {
+    "amount": numbers,
+    "macs": numbers,
+    "max_drop": numbers,
+    "seeds": counts,
+    "seed": counts,
+    "demo_seed": counts,
+    "count": st.none() | counts,
+    "prune_steps": st.none() | counts,
+    "schedule": st.sampled_from(["cubic", "linear", "one-shot", "x"]),
+    "importance": st.sampled_from(["contribution", "taylor", "l1", "fame"]),
+    "spread": st.sampled_from(["global", "uniform", ""]),
+    "stages": st.lists(st.sampled_from([*STAGES, "prune"]), max_size=4).map(tuple),
+}
+
+
+def valid(option: str, value: Any) -> bool:
+    """The ranges as the README gives them."""
+    if option in ("amount", "macs"):
+        return math.isfinite(value) and 0 < value < 1
+    if option == "max_drop":
+        return math.isfinite(value) and 0 <= value <= 100
+    if option in ("seed", "demo_seed"):
+        return bool(0 <= value < 2**31)
+    if option in ("seeds", "prune_steps", "count"):
+        return value is None or value >= (20 if option == "count" else 1)
+    if option == "stages":
+        return set(value) <= set(STAGES)
+    return value not in ("x", "fame", "")
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+@given(data=st.data())
+@settings(FUZZ, max_examples=60)
+def test_an_option_is_in_its_range_or_named(option: str, data: st.DataObject) -> None:
+    value = data.draw(OPTIONS[option])
+    config = LabConfig(**{option: value})
+    if valid(option, value):
+        checked = config.checked()
+        assert option == "stages" or getattr(checked, option) == value
+        assert [stage for stage in STAGES if stage in checked.stages] == list(checked.stages)
+        assert {"pruning", "structured", "quantization"}.isdisjoint(checked.stages) or "transfer" in checked.stages
+    else:
+        named = option.removesuffix("s") if option == "stages" else option.replace("_", "-")
+        with pytest.raises(UserError, match=named):
+            config.checked()
+
+
+@given(data=st.data())
+@settings(FUZZ, max_examples=200)
+def test_all_options_together(data: st.DataObject) -> None:
+    values = {option: data.draw(strategy) for option, strategy in OPTIONS.items()}
+    config = LabConfig(**values)
+    if all(valid(option, value) for option, value in values.items()):
+        assert config.checked().checked() == config.checked()
+    else:
+        with pytest.raises(UserError):
+            config.checked()
