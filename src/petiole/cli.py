@@ -1,6 +1,7 @@
 """The command line: parse, call one function of :mod:`petiole.api`, exit. 0 done, 2 wrong input, 3 no solution."""
 
 import json
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -255,7 +256,7 @@ def bench(
 
 
 class _Stopped(BaseException):
-    """Ctrl-C. No KeyboardInterrupt, which typer would end without a word."""
+    """Ctrl-C, or SIGTERM. No KeyboardInterrupt, which typer would end without a word."""
 
 
 def _stop(signum: int, frame: object) -> None:
@@ -264,7 +265,8 @@ def _stop(signum: int, frame: object) -> None:
 
 def main() -> None:
     """Entry point: errors of ours end in one sentence and their exit code, and so does Ctrl-C."""
-    signal.signal(signal.SIGINT, _stop)
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, _stop)
     try:
         if is_helper():
             from petiole.training.crew import help_along
@@ -273,8 +275,21 @@ def main() -> None:
         else:
             _lead()
     except _Stopped:
-        typer.echo("petiole: stopped; the same command goes on where it was", err=True)
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(signum, signal.SIG_IGN)  # the end is near
+        typer.echo(f"petiole: {_stopped(sys.argv[1:])}", err=True)
         sys.exit(130)
+
+
+def _stopped(arguments: list[str]) -> str:
+    """The last words of a command that was stopped: those that keep what they have done go on.
+
+    >>> _stopped(["lab", "--out", "my run"])
+    "stopped; this goes on where it was: petiole lab --out 'my run'"
+    """
+    if arguments[:1] in (["lab"], ["compress"]):
+        return f"stopped; this goes on where it was: {shlex.join(['petiole', *arguments])}"
+    return "stopped"
 
 
 def _lead() -> None:
