@@ -33,7 +33,7 @@ LAYERS = [
     ["chain"],
     ["lab", "search", "inference", "report"],
     ["recipes", "api"],
-    ["cli", "cli_compress", "__main__"],
+    ["cli", "cli_compress", "cli_stop", "__main__"],
 ]
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 WITHOUT_TORCH = {*LAYERS[0], *LAYERS[1], "report"}

@@ -1,15 +1,13 @@
 """The command line: parse, call one function of :mod:`petiole.api`, exit. 0 done, 2 wrong input, 3 no solution."""
 
 import json
-import shlex
-import signal
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from petiole import __version__, cli_compress
+from petiole import __version__, cli_compress, cli_stop
 from petiole.errors import PetioleError
 from petiole.processes import is_helper, processes
 
@@ -255,18 +253,9 @@ def bench(
         print_benchmark(result, Console())
 
 
-class _Stopped(BaseException):
-    """Ctrl-C, or SIGTERM. No KeyboardInterrupt, which typer would end without a word."""
-
-
-def _stop(signum: int, frame: object) -> None:
-    raise _Stopped
-
-
 def main() -> None:
     """Entry point: errors of ours end in one sentence and their exit code, and so does Ctrl-C."""
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signum, _stop)
+    cli_stop.heed()
     try:
         if is_helper():
             from petiole.training.crew import help_along
@@ -274,22 +263,10 @@ def main() -> None:
             help_along()
         else:
             _lead()
-    except _Stopped:
-        for signum in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(signum, signal.SIG_IGN)  # the end is near
-        typer.echo(f"petiole: {_stopped(sys.argv[1:])}", err=True)
-        sys.exit(130)
-
-
-def _stopped(arguments: list[str]) -> str:
-    """The last words of a command that was stopped: those that keep what they have done go on.
-
-    >>> _stopped(["lab", "--out", "my run"])
-    "stopped; this goes on where it was: petiole lab --out 'my run'"
-    """
-    if arguments[:1] in (["lab"], ["compress"]):
-        return f"stopped; this goes on where it was: {shlex.join(['petiole', *arguments])}"
-    return "stopped"
+    except cli_stop.Stopped:
+        cli_stop.ignore()
+        typer.echo(f"petiole: {cli_stop.last_words(sys.argv[1:])}", err=True)
+        sys.exit(cli_stop.EXIT_CODE)
 
 
 def _lead() -> None:

@@ -7,7 +7,7 @@ numbers of the schedule, and the states of both random generators are read back.
 import hashlib
 import io
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,8 +51,6 @@ class Checkpoint:
     name: str
     basis: object
     say: Say
-    every_s: float = EVERY_S
-    clock: Callable[[], float] = time.perf_counter
     _path: Path = field(init=False)
     _kept_at: float = field(init=False)
 
@@ -61,7 +59,7 @@ class Checkpoint:
         networks = [_digest(network.state_dict()) for network in (moment.network, teacher) if network is not None]
         about = [self.name, self.basis, repr(config), networks, torch.__version__, petiole.__version__]
         self._path = self.directory / f"{digest(about)}.pt"
-        self._kept_at = self.clock()
+        self._kept_at = time.perf_counter()
         if not self._path.is_file():
             return
         content = self._path.read_bytes()
@@ -77,14 +75,14 @@ class Checkpoint:
         Raises:
             UserError: the disk is full, or cannot be written.
         """
-        if (moment.seconds if ended else self.clock() - self._kept_at) < self.every_s:
+        if (moment.seconds if ended else time.perf_counter() - self._kept_at) < EVERY_S:
             return
         content = io.BytesIO()
         torch.save(_state(moment, ended=ended), content)
         content.seek(0, io.SEEK_END)
         content.write(hashlib.sha256(content.getbuffer()).digest())
         write_atomic(self._path, content.getbuffer())
-        self._kept_at = self.clock()
+        self._kept_at = time.perf_counter()
 
 
 def _state(moment: Moment, *, ended: bool) -> dict[str, Any]:
