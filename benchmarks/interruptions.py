@@ -70,7 +70,7 @@ def _arguments(options: argparse.Namespace, what: str, out: Path) -> list[str]:
         api.draw(photos, count=options.count)
     # What is tried must not depend on times: the objective is the size, and there is time for the whole space.
     return [
-        "compress", str(photos), "--objective", "size", "--budget", "10h", "--size", "64", "--macs", "1", "--macs",
+        "compress", str(photos), "--objective", "size", "--budget", "10h", "--size", "64", "--macs",
         "0.6", "--quantization", "static", "--quantization", "qat", "--finalists", "1", "--max-drop", "50", *common,
     ]  # fmt: skip
 

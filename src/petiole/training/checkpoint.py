@@ -108,9 +108,10 @@ def _restore(moment: Moment, state: Mapping[str, Any]) -> None:
 
 
 def _digest(state: Mapping[str, torch.Tensor]) -> str:
-    """Of names, shapes and numbers."""
+    """Of names, shapes and numbers; of copies, since a tensor whose memory NumPy has seen can never be resized."""
     found = hashlib.sha256()
     for name, tensor in state.items():
         found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        found.update(tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        copied = tensor.detach().clone(memory_format=torch.contiguous_format)
+        found.update(copied.reshape(-1).view(torch.uint8).numpy().data)
     return found.hexdigest()
