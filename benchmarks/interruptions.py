@@ -1,15 +1,16 @@
 """Kill ``petiole lab`` and ``petiole compress`` at random moments, go on with the same command, and compare.
 
-    python benchmarks/interruptions.py [--what lab compress] [--kills 30] [--seed 0] [--work DIR] [--stages ...]
+    python benchmarks/interruptions.py [--what lab compress] [--kills 30] [--signal KILL] [--seed 0] [--work DIR]
 
 Each command runs undisturbed first. The done-markers in its ``state/`` tell when each of its steps ended. Then it runs
 again in another directory: in turn, each step is killed (SIGKILL) at moments drawn from its whole length, and the same
 command is given again. Every second kill waits for the next write of a file and falls into it: before it is synced,
 before it takes its name, or just after. Trainings are kept after every epoch here (``EVERY_S`` is 0), so that short
 ones go on in their middle too. In the end the records of both runs must be equal but for :data:`TIMES`, and so must
-all files of all artifacts but for what their card says about its own digest and other files' ones that differ.
+all files of all artifacts.
 
-The command is small: few drawn photos, the quick profile. Exit code 1 if anything differs.
+With ``--signal INT`` (Ctrl-C) or ``TERM`` the command is stopped instead: it must end with 130 and the command to go on
+with. The command is small: few drawn photos, the quick profile. Exit code 1 if anything differs.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import hashlib
 import json
 import os
 import random
+import shlex
 import signal
 import subprocess
 import sys
@@ -48,6 +50,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--what", nargs="+", choices=["lab", "compress"], default=["lab", "compress"])
     parser.add_argument("--kills", type=int, default=30, help="of each command (default: 30)")
+    parser.add_argument("--signal", choices=["KILL", "INT", "TERM"], default="KILL", help="(default: KILL)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--count", type=int, default=24, help="drawn photos (default: 24)")
     parser.add_argument("--stages", default="", help="of the lab (default: all)")
@@ -84,7 +87,7 @@ def _tried(options: argparse.Namespace, what: str) -> bool:
     steps = _steps(whole, began)
     print(f"{what}: undisturbed in {time.time() - began:.0f} s, {len(steps)} steps", flush=True)
     rng, fell = random.Random(options.seed), Counter[tuple[str, str]]()
-    for step, share, kind in _moments(rng, [name for name, _ in steps], options.kills):
+    for step, share, kind in _moments(rng, [name for name, _ in steps], options.kills, writes=options.signal == "KILL"):
         fell[step, _kill(options, what, killed, steps, step, share, kind)] += 1
     _require_done(_start(options, what, killed).wait(), killed)
     for step, seconds in steps:
@@ -126,14 +129,16 @@ def _steps(out: Path, began: float) -> list[Step]:
     return steps
 
 
-def _moments(rng: random.Random, steps: list[str], kills: int) -> Iterator[tuple[str, float, str | None]]:
+def _moments(
+    rng: random.Random, steps: list[str], kills: int, *, writes: bool
+) -> Iterator[tuple[str, float, str | None]]:
     """Step by step, in order: how much of the step is done when it is killed, and into what kind of write, if any."""
     share = [kills // len(steps) + (at < kills % len(steps)) for at in range(len(steps))]
     rng.shuffle(share)
     at = 0
     for step, count in zip(steps, share, strict=True):
         for _ in range(count):
-            yield step, rng.random(), rng.choice(KINDS) if at % 2 else None
+            yield step, rng.random(), rng.choice(KINDS) if at % 2 and writes else None
             at += 1
 
 
@@ -153,11 +158,22 @@ def _kill(
         fresh.write_text(kind, encoding="utf-8")
         fresh.replace(trigger)
         _wait(lambda: run.poll() is not None, run)
-    run.send_signal(signal.SIGKILL)
+    run.send_signal(signal.Signals[f"SIG{options.signal}"])
     code = run.wait()
-    if code != -signal.SIGKILL:
-        return f"too late (ended with {code})"
-    return "in a write, " + kind if kind else "at any moment"
+    if code == (130 if options.signal != "KILL" else -signal.SIGKILL):
+        if options.signal != "KILL":
+            _require_last_words(options, what, out)
+        return f"in a write, {kind}" if kind else "at any moment"
+    if code in (0, 3):
+        return "too late: it had ended"
+    sys.exit(f"{out} ended with {code} when it was stopped: see {out}.log")
+
+
+def _require_last_words(options: argparse.Namespace, what: str, out: Path) -> None:
+    *_, last = Path(f"{out}.log").read_text(encoding="utf-8").splitlines()
+    expected = f"petiole: stopped; to go on where it was: {shlex.join(['petiole', *_arguments(options, what, out)])}"
+    if last != expected:
+        sys.exit(f"{out}.log ends with {last!r}, not with {expected!r}")
 
 
 def _is_set_up(trigger: Path) -> bool:

@@ -10,12 +10,13 @@ import random
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
-from optuna.exceptions import UpdateFinishedTrialError
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
@@ -156,6 +157,19 @@ class Ledger:
             recipe = Recipe(**dict(zip(self._values, values, strict=True)))
             if recipe.is_possible and recipe not in taken:
                 yield recipe
+
+
+@contextmanager
+def study_errors(url: str) -> Iterator[None]:
+    """Turn a database that can no longer be read or written (no space, server gone) into one clear sentence."""
+    try:
+        yield
+    except (StorageInternalError, SQLAlchemyError) as error:
+        why = str(error.__cause__ or error).strip().splitlines()[0].replace(url, without_password(url))
+        raise UserError(
+            f"the study {without_password(url)} cannot be used any more ({why}): free some space on its disk, or start "
+            "its server, and give the same command again"
+        ) from error
 
 
 def without_password(url: str) -> str:

@@ -14,7 +14,7 @@ from petiole.search.candidate import build
 from petiole.search.config import SearchConfig
 from petiole.search.explore import explore
 from petiole.search.finals import Finals, chosen, finish
-from petiole.search.ledger import without_password
+from petiole.search.ledger import study_errors, without_password
 from petiole.search.look import look
 from petiole.search.pareto import non_dominated
 from petiole.search.promise import finalists
@@ -62,7 +62,7 @@ def run_search(config: SearchConfig, *, command: str, say: Say, progress: bool) 
         names = dict.fromkeys([given.reference, given.recipe.backbone])
         config = config.model_copy(update={"backbones": tuple(names), "seed": given.seed})
     keep_freed_memory()
-    with set_up(config, say, progress=progress) as search:
+    with set_up(config, say, progress=progress) as search, study_errors(search.study):
         results = _searched(search, given, _Clock(search, began), command)
         write_atomic(search.rundir.results, to_json(results))
         _write_recipe(search, results)

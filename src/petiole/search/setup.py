@@ -72,13 +72,17 @@ class Search:
             "machine": (cpu_name(), isa(), self.threads),
         }
 
+    @property
+    def study(self) -> str:
+        """The URL of the database in which it is written down what was tried."""
+        return self.config.study or f"sqlite:///{(self.rundir.path / 'study.db').resolve()}"
+
     def ledger(self, name: str) -> Ledger:
         """The study of that name: on this basis and on no other."""
-        url = self.config.study or f"sqlite:///{(self.rundir.path / 'study.db').resolve()}"
         worker = self.rundir.load("worker", None) or uuid.uuid4().hex
         self.rundir.save("worker", None, worker)
         study, space = f"petiole-{name}-{digest(self.basis)}", self.space(first=name == "first")
-        return Ledger(url, study, space, seed=self.config.seed, worker=worker)
+        return Ledger(self.study, study, space, seed=self.config.seed, worker=worker)
 
 
 @contextmanager
