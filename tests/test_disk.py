@@ -22,7 +22,7 @@ from petiole.lab.config import LabConfig
 from petiole.lab.run import run_lab
 from petiole.recipes import quick
 from petiole.rundir import RunDir, write_atomic
-from petiole.search.ledger import Ledger, study_errors
+from petiole.search.ledger import Ledger, Space, study_errors
 from petiole.search.recipe import Recipe
 from petiole.training import checkpoint
 from petiole.training.checkpoint import Checkpoint, Moment
@@ -137,7 +137,13 @@ def test_a_lab_on_a_full_disk_goes_on_when_there_is_space(
 
 def test_a_study_on_a_full_disk_is_told_and_keeps_what_was_tried(disk: Disk) -> None:
     url = f"sqlite:///{disk.path / 'study.db'}"
-    space = {"backbone": ["resnet18"], "size_px": [64, 96], "macs": [0.5], "amount": [0.0], "quantization": ["static"]}
+    space: Space = {
+        "backbone": ["resnet18"],
+        "size_px": [64, 96],
+        "macs": [0.5],
+        "amount": [0.0],
+        "quantization": ["static"],
+    }
 
     def ledger() -> Ledger:
         return Ledger(url, "first", space, seed=0, worker="this")
