@@ -1,7 +1,13 @@
 """The run directory: whole files or none, steps that count only for their basis, refusals in one sentence."""
 
 import errno
+import fcntl
 import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -114,3 +120,113 @@ def test_replacing_that_fails_leaves_the_old_directory(tmp_path: Path) -> None:
         interrupted()
     assert names(target) == ["one"]
     assert names(target.parent) == ["LeNet"]
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from petiole.rundir import RunDir
+with RunDir(Path(sys.argv[1])).held():
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+@contextmanager
+def another_process_in(directory: Path) -> Iterator["subprocess.Popen[str]"]:
+    """A process that holds the directory; killed when the block ends."""
+    command = [sys.executable, "-c", HOLDER, str(directory)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        try:
+            yield holder
+        finally:
+            holder.kill()
+
+
+def test_a_second_process_is_refused_and_told_who_is_at_work(tmp_path: Path) -> None:
+    with another_process_in(tmp_path / "out") as holder:
+        with pytest.raises(UserError) as refused, RunDir(tmp_path / "out").held():
+            pass
+        assert str(refused.value).startswith(f"{tmp_path / 'out'} is in use by process {holder.pid} on ")
+        assert str(refused.value).endswith("stop it, or choose another --out")
+        with RunDir(tmp_path / "another").held():  # another directory is free
+            pass
+
+
+def test_a_killed_process_leaves_no_lock_behind(tmp_path: Path) -> None:
+    with another_process_in(tmp_path) as holder:
+        holder.send_signal(signal.SIGKILL)
+        holder.wait()
+        with RunDir(tmp_path).held():
+            assert (tmp_path / "state" / "lock").read_text().startswith(f"process {os.getpid()} on ")
+
+
+def test_a_directory_is_free_again_after_a_failure(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), RunDir(tmp_path).held():
+        raise RuntimeError("stop")
+    with RunDir(tmp_path).held():
+        pass
+
+
+def test_a_file_system_without_locks_is_worked_in_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_locks(descriptor: object, how: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with RunDir(tmp_path).held():
+        pass
+
+
+def test_what_a_killed_process_left_half_written_is_cleared_away_and_nothing_else(tmp_path: Path) -> None:
+    leave = (
+        "import os, signal, sys; from pathlib import Path; from petiole.rundir import RunDir, write_atomic\n"
+        "run = RunDir(Path(sys.argv[1]))\n"
+        "write_atomic(run.results, 'whole')\n"
+        "with run.replacing(run.artifact('LeNet')) as fresh:\n"
+        "    (fresh / 'model.onnx').write_text('half')\n"
+        "    os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    write_atomic(run.results, 'half')\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", leave, str(tmp_path)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    mine = tmp_path / ".my.unfinished.notes"
+    mine.write_text("the user's own")
+    assert len([*tmp_path.rglob(".*.unfinished")]) == 2
+    with RunDir(tmp_path).held():
+        assert [*tmp_path.rglob(".*.unfinished")] == []
+    assert mine.exists()
+    assert (tmp_path / "results.json").read_text() == "whole"
+    assert names(tmp_path / "artifacts") == []
+
+
+@pytest.mark.parametrize("fails_at", [1, 2])
+def test_a_directory_that_cannot_take_its_place_leaves_the_old_one(
+    fails_at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old one is set aside, then the new one takes its name: whichever fails, the old one is there again."""
+    run, replace, calls = RunDir(tmp_path), os.replace, list[object]()
+    with run.replacing(run.artifact("LeNet")) as fresh:
+        (fresh / "one").write_text("1")
+
+    def failing(source: Path, target: Path) -> None:
+        calls.append(source)
+        if len(calls) == fails_at:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", failing)
+    with pytest.raises(UserError, match="no space left"), run.replacing(run.artifact("LeNet")) as fresh:
+        (fresh / "two").write_text("2")
+    assert names(run.artifact("LeNet")) == ["one"]
+    assert names(tmp_path / "artifacts") == ["LeNet"]
+
+
+def test_a_step_that_has_ended_forgets_its_trainings(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    run.forget_trainings()  # none yet
+    write_atomic(run.trainings / "one.pt", b"weights")
+    run.save("scratch", 0, "done")
+    run.forget_trainings()
+    assert names(tmp_path / "state") == ["scratch.json"]

@@ -35,7 +35,7 @@ LAYERS = [
     ["chain"],
     ["lab", "search", "inference", "report"],
     ["recipes", "api"],
-    ["cli", "cli_compress", "cli_predict", "cli_report", "__main__"],
+    ["cli", "cli_compress", "cli_predict", "cli_report", "cli_stop", "__main__"],
 ]
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 WITHOUT_TORCH = {*LAYERS[0], *LAYERS[1], "report"}

@@ -2,14 +2,13 @@
 
 import io
 import json
-import signal
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from petiole import __version__, cli_compress, cli_predict, cli_report, units
+from petiole import __version__, cli_compress, cli_predict, cli_report, cli_stop, units
 from petiole.cli_predict import Json, Runtime, Threads, aside
 from petiole.errors import PetioleError
 from petiole.processes import is_helper, processes
@@ -219,17 +218,9 @@ def bench(
         print_benchmark(result, Console())
 
 
-class _Stopped(BaseException):
-    """Ctrl-C. No KeyboardInterrupt, which typer would end without a word."""
-
-
-def _stop(signum: int, frame: object) -> None:
-    raise _Stopped
-
-
 def main() -> None:
     """Entry point: errors of ours end in one sentence and their exit code, and so does Ctrl-C."""
-    signal.signal(signal.SIGINT, _stop)
+    cli_stop.heed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names that the terminal's encoding lacks
@@ -240,9 +231,10 @@ def main() -> None:
             help_along()
         else:
             _lead()
-    except _Stopped:
-        typer.echo("petiole: stopped; the same command goes on where it was", err=True)
-        sys.exit(130)
+    except cli_stop.Stopped:
+        cli_stop.ignore()
+        typer.echo(f"petiole: {cli_stop.last_words(sys.argv[1:])}", err=True)
+        sys.exit(cli_stop.EXIT_CODE)
 
 
 def _lead() -> None:

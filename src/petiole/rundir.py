@@ -1,7 +1,9 @@
 """The run directory: its paths, atomic writes, done-markers and resume. Nothing else writes into it directly.
 
 ``OUT/results.json``, ``OUT/report.html``, ``OUT/Readme.txt``, ``OUT/artifacts/<variant>/`` are the fixed names;
-``OUT/state/`` holds one file for each finished step, keyed by a digest of what the step depends on.
+``OUT/state/`` holds one file for each finished step, keyed by a digest of what the step depends on, and in
+``OUT/state/training/`` how far the trainings of the present step are. What is being written has a name that begins
+with a dot and ends in ``.unfinished``.
 """
 
 import errno
@@ -9,16 +11,24 @@ import hashlib
 import json
 import os
 import shutil
+import socket
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 from typing import IO, Any
 
 from petiole.errors import UserError
 
+UNFINISHED = ".unfinished"
+"""Ending of the name of what is being written; a process that was killed leaves it behind."""
+OURS = ("artifacts", "charts", "latency", "networks", "predictions", "search", "state")
+"""Directories of a run that nobody else writes into."""
 
-def write_atomic(path: Path, data: bytes | str) -> None:
+
+def write_atomic(path: Path, data: bytes | memoryview | str) -> None:
     """Write a file so that a reader sees the old content or the new one, never a part.
 
     Raises:
@@ -37,7 +47,7 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     """
     with user_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED)
         try:
             with os.fdopen(handle, "wb") as file:
                 yield file
@@ -127,18 +137,97 @@ class RunDir:
         with user_errors(self.path):
             (self.path / "state" / f"{step}.json").unlink(missing_ok=True)
 
+    @property
+    def trainings(self) -> Path:
+        """``OUT/state/training``: how far the trainings of the step under way are."""
+        return self.path / "state" / "training"
+
+    def forget_trainings(self) -> None:
+        """The step under way has ended, and its trainings with it."""
+        with user_errors(self.trainings):
+            if self.trainings.exists():
+                shutil.rmtree(self.trainings)
+
     @contextmanager
     def replacing(self, target: Path) -> Iterator[Path]:
-        """A fresh directory to fill; it takes ``target``'s place when the block ends, and vanishes if it fails."""
+        """A fresh directory to fill; it takes ``target``'s place when the block ends, and vanishes if it fails.
+
+        There is never a part of either: a process that is killed here leaves the old one, the new one or none.
+        """
         with user_errors(target):
             target.parent.mkdir(parents=True, exist_ok=True)
-            fresh = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+            fresh = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.", suffix=UNFINISHED))
+            old = fresh.with_name(f".old{fresh.name}")
             try:
                 yield fresh
                 os.chmod(fresh, 0o755)
                 if target.exists():
-                    shutil.rmtree(target)
+                    os.replace(target, old)
                 os.replace(fresh, target)
             except BaseException:
+                if old.exists() and not target.exists():
+                    os.replace(old, target)
                 shutil.rmtree(fresh, ignore_errors=True)
                 raise
+            finally:
+                shutil.rmtree(old, ignore_errors=True)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes out of this directory until the block ends, and clear away what a killed one left.
+
+        The system lets go of it when the process ends, however it ends.
+
+        Raises:
+            UserError: another process is at work in it; the message names the process.
+        """
+        with user_errors(self.path):
+            path = self.path / "state" / "lock"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = path.open("ab+", buffering=0)
+        with file:
+            with user_errors(self.path):
+                self._take(file)
+            self._clear_unfinished()
+            yield
+
+    def _take(self, file: FileIO) -> None:
+        try:
+            _lock(file)
+        except BlockingIOError as error:
+            file.seek(0)
+            holder = file.read().decode(errors="replace") or "another process"
+            raise UserError(
+                f"{self.path} is in use by {holder}: wait until that has ended, stop it, or choose another --out"
+            ) from error
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}".encode())
+
+    def _clear_unfinished(self) -> None:
+        found = [*self.path.glob(f".*{UNFINISHED}")]
+        for name in OURS:
+            found += (self.path / name).rglob(f".*{UNFINISHED}")
+        for each in found:
+            if each.is_dir():
+                shutil.rmtree(each, ignore_errors=True)
+            else:
+                each.unlink(missing_ok=True)
+
+
+def _lock(file: FileIO) -> None:
+    """Take the exclusive lock on an open file, where system and file system know locks.
+
+    Raises:
+        BlockingIOError: another process has it.
+    """
+    if sys.platform == "win32":
+        return
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS):
+            raise

@@ -47,13 +47,13 @@ def config(folder: Path, out: Path, **changes: object) -> SearchConfig:
 
 
 def test_a_folder_of_unequal_classes_is_searched(folder: Path, tmp_path: Path) -> None:
-    search = set_up(config(folder, tmp_path), lambda _: None, progress=False)
-    assert search.photos.record.train_by_class == TRAIN
-    assert len(search.second) == 3, "few photos: each is held out once"
-    reference = Recipe(backbone="efficientnet_lite0", size_px=64, quantization="none")
-    found = look([search.first], Recipe(backbone="efficientnet_lite0", size_px=64), reference)
-    assert set(found.accuracy.by_class) == set(TRAIN)
-    assert found.accuracy.total == search.first.photos.record.test == 18
+    with set_up(config(folder, tmp_path), lambda _: None, progress=False) as search:
+        assert search.photos.record.train_by_class == TRAIN
+        assert len(search.second) == 3, "few photos: each is held out once"
+        reference = Recipe(backbone="efficientnet_lite0", size_px=64, quantization="none")
+        found = look([search.first], Recipe(backbone="efficientnet_lite0", size_px=64), reference)
+        assert set(found.accuracy.by_class) == set(TRAIN)
+        assert found.accuracy.total == search.first.photos.record.test == 18
     assert found.accuracy.value >= 0.8, "colours are easily told apart"
     assert found.versus is not None
 
@@ -61,14 +61,16 @@ def test_a_folder_of_unequal_classes_is_searched(folder: Path, tmp_path: Path) -
 def test_a_size_that_a_backbone_cannot_take_is_told_and_left_out(folder: Path, tmp_path: Path) -> None:
     said: list[str] = []
     wanted = config(folder, tmp_path, backbones=("vit_tiny_patch16_224",), sizes=(224, 160), weights="random")
-    search = set_up(wanted, said.append, progress=False)
-    assert search.sizes == (224,)
+    with set_up(wanted, said.append, progress=False) as search:
+        assert search.sizes == (224,)
     assert "vit_tiny_patch16_224 cannot take in pictures of 160 pixels: that size is not tried" in said
-    with pytest.raises(UserError, match="none of the sizes"):
-        set_up(wanted.model_copy(update={"sizes": (160,)}), said.append, progress=False)
+    impossible = set_up(wanted.model_copy(update={"sizes": (160,)}), said.append, progress=False)
+    with pytest.raises(UserError, match="none of the sizes"), impossible:
+        pass
 
 
 def test_results_do_not_go_among_the_photos(folder: Path) -> None:
-    with pytest.raises(UserError, match="lies among the photos"):
-        set_up(config(folder, folder / "runs"), lambda _: None, progress=False)
+    among = set_up(config(folder, folder / "runs"), lambda _: None, progress=False)
+    with pytest.raises(UserError, match="lies among the photos"), among:
+        pass
     assert not (folder / "runs").exists()

@@ -12,7 +12,7 @@ import pytest
 
 from petiole.errors import UserError
 from petiole.search import ledger as ledger_module
-from petiole.search.ledger import Ledger, Space
+from petiole.search.ledger import Claim, Ledger, Space
 from petiole.search.recipe import Recipe
 
 SPACE: Space = {
@@ -41,6 +41,29 @@ def test_every_recipe_is_proposed_once_and_then_none(sqlite: str) -> None:
         ledger.finish(claim, (claim.recipe.macs, float(claim.recipe.size_px)), {"name": claim.recipe.name})
     assert len(names) == len(set(names)) == 12
     assert [each.found["name"] for each in ledger.finished()] == names
+
+
+def test_proposals_do_not_depend_on_how_often_the_search_was_stopped(tmp_path: Path) -> None:
+    """One process tries nine recipes; another search is killed at each of them, and taken up by a new process."""
+
+    def finish(ledger: Ledger, claim: Claim) -> str:
+        name = claim.recipe.name
+        ledger.finish(claim, (claim.recipe.macs, float(claim.recipe.size_px)), {"name": name})
+        return name
+
+    whole, names = open_ledger(f"sqlite:///{tmp_path / 'whole.db'}"), []
+    for _ in range(9):
+        claim = whole.propose()
+        assert claim is not None
+        names.append(finish(whole, claim))
+    url, again = f"sqlite:///{tmp_path / 'killed.db'}", []
+    for _ in range(9):
+        assert open_ledger(url).propose() is not None  # killed while it is at work on it
+        taken_up = open_ledger(url)
+        claim = taken_up.propose()
+        assert claim is not None
+        again.append(finish(taken_up, claim))
+    assert again == names
 
 
 def test_a_claimed_recipe_is_not_given_away_again(sqlite: str) -> None:

@@ -18,6 +18,8 @@ from petiole.models.weights import Weights
 from petiole.preprocessing import Preprocessing
 from petiole.progress import Say, bar
 from petiole.records import Epoch
+from petiole.rundir import digest
+from petiole.training.checkpoint import Checkpoint
 from petiole.variants import AssemblyLine, Task
 
 MOST_CHOOSING = 512
@@ -106,3 +108,15 @@ class PhotoBench:
                 tell(epoch.epoch, f"loss {epoch.loss:.4f}{accuracy}")
 
             yield told
+
+    def checkpoint(self, name: str) -> Checkpoint:
+        """Where the training of that name is kept, until the step of the run that it belongs to has ended."""
+        return Checkpoint(
+            directory=self.line.rundir.trainings, name=name, basis=[self.line.threads, *self._learned_from()],
+            say=self.say,
+        )  # fmt: skip
+
+    def _learned_from(self) -> list[object]:
+        """The pictures of trainings, as far as they say what comes out."""
+        photos = self.photos and [self.photos.digest, digest(self.photos.train.paths)]
+        return [photos, self.backbone.preprocessing]

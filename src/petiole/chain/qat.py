@@ -38,8 +38,9 @@ def train_prepared(
     release_freed_memory()
     with bench.training(name, config.epochs) as on_epoch:
         return fit(
-            prepared, batches, config, objective=objective, hooks=Hooks(before_epoch=before_epoch), on_epoch=on_epoch
-        )
+            prepared, batches, config, objective=objective, hooks=Hooks(before_epoch=before_epoch), on_epoch=on_epoch,
+            checkpoint=bench.checkpoint(name),
+        )  # fmt: skip
 
 
 def train_on_photos(

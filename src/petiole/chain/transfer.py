@@ -114,7 +114,8 @@ def retrain(
 
     with bench.training(name, epochs) as on_epoch:
         train = fit(
-            network, training_views(bench), config, objective=objective, hooks=hooks, train_mode=held, on_epoch=on_epoch
-        )
+            network, training_views(bench), config, objective=objective, hooks=hooks, train_mode=held,
+            on_epoch=on_epoch, checkpoint=bench.checkpoint(name),
+        )  # fmt: skip
     average_with(network, before)
     return train.model_copy(update={"recipe": f"{train.recipe}, weights averaged with those before"})

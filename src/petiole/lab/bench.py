@@ -92,6 +92,9 @@ class Bench(PhotoBench):
             )  # fmt: skip
         return self._tasks["digits"]
 
+    def _learned_from(self) -> list[object]:
+        return [*super()._learned_from(), self.digits and self.digits.digest]
+
     def lenet(self, name: str, seed: int) -> nn.Module:
         """A LeNet of this run, rebuilt from its artifact."""
         return self._restore(LeNet(), name, seed)

@@ -46,7 +46,7 @@ def run(bench: Bench, seed: int, result: ChapterResult) -> None:
     )  # fmt: skip
     config = FitConfig(epochs=effort.lenet_epochs, lr=4e-3 if many else 2e-3, weight_decay=0.01, seed=seed)
     with bench.training("LeNet", config.epochs) as on_epoch:
-        train = fit(network, batches, config, on_epoch=on_epoch)
+        train = fit(network, batches, config, on_epoch=on_epoch, checkpoint=bench.checkpoint("LeNet"))
     subject = _subject("LeNet", seed, "torch", train, None)
     result.variants.append(bench.line.judge_float(network, bench.digit_task(), subject))
     with result.attempt(lenet_structured.NAME, "lenet", seed, bench.say):

@@ -81,4 +81,7 @@ class _Retraining:
     ) -> Train:
         config = FitConfig(epochs=epochs, lr=2e-3, weight_decay=0.01, seed=self.seed)
         with self.bench.training(name, epochs) as on_epoch:
-            return fit(network, self.batches, config, objective=objective, hooks=hooks, on_epoch=on_epoch)
+            return fit(
+                network, self.batches, config, objective=objective, hooks=hooks, on_epoch=on_epoch,
+                checkpoint=self.bench.checkpoint(name),
+            )  # fmt: skip

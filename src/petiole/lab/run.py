@@ -38,13 +38,21 @@ def run_lab(config: LabConfig, *, command: str, say: Say, progress: bool) -> Res
     """Run the lab into ``config.out`` and return its records; a run that was killed goes on where it stopped.
 
     Raises:
-        UserError: wrong input; nothing has been trained then.
+        UserError: wrong input, or another process is at work in ``config.out``; nothing has been trained then.
     """
     began = time.perf_counter()
     config = config.checked()
     rundir = RunDir(config.out)
     keep_freed_memory()
-    bench = set_up(config, rundir, say, progress=progress)
+    with rundir.held():
+        bench = set_up(config, rundir, say, progress=progress)
+        results = _run(bench, began, command)
+        write_atomic(rundir.results, to_json(results))
+    return results
+
+
+def _run(bench: Bench, began: float, command: str) -> Results:
+    config = bench.config
     so_far = _Progress(stages=[Stage(name="set-up", seed=config.seed, seconds=time.perf_counter() - began)])
     seeds = list(range(config.seed, config.seed + config.seeds))
     for seed in seeds:
@@ -71,9 +79,7 @@ def run_lab(config: LabConfig, *, command: str, say: Say, progress: bool) -> Res
         thumbnails=thumbnails.write(bench, variants),
         failures=so_far.gathered.failures,
     )  # fmt: skip
-    results = results.model_copy(update={"answers": answers.answer(results)})
-    write_atomic(rundir.results, to_json(results))
-    return results
+    return results.model_copy(update={"answers": answers.answer(results)})
 
 
 def _chapter(bench: Bench, name: str, seed: int, so_far: _Progress) -> None:
@@ -109,6 +115,7 @@ def _run_chapter(bench: Bench, name: str, seed: int) -> dict[str, Any]:
     stored = {"stage": stage.model_dump(mode="json"), "result": result.model_dump(mode="json")}
     if not result.failures:
         rundir.save(step=f"{name}-seed{seed}", basis=basis(bench, name), result=stored)
+    rundir.forget_trainings()
     return stored
 
 

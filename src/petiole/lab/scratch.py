@@ -28,7 +28,7 @@ def run(bench: Bench, seed: int, result: ChapterResult) -> None:
     )  # fmt: skip
     batches = PhotoBatches(split=photos.train, preprocessing=SMALL, augmentation=Augmentation(colour=0.2))
     with bench.training("CNNScratch", config.epochs) as on_epoch:
-        train = fit(network, batches, config, on_epoch=on_epoch)
+        train = fit(network, batches, config, on_epoch=on_epoch, checkpoint=bench.checkpoint("CNNScratch"))
     subject = Subject(
         name="CNNScratch", seed=seed, parent=None, backbone="CNNScratch", how=HOW, weights="from scratch",
         train=train, architecture="CNNScratch",

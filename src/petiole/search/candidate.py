@@ -77,6 +77,7 @@ def judge(part: Part, recipe: Recipe, *, reference: Recipe | None) -> Variant:
     variant = _judge(part, bench, recipe, built, other)
     release_freed_memory()
     part.rundir.save(f"judged-{recipe.name}", basis, variant.model_dump(mode="json"))
+    part.rundir.forget_trainings()
     return variant
 
 
@@ -99,6 +100,7 @@ def build(part: Part, recipe: Recipe) -> Built:
             "train": built.train and built.train.model_dump(mode="json"),
         }  # fmt: skip
         (directory / MADE).write_text(json.dumps(content), encoding="utf-8")
+    part.rundir.forget_trainings()
     return built
 
 

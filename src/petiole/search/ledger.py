@@ -10,12 +10,13 @@ import random
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
-from optuna.exceptions import UpdateFinishedTrialError
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
@@ -28,6 +29,8 @@ Space = Mapping[str, Sequence[Any]]
 LOST_AFTER_S = 3600.0
 """A trial that another worker began so long ago and has not ended is taken up again."""
 ATTEMPTS = 50
+SEEDS_APART = 2_654_435_761
+"""Each proposal has a seed of its own: the study's, moved by so much for each trial before it."""
 OPENINGS = 20
 """Workers may make the tables of a new database at the same moment: all but one meet what the first has made."""
 _WORKER, _BEGAN, _FOUND, _WHY, _CLAIM = "worker", "began", "found", "why", "claim"
@@ -61,9 +64,8 @@ class Ledger:
         self._space: dict[str, BaseDistribution] = {
             key: CategoricalDistribution(values) for key, values in self._values.items()
         }
-        self._worker = worker
-        sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True, n_startup_trials=8)
-        self._study = _opened(url, name, sampler)
+        self._worker, self._seed = worker, seed
+        self._study = _opened(url, name)
         for trial in self._study.get_trials(states=(TrialState.RUNNING,)):
             if trial.user_attrs.get(_WORKER) == worker:  # of this run directory: it was killed
                 self._study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
@@ -106,7 +108,12 @@ class Ledger:
         return Claim(recipe=recipe, number=mine.number)
 
     def propose(self) -> Claim | None:
-        """Take a recipe that nobody has tried, as promising as the study can tell; None if there is none left."""
+        """Take a recipe that nobody has tried, as promising as the study can tell; None if there is none left.
+
+        What is proposed depends on the seed and on what has been tried, not on how often the search was stopped.
+        """
+        drawn = (self._seed + SEEDS_APART * sum(1 for _ in self._taken())) % 2**32
+        self._study.sampler = optuna.samplers.TPESampler(seed=drawn, multivariate=True, n_startup_trials=8)
         for _ in range(ATTEMPTS):
             trial = self._study.ask(self._space)
             recipe = Recipe(**trial.params)
@@ -152,6 +159,19 @@ class Ledger:
                 yield recipe
 
 
+@contextmanager
+def study_errors(url: str) -> Iterator[None]:
+    """Turn a database that can no longer be read or written (no space, server gone) into one clear sentence."""
+    try:
+        yield
+    except (StorageInternalError, SQLAlchemyError) as error:
+        why = str(error.__cause__ or error).strip().splitlines()[0].replace(url, without_password(url))
+        raise UserError(
+            f"the study {without_password(url)} cannot be used any more ({why}): free some space on its disk, or start "
+            "its server, and give the same command again"
+        ) from error
+
+
 def without_password(url: str) -> str:
     """A database's URL as it may be shown.
 
@@ -164,12 +184,12 @@ def without_password(url: str) -> str:
         return url
 
 
-def _opened(url: str, name: str, sampler: optuna.samplers.BaseSampler) -> optuna.Study:
+def _opened(url: str, name: str) -> optuna.Study:
     options = {"connect_args": {"timeout": 60}} if url.startswith("sqlite:") else {"pool_pre_ping": True}
     for opening in range(OPENINGS):
         try:
             return optuna.create_study(
-                storage=optuna.storages.RDBStorage(url, engine_kwargs=options), study_name=name, sampler=sampler,
+                storage=optuna.storages.RDBStorage(url, engine_kwargs=options), study_name=name,
                 directions=["minimize", "minimize"], load_if_exists=True,
             )  # fmt: skip
         except (SQLAlchemyError, ImportError, ValueError) as error:

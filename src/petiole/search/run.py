@@ -15,7 +15,7 @@ from petiole.search.candidate import build
 from petiole.search.config import SearchConfig
 from petiole.search.explore import explore
 from petiole.search.finals import Finals, chosen, finish
-from petiole.search.ledger import without_password
+from petiole.search.ledger import study_errors, without_password
 from petiole.search.look import look
 from petiole.search.pareto import non_dominated
 from petiole.search.promise import finalists
@@ -53,7 +53,7 @@ def run_search(config: SearchConfig, *, command: str, say: Say, progress: bool) 
     """Search into ``config.out`` and return the records; a search that was stopped goes on.
 
     Raises:
-        UserError: wrong input; nothing has been trained then.
+        UserError: wrong input, or another process is at work in ``config.out``; nothing has been trained then.
         GoalError: no recipe could be made.
     """
     began = time.perf_counter()
@@ -63,22 +63,25 @@ def run_search(config: SearchConfig, *, command: str, say: Say, progress: bool) 
         names = dict.fromkeys([given.reference, given.recipe.backbone])
         config = config.model_copy(update={"backbones": tuple(names), "seed": given.seed})
     keep_freed_memory()
-    search = set_up(config, say, progress=progress)
-    clock = _Clock(search, began)
+    with set_up(config, say, progress=progress) as search, study_errors(search.study):
+        results = _searched(search, given, _Clock(search, began), command)
+        write_atomic(search.rundir.results, to_json(results))
+        _write_recipe(search, results)
+    return results
+
+
+def _searched(search: Search, given: RecipeFile | None, clock: _Clock, command: str) -> SearchResults:
     candidates: list[Candidate] = []
     if given is None:
         reference = _reference(search)
-        say(f"reference: {reference.name}")
+        search.say(f"reference: {reference.name}")
         candidates = _explored(search, reference, clock)
-        recipes = finalists(candidates, config.limits)[: config.finalists]
+        recipes = finalists(candidates, search.config.limits)[: search.config.finalists]
     else:
         reference, recipes = _given(search, given), [given.recipe]
     if not recipes:
         raise GoalError("none of the recipes that were tried could be made: see above why")
-    results = _records(search, reference, finish(search, reference, recipes), candidates, clock, command)
-    write_atomic(search.rundir.results, to_json(results))
-    _write_recipe(search, results)
-    return results
+    return _records(search, reference, finish(search, reference, recipes), candidates, clock, command)
 
 
 def _reference(search: Search) -> Recipe:

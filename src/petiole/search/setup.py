@@ -1,7 +1,8 @@
 """Before anything is tried: photos checked, backbones and their weights found, the training photos dealt out."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -71,17 +72,22 @@ class Search:
             "machine": (cpu_name(), isa(), self.threads),
         }
 
+    @property
+    def study(self) -> str:
+        """The URL of the database in which it is written down what was tried."""
+        return self.config.study or f"sqlite:///{(self.rundir.path / 'study.db').resolve()}"
+
     def ledger(self, name: str) -> Ledger:
         """The study of that name: on this basis and on no other."""
-        url = self.config.study or f"sqlite:///{(self.rundir.path / 'study.db').resolve()}"
         worker = self.rundir.load("worker", None) or uuid.uuid4().hex
         self.rundir.save("worker", None, worker)
         study, space = f"petiole-{name}-{digest(self.basis)}", self.space(first=name == "first")
-        return Ledger(url, study, space, seed=self.config.seed, worker=worker)
+        return Ledger(self.study, study, space, seed=self.config.seed, worker=worker)
 
 
-def set_up(config: SearchConfig, say: Say, *, progress: bool) -> Search:
-    """Find and check everything.
+@contextmanager
+def set_up(config: SearchConfig, say: Say, *, progress: bool) -> Iterator[Search]:
+    """Find and check everything; until the block ends no other process may search in this directory.
 
     Raises:
         UserError: wrong input; nothing has been trained then.
@@ -91,10 +97,18 @@ def set_up(config: SearchConfig, say: Say, *, progress: bool) -> Search:
     torch.set_num_threads(threads)
     weights, source = _weights(config), from_folder(config.data)
     rundir = RunDir(config.out)
-    photos = open_photos(
-        source.root, source=source.source, synthetic=source.synthetic, note=source.note, seed=config.seed,
-        split_file=rundir.path / "split.json", progress=progress,
-    )  # fmt: skip
+    with rundir.held():
+        photos = open_photos(
+            source.root, source=source.source, synthetic=source.synthetic, note=source.note, seed=config.seed,
+            split_file=rundir.path / "split.json", progress=progress,
+        )  # fmt: skip
+        yield _search(config, rundir, photos, weights, threads, say, progress=progress)
+
+
+def _search(
+    config: SearchConfig, rundir: RunDir, photos: PhotoData, weights: Mapping[str, Weights], threads: int, say: Say, *,
+    progress: bool,
+) -> Search:  # fmt: skip
     record, dealt = photos.record, _dealt(config, photos)
     sizes = _sizes(config, weights, len(record.classes), say)
     parts = [of_training(photos, learned, held_out) for learned, held_out in dealt]

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from petiole.processes import processes
 from petiole.records import Epoch, Train
+from petiole.training.checkpoint import Checkpoint, Moment
 from petiole.training.crew import Crew, Part, crew
 from petiole.training.depthwise import DepthwiseGradients
 from petiole.training.distillation import Distillation, Objective
@@ -83,7 +84,8 @@ def _no_epoch(epoch: int) -> float | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Hooks:
-    """``after_step`` runs after each optimizer step; ``after_epoch(epoch)`` may return the sparsity to record."""
+    """``after_step`` runs after each optimizer step; ``after_epoch(epoch)`` may return the sparsity to record.
+    ``before_epoch`` sets modes and no numbers: a training that goes on calls it for the epochs before as well."""
 
     before_epoch: Callable[[int], None] = field(default=lambda epoch: None)
     after_step: Callable[[], None] = _nothing
@@ -138,10 +140,12 @@ def fit(
     hooks: Hooks | None = None,
     train_mode: Callable[[], None] | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Train:
     """Train ``network`` in place on all parameters that require grad; it is left in eval mode.
 
-    ``objective`` is what is minimized: cross-entropy with ``config.label_smoothing``, if not given.
+    ``objective`` is what is minimized: cross-entropy with ``config.label_smoothing``, if not given. With a
+    ``checkpoint`` a training that was killed goes on where it was, and ends with the same weights.
 
     Raises:
         TrainingError: the loss or a weight became NaN or infinite; the message says at which step. The network is left
@@ -153,32 +157,43 @@ def fit(
     steps = config.epochs * math.ceil(len(batches) / batches.batch_images)
     run = _Run(
         network=network, config=config, optimizer=_optimizer(network, config), steps=steps, crew=crew(),
-        backward=_Backward(config=config, objective=objective),
+        backward=_Backward(config=config, objective=objective), generator=generator,
     )  # fmt: skip
-    history: list[Epoch] = []
-    began = time.perf_counter()
+    to_train = train_mode or network.train
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
-        for epoch in range(1, config.epochs + 1):
+        if checkpoint:
+            teacher = objective.teacher if isinstance(objective, Distillation) else None
+            checkpoint.begin(run, config=config, teacher=teacher)
+        for done in run.history:
+            hooks.before_epoch(done.epoch)
+        to_train()  # also where all epochs are done: an exported graph is rewritten by it
+        began = time.perf_counter() - run.seconds
+        while not run.has_ended:
+            epoch = len(run.history) + 1
             hooks.before_epoch(epoch)
-            (train_mode or network.train)()
+            to_train()
             with kept(network):
                 loss, accuracy = run.epoch(batches.epoch(generator), hooks, epoch)
             sparsity = hooks.after_epoch(epoch)
-            history.append(Epoch(epoch=epoch, loss=loss, train_accuracy=accuracy, sparsity=sparsity))
+            run.history.append(Epoch(epoch=epoch, loss=loss, train_accuracy=accuracy, sparsity=sparsity))
+            run.seconds = time.perf_counter() - began
             if on_epoch:
-                on_epoch(history[-1])
-            if has_converged([one.loss for one in history], config.patience):
-                break
+                on_epoch(run.history[-1])
+            if checkpoint:
+                checkpoint.keep(run, ended=run.has_ended)
     network.eval()
-    seconds = time.perf_counter() - began
+    return _record(run, len(batches), objective)
+
+
+def _record(run: "_Run", images: int, objective: Objective | None) -> Train:
     return Train(
-        epochs=len(history),
-        converged_epoch=converged_epoch([one.loss for one in history]),
-        seconds=seconds,
-        images_per_s=len(batches) * len(history) / seconds,
-        recipe=config.describe() + (f", {objective.describe()}" if isinstance(objective, Distillation) else ""),
-        history=history,
+        epochs=len(run.history),
+        converged_epoch=converged_epoch([one.loss for one in run.history]),
+        seconds=run.seconds,
+        images_per_s=images * len(run.history) / run.seconds,
+        recipe=run.config.describe() + (f", {objective.describe()}" if isinstance(objective, Distillation) else ""),
+        history=run.history,
     )
 
 
@@ -213,16 +228,19 @@ class _Backward:
 
 
 @dataclass(kw_only=True)
-class _Run:
+class _Run(Moment):
     """One training under way: ``step`` of ``steps`` optimizer steps are done. ``crew``: processes that help."""
 
-    network: nn.Module
     config: FitConfig
-    optimizer: torch.optim.Optimizer
     steps: int
     backward: _Backward
     crew: Crew | None = None
-    step: int = 0
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether all epochs are done, or no more are needed."""
+        losses = [one.loss for one in self.history]
+        return len(losses) >= self.config.epochs or has_converged(losses, self.config.patience)
 
     def epoch(
         self, batches: Iterator[tuple[torch.Tensor, torch.Tensor]], hooks: Hooks, epoch: int

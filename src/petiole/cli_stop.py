@@ -1,0 +1,43 @@
+"""Ctrl-C and SIGTERM: a command ends with 130 and one sentence, which says how to go on where something was kept."""
+
+import shlex
+import signal
+from collections.abc import Sequence
+
+EXIT_CODE = 130
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+KEEP = ("lab", "compress")
+"""The commands that keep what they have done and go on with it."""
+
+
+class Stopped(BaseException):
+    """The user has stopped this. No KeyboardInterrupt, which typer would end without a word."""
+
+
+def _stop(signum: int, frame: object) -> None:
+    raise Stopped
+
+
+def heed() -> None:
+    """From now on a signal raises :class:`Stopped` in the main thread."""
+    for each in SIGNALS:
+        signal.signal(each, _stop)
+
+
+def ignore() -> None:
+    """From now on signals do nothing: the process is about to end."""
+    for each in SIGNALS:
+        signal.signal(each, signal.SIG_IGN)
+
+
+def last_words(arguments: Sequence[str]) -> str:
+    """What a stopped command says; ``arguments`` are those behind ``petiole``.
+
+    >>> last_words(["lab", "--out", "my run"])
+    "stopped; to go on where it was: petiole lab --out 'my run'"
+    >>> last_words(["check", "photos"])
+    'stopped'
+    """
+    if arguments and arguments[0] in KEEP:
+        return f"stopped; to go on where it was: {shlex.join(['petiole', *arguments])}"
+    return "stopped"

@@ -1,0 +1,112 @@
+"""Runs that are killed or stopped, and go on: the small version of ``benchmarks/interruptions.py``, and Ctrl-C."""
+
+import importlib
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from petiole import api
+from petiole.training import checkpoint
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+
+ROOT = Path(__file__).parents[1]
+DYING = """
+import os, signal, sys
+from petiole import cli
+from petiole.training import checkpoint
+
+checkpoint.EVERY_S = 0.0
+left, replace = int(sys.argv[1]), os.replace
+
+def dying(source, target):
+    global left
+    left -= 1
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    replace(source, target)
+
+os.replace = dying
+sys.argv = ["petiole", *sys.argv[2:]]
+cli.main()
+"""
+"""The command line in a process that is killed when it is about to give the n-th file or folder its name."""
+
+
+@pytest.fixture
+def differences(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, Path], Iterator[str]]:
+    """How ``benchmarks/interruptions.py`` compares two runs."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    compare: Callable[[Path, Path], Iterator[str]] = importlib.import_module("interruptions")._differences
+    return compare
+
+
+def test_a_lab_that_is_killed_ends_with_the_records_and_files_of_one_that_is_not(
+    differences: Callable[[Path, Path], Iterator[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed at its fifth write, which is within the training; the next process is killed when the artifact is about
+    to take its place; the third one ends the run."""
+    monkeypatch.setattr(checkpoint, "EVERY_S", 0.0)
+    photos, renamed, replace = api.draw(tmp_path / "photos", count=20), list[str](), os.replace
+    said: list[str] = []
+
+    def lab(out: Path) -> None:
+        api.lab(data=photos, profile="quick", stages=["scratch"], backbone="efficientnet_lite0", offline=True, out=out,
+                say=said.append)  # fmt: skip
+
+    def watched(source: Path, target: Path) -> None:
+        renamed.append(Path(target).name)
+        replace(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", watched)
+        lab(tmp_path / "whole")
+    epochs = [at for at, name in enumerate(renamed, start=1) if name.endswith(".pt")]
+    assert epochs[0] + 2 <= 5 < epochs[-1], "the fifth write keeps a training"
+    kept = 5 - epochs[0]  # epochs that the first process leaves behind; the second one keeps all others
+    artifact = renamed.index("CNNScratch") + 1 - kept
+    command = ["lab", "--data", str(photos), "--profile", "quick", "--stages", "scratch", "--offline",
+               "--backbone", "efficientnet_lite0", "--out", str(tmp_path / "killed")]  # fmt: skip
+    for write in (5, artifact):
+        dying = subprocess.run([sys.executable, "-c", DYING, str(write), *command], capture_output=True, check=False)
+        assert dying.returncode == -signal.SIGKILL
+        assert not (tmp_path / "killed" / "artifacts" / "CNNScratch").exists()
+    assert f"CNNScratch: goes on after epoch {kept}" in dying.stderr.decode()
+    said.clear()
+    lab(tmp_path / "killed")
+    assert f"CNNScratch: goes on after epoch {len(epochs)}" in said
+    assert [*differences(tmp_path / "whole", tmp_path / "killed")] == []
+
+
+@pytest.mark.parametrize(("command", "number"), [("lab", signal.SIGINT), ("compress", signal.SIGTERM)])
+def test_a_stopped_command_says_how_to_go_on(command: str, number: signal.Signals, tmp_path: Path) -> None:
+    photos, out = api.draw(tmp_path / "photos", count=20), tmp_path / "my run"
+    given = ["--data", str(photos), "--profile", "quick"] if command == "lab" else [str(photos)]
+    asked = [command, *given, "--backbone", "efficientnet_lite0", "--offline", "--out", str(out)]
+    with subprocess.Popen([sys.executable, "-m", "petiole", *asked], stderr=subprocess.PIPE, text=True) as run:
+        assert run.stderr is not None
+        said = [run.stderr.readline()]
+        while "backbone" not in said[-1]:  # it is at work: the set-up has ended
+            said.append(run.stderr.readline())
+            assert said[-1], said
+        run.send_signal(number)
+        said += run.stderr.readlines()
+        assert run.wait() == 130
+    assert said[-1] == f"petiole: stopped; to go on where it was: {shlex.join(['petiole', *asked])}\n"
+    assert "Traceback" not in "".join(said)
+
+
+def test_a_command_that_keeps_nothing_only_says_that_it_was_stopped() -> None:
+    code = (
+        "import sys, os, signal; from petiole import api, cli\n"
+        "api.check = lambda *_, **__: os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.argv = ['petiole', 'check', 'photos']; cli.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "petiole: stopped\n")
