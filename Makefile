@@ -26,7 +26,7 @@ test: $(VENV)/.installed-dev ## what CI runs: format check, lint, strict types, 
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -q -n auto --dist loadfile
+	$(BIN)/pytest -q -n auto --dist loadfile --no-loadscope-reorder
 
 docs: $(VENV)/.installed-dev ## the documentation, into build/docs/index.html
 	$(BIN)/python -m sphinx -W --keep-going -q -E -d build/doctrees docs build/docs

@@ -27,6 +27,20 @@ if "PYTEST_XDIST_WORKER_COUNT" in os.environ and hasattr(os, "sched_setaffinity"
     torch.set_num_threads(len(os.sched_getaffinity(0)))
 
 
+LONG = (
+    "lab/test_run.py", "search/test_search.py", "lab/test_real.py", "docs/test_commands.py", "test_interruptions.py",
+    "search/test_any_folder.py", "test_gates.py", "inference/test_predict_and_bench.py", "lab/test_orchestration.py",
+)  # fmt: skip
+"""Files of tests that take longest: they begin first, so that no core waits for the last of them."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put ``LONG`` first, in its order."""
+    places = {name: at for at, name in enumerate(LONG)}
+    tests = Path(__file__).parent
+    items.sort(key=lambda item: places.get(item.path.relative_to(tests).as_posix(), len(LONG)))
+
+
 def _real(path: Path) -> Path:
     if not path.exists():
         pytest.skip(f"no real data at {path}")

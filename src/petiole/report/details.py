@@ -15,7 +15,7 @@ def dtype(demo: dict[str, Any]) -> Table:
     return Table(
         caption=(
             f"demo-dtype, seed {demo['seed']}: one linear layer before and after dynamic quantization; scale "
-            f"{demo['scale']!r}, zero point {demo['zero_point']}."
+            f"{demo['scale']!r}, zero point {demo['zero_point']}. All numbers are exact: the seed makes them."
         ),
         header=("Quantity", "float32", "int8"),
         rows=(
@@ -60,15 +60,22 @@ def lstm(demo: dict[str, Any]) -> Table:
     seed = f", seed {demo['seed']}" if "seed" in demo else ""
     shape = f", {demo['shape']}" if demo.get("shape") else ""
     return Table(
-        caption=f"LSTM of the dynamic quantization recipe{seed}{shape}.",
+        caption=f"LSTM of the dynamic quantization recipe{seed}{shape}. Bytes and outputs are exact.",
         header=("Quantity", "LSTM", "LSTM-dynamic-int8"),
         rows=(
             ("File", units.bytes(demo["float_bytes"]), units.bytes(demo["int8_bytes"])),
-            ("Time of one call, p50", units.ms(demo["float_p50_ms"]), units.ms(demo["int8_p50_ms"])),
+            ("Time of one call: median (middle half)", _time(demo, "float"), _time(demo, "int8")),
             ("Mean absolute output", f"{demo['mean_abs_output']:.4f}", NONE),
             ("Mean absolute difference of outputs", NONE, f"{demo['mean_abs_difference']:.2g}"),
         ),
     )
+
+
+def _time(demo: dict[str, Any], kind: str) -> str:
+    """The median time and its quartiles, where they were recorded."""
+    text = units.ms(demo[f"{kind}_p50_ms"])
+    low, high = demo.get(f"{kind}_p25_ms"), demo.get(f"{kind}_p75_ms")
+    return f"{text} ({units.ms(low)} to {units.ms(high)})" if low and high else text
 
 
 def photos(record: Photos) -> list[Table]:

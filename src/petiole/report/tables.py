@@ -5,7 +5,7 @@ from statistics import fmean
 from typing import Any
 
 from petiole import units
-from petiole.evidence import Group, Timing
+from petiole.evidence import Group, Timing, mean_interval
 from petiole.records import Latency, Results
 from petiole.report import provenance as sources
 from petiole.report.blocks import NONE, Linked, Table
@@ -73,6 +73,7 @@ def variants(results: Results, groups: Sequence[Group], caption: str) -> Table:
     made = how_intervals_are_made(groups)
     if alike:
         made += f"; times of one call at batch {settings[0][1]}, {settings[0][2]} threads"
+    made += "; parameters, MACs and bytes are exact counts"
     return Table(caption=f"{caption}: {made}.", header=tuple(header), rows=tuple(rows), words=frozenset({2}))
 
 
@@ -129,17 +130,26 @@ def _p90(time: Timing | Latency) -> str:
 
 
 def by_class(groups: Sequence[Group]) -> Table | None:
-    """Accuracy on each class, mean over seeds; None where none was recorded."""
+    """Accuracy on each class with its interval, mean over seeds; None where none was recorded."""
     classes = list(dict.fromkeys(name for group in groups for name in group.first.accuracy.by_class))
     if not classes:
         return None
     rows = tuple((group.label, *(_class_share(group, name) for name in classes)) for group in groups)
-    return Table(caption="Accuracy by true class.", header=("Variant", *classes), rows=rows)
+    caption = "Accuracy by true class, with its 95% interval (made as in the table above)."
+    return Table(caption=caption, header=("Variant", *classes), rows=rows)
 
 
 def _class_share(group: Group, name: str) -> str:
-    share = group.mean(row.accuracy.by_class.get(name) for row in group.rows)
-    return NONE if share is None else units.percent(share)
+    """The class's accuracy; its interval, where the records hold how many pictures the class has."""
+    accuracies = [row.accuracy for row in group.rows if name in row.accuracy.by_class]
+    if not accuracies:
+        return NONE
+    first = accuracies[0]
+    if len(first.confusion) != len(first.by_class):
+        return units.percent(fmean(each.by_class[name] for each in accuracies))
+    at = list(first.by_class).index(name)
+    value, low, high = mean_interval([each.confusion[at][at] for each in accuracies], sum(first.confusion[at]))
+    return f"{units.percent(value)} ({units.interval(low, high)})"
 
 
 def training(groups: Sequence[Group]) -> Table | None:
