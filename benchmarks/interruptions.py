@@ -6,9 +6,10 @@ Each command runs undisturbed first. The done-markers in its ``state/`` tell whe
 again in another directory: in turn, each step is killed (SIGKILL) at moments drawn from its whole length, and the same
 command is given again. Every second kill waits for the next write of a file and falls into it: before it is synced,
 before it takes its name, or just after. Trainings are kept after every epoch here (``EVERY_S`` is 0), so that short
-ones go on in their middle too. In the end the records of both runs must be equal but for :data:`TIMES`, and so must
-all files of all artifacts.
+ones go on in their middle too. The lengths of steps are those of the undisturbed run: where the machine is busy at one
+time and idle at another, some moments come too late, and are told so.
 
+In the end the records of both runs must be equal but for :data:`TIMES`, and so must all files of all artifacts.
 With ``--signal INT`` (Ctrl-C) or ``TERM`` the command is stopped instead: it must end with 130 and the command to go on
 with. The command is small: few drawn photos, the quick profile. Exit code 1 if anything differs.
 """
@@ -37,6 +38,7 @@ TIMES = {
 NOT_STEPS = {"spent", "sources", "worker"}
 """Markers that every process writes: they end no step."""
 KINDS = ("before it is synced", "before it takes its name", "after it took its name")
+LATE = "too late: it had ended"
 PATIENCE_S = 900.0
 
 Step = tuple[str, float]
@@ -89,12 +91,14 @@ def _tried(options: argparse.Namespace, what: str) -> bool:
     rng, fell = random.Random(options.seed), Counter[tuple[str, str]]()
     for step, share, kind in _moments(rng, [name for name, _ in steps], options.kills, writes=options.signal == "KILL"):
         fell[step, _kill(options, what, killed, steps, step, share, kind)] += 1
+    Path(f"{killed}.trigger").unlink(missing_ok=True)
     _require_done(_start(options, what, killed).wait(), killed)
     for step, seconds in steps:
         hits = ", ".join(f"{count} {how}" for (name, how), count in fell.items() if name == step)
         print(f"  {step:<60}{seconds:>7.1f} s   {hits or '-'}")
     differences = [*_differences(whole, killed)]
-    print(f"{what}: {sum(fell.values())} kills; {'equal' if not differences else 'DIFFERENT'}", flush=True)
+    kills = sum(count for (_, how), count in fell.items() if how != LATE)
+    print(f"{what}: {kills} kills; {'equal' if not differences else 'DIFFERENT'}", flush=True)
     for line in differences[:40]:
         print(f"  {line}")
     return not differences
@@ -165,7 +169,7 @@ def _kill(
             _require_last_words(options, what, out)
         return f"in a write, {kind}" if kind else "at any moment"
     if code in (0, 3):
-        return "too late: it had ended"
+        return LATE
     sys.exit(f"{out} ended with {code} when it was stopped: see {out}.log")
 
 

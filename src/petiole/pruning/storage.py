@@ -55,9 +55,20 @@ def save_sparse(state: Mapping[str, torch.Tensor], path: Path) -> int:
             parts[f"dense/{name}"] = flat.reshape(tensor.shape).clone()
     text = json.dumps(table, separators=(",", ":"))
     metadata = {"format": FORMAT, "version": VERSION, "tensors": text, "sha256": _digest(text, parts)}
-    data = save(parts, metadata)
+    data = _in_order(save(parts, metadata))
     write_atomic(path, data)
     return len(data)
+
+
+def _in_order(data: bytes) -> bytes:
+    """The same file with its metadata sorted: safetensors writes them in a random order, and equal networks are to have
+    equal files."""
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text = text.ljust(-(-len(text) // 8) * 8)  # the format wants tensors to begin at a multiple of 8
+    return len(text).to_bytes(8, "little") + text + data[8 + length :]
 
 
 def load_sparse(path: Path) -> dict[str, torch.Tensor]:
