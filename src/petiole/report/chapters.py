@@ -79,6 +79,7 @@ def _chapters(results: Results, every: Sequence[Group]) -> list[Chapter]:
     others = [group for group in every if group.name not in known and group not in pruned]
     scratch, adapted = named("CNNScratch"), named("CNNAdapted", "CNNOptimized")
     chapters = [
+        *_data(results),
         _chapter(results, "3.1", "3.1 Training a CNN from scratch", "3.1", scratch, scratch, _training),
         _chapter(results, "3.2", "3.2 Transfer learning", "3.2", adapted, [*scratch, *adapted], _transfer),
         _chapter(results, "3.3", "3.3 Network pruning", "3.3", pruned, [*named("CNNOptimized"), *pruned], _pruning),
@@ -92,6 +93,14 @@ def _chapters(results: Results, every: Sequence[Group]) -> list[Chapter]:
     if others:
         chapters.append(_chapter(results, "other", "Other networks", "", others, others, _quantization))
     return [*chapters, _appendix(results, every), provenance.chapter(results, every)]
+
+
+def _data(results: Results) -> list[Chapter]:
+    """Samples of the photos, how many there are, and what was skipped; nothing, where no photos were needed."""
+    if results.data.photos is None:
+        return []
+    blocks = (*flips.samples(results), *details.photos(results.data.photos))
+    return [Chapter(anchor="data", title="The photos", blocks=blocks)]
 
 
 def _chapter(results: Results, anchor: str, title: str, question: str, made: Sequence[Group],
@@ -155,9 +164,7 @@ def _there(*found: Block | None) -> list[Block]:
 
 
 def _training(results: Results, name: str, made: Sequence[Group], shown: Sequence[Group]) -> list[Block]:
-    return [
-        *flips.samples(results), *_there(tables.training(made), charts.training(made, f"{name}-training"))
-    ]  # fmt: skip
+    return _there(tables.training(made), charts.training(made, f"{name}-training"))
 
 
 def _transfer(results: Results, name: str, made: Sequence[Group], shown: Sequence[Group]) -> list[Block]:
@@ -209,8 +216,6 @@ def _demos(results: Results) -> Chapter:
 
 def _appendix(results: Results, every: Sequence[Group]) -> Chapter:
     blocks: list[Block] = [Text(text=text) for text in MEASURED]
-    if results.data.photos is not None:
-        blocks += details.photos(results.data.photos)
     blocks += details.run(results)
     times = tables.latencies(every)
     if times is not None:
