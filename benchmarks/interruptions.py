@@ -153,6 +153,7 @@ def _kill(
     trigger, names = Path(str(out) + ".trigger"), [name for name, _ in steps]
     at = names.index(step)
     trigger.unlink(missing_ok=True)
+    trigger.with_suffix(".ready").unlink(missing_ok=True)  # of the process before
     run = _start(options, what, out)
     if at:
         _wait(lambda: _is_set_up(trigger) and names[at - 1] in _markers(out), run)

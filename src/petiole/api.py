@@ -61,12 +61,13 @@ def lab(*, data: Path | None = None, mnist: Path | None = None, out: Path = Path
     from petiole.report.html import write_report
     from petiole.report.readme import write_readme
 
-    results = run_lab(config, command=_command(), say=say, progress=sys.stderr.isatty())
-    write_report(out, results)
-    write_readme(out, results)
-    if bundle or bundle_weights:
-        say(f"hand-in: {write_bundle(out, weights=bundle_weights)}")
-    return results
+    def deliver(results: Results) -> None:
+        write_report(out, results)
+        write_readme(out, results)
+        if bundle or bundle_weights:
+            say(f"hand-in: {write_bundle(out, results, weights=bundle_weights)}")
+
+    return run_lab(config, command=_command(), say=say, progress=sys.stderr.isatty(), deliver=deliver)
 
 
 def compress(
@@ -117,10 +118,11 @@ def compress(
     from petiole.report.readme import write_search_readme
     from petiole.search.run import run_search
 
-    results = run_search(config, command=_command(), say=say, progress=sys.stderr.isatty())
-    write_search_report(out, results)
-    write_search_readme(out, results)
-    return results
+    def deliver(results: SearchResults) -> None:
+        write_search_report(out, results)
+        write_search_readme(out, results)
+
+    return run_search(config, command=_command(), say=say, progress=sys.stderr.isatty(), deliver=deliver)
 
 
 def require_chosen(results: SearchResults) -> Finalist:
@@ -255,8 +257,8 @@ def report(run: Path, other: Path | None = None, *, out: Path | None = None) -> 
     first, second = run.resolve(), other.resolve()
     if first == second:
         raise UserError(f"{run} is named twice: name two runs to compare")
-    same = first.name == second.name
-    names = [f"{each.parent.name}/{each.name}" if same else each.name for each in (first, second)]
+    depth = next(n for n in range(1, 1000) if first.parts[-n:] != second.parts[-n:])
+    names = ["/".join(each.parts[-depth:]).removeprefix("//") for each in (first, second)]  # as long as they must be
     target = out or first.parent / f"{first.name}-and-{second.name}"
     if (target / "results.json").exists():
         raise UserError(f"{target} is a run, whose report would be overwritten: choose another --out")

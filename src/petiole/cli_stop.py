@@ -1,5 +1,7 @@
 """Ctrl-C and SIGTERM: a command ends with 130 and one sentence, which says how to go on where something was kept."""
 
+import os
+import re
 import shlex
 import signal
 from collections.abc import Sequence
@@ -14,14 +16,17 @@ class Stopped(BaseException):
     """The user has stopped this. No KeyboardInterrupt, which typer would end without a word."""
 
 
-def _stop(signum: int, frame: object) -> None:
-    raise Stopped
-
-
 def heed() -> None:
-    """From now on a signal raises :class:`Stopped` in the main thread."""
+    """From now on a signal raises :class:`Stopped` in the main thread; a forked child just ends."""
+    ours = os.getpid()
+
+    def stop(signum: int, frame: object) -> None:
+        if os.getpid() != ours:
+            os._exit(EXIT_CODE)
+        raise Stopped
+
     for each in SIGNALS:
-        signal.signal(each, _stop)
+        signal.signal(each, stop)
 
 
 def ignore() -> None:
@@ -39,5 +44,6 @@ def last_words(arguments: Sequence[str]) -> str:
     'stopped'
     """
     if arguments and arguments[0] in KEEP:
-        return f"stopped; to go on where it was: {shlex.join(['petiole', *arguments])}"
+        shown = [re.sub(r"(://[^:/@\s]+:)[^@\s]+@", r"\1***@", each) for each in arguments]  # a database's password
+        return f"stopped; to go on where it was: {shlex.join(['petiole', *shown])}"
     return "stopped"

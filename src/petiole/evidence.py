@@ -23,7 +23,9 @@ class Flips:
     """Test pictures that only ``against`` called rightly (``lost``), and only the variant (``gained``).
 
     With several seeds both are sums over the seeds, ``p`` is the exact McNemar test of their means, and
-    ``difference`` (a fraction) is the mean over the seeds.
+    ``difference`` (a fraction) is the mean over the seeds. Its 95% ``interval`` is Tango's (of the mean flips); with
+    several seeds it covers Student's t over them too. ``change`` is the test's verdict: the interval may leave out 0
+    where the exact test, which is the stricter one, does not yet show a difference.
     """
 
     against: str
@@ -31,6 +33,7 @@ class Flips:
     gained: int
     p: float
     difference: float
+    interval: tuple[float, float]
     change: Change
 
 
@@ -139,15 +142,7 @@ class Group:
         found = [(pair, row) for pair, row in zip(compared, self.rows, strict=True) if pair is not None]
         if not found or other is None:
             return None
-        pairs = [pair for pair, _ in found]
-        lost, gained = sum(pair.lost for pair in pairs), sum(pair.gained for pair in pairs)
-        differences = [(pair.gained - pair.lost) / row.accuracy.total for pair, row in found]
-        count = len(pairs)
-        p = pairs[0].mcnemar_p if count == 1 else stats.mcnemar_exact(round(lost / count), round(gained / count))
-        mean, low, high = stats.mean_t_interval(differences)
-        shown = p < SIGNIFICANT and (low is None or high is None or low > 0 or high < 0)
-        change: Change = "unclear" if not shown or mean == 0 else "up" if mean > 0 else "down"
-        return Flips(against=other, lost=lost, gained=gained, p=p, difference=mean, change=change)
+        return paired(other, [(pair.lost, pair.gained) for pair, _ in found], self.total)
 
     @property
     def timings(self) -> list[Timing]:
@@ -203,6 +198,22 @@ class Group:
         return self.mean(row.train.seconds if row.train else None for row in self.rows)
 
 
+def paired(against: str, flips: Sequence[tuple[int, int]], total: int) -> Flips:
+    """The paired comparison of two networks on the same ``total`` pictures: lost and gained, of each seed."""
+    lost, gained = (sum(each) for each in zip(*flips, strict=True))
+    count = len(flips)
+    p = stats.mcnemar_exact(round(lost / count), round(gained / count))
+    mean, least, most = stats.mean_t_interval([(won - gone) / total for gone, won in flips])
+    shown = p < SIGNIFICANT and (least is None or most is None or least > 0 or most < 0)
+    change: Change = "unclear" if not shown or mean == 0 else "up" if mean > 0 else "down"
+    low, high = stats.paired_difference(lost / count, gained / count, total)
+    if least is not None and most is not None:
+        low, high = max(-1.0, min(low, least)), min(1.0, max(high, most))
+    return Flips(
+        against=against, lost=lost, gained=gained, p=p, difference=mean, interval=(low, high), change=change
+    )  # fmt: skip
+
+
 def groups(variants: Iterable[Variant]) -> list[Group]:
     """The variants with their seeds put together, in the order of their first rows."""
     together: dict[tuple[str, str], list[Variant]] = {}
@@ -248,6 +259,14 @@ def accuracy_change(before: Group, after: Group) -> Change:
     return "down" if high_after < low_before else "unclear"
 
 
+def intervals_apart(before: Group, after: Group) -> Change:
+    """The same of the intervals that tables show: with several seeds they are wider."""
+    (low_before, high_before), (low_after, high_after) = before.interval, after.interval
+    if low_after > high_before:
+        return "up"
+    return "down" if high_after < low_before else "unclear"
+
+
 def random_weights(results: Results) -> bool:
     """Whether what should be pretrained is not: the user chose ``--weights random``."""
     return results.run.weights == "random" or any(
@@ -261,7 +280,7 @@ BUSY_SHARE = 0.1
 """More of the cores' time than this in other processes' hands, and a timing is not of the network alone."""
 
 
-def others_share(timings: Iterable[Latency]) -> float | None:
+def busy_share(timings: Iterable[Latency]) -> float | None:
     """The largest share of the cores' time that other processes had while one of them was taken; None where it was
     no more than :data:`BUSY_SHARE`."""
     share = max((time.others_share or 0.0 for time in timings), default=0.0)

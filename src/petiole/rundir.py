@@ -24,7 +24,7 @@ from petiole.errors import UserError
 
 UNFINISHED = ".unfinished"
 """Ending of the name of what is being written; a process that was killed leaves it behind."""
-OURS = ("artifacts", "charts", "latency", "networks", "predictions", "search", "state")
+OURS = ("artifacts", "charts", "latency", "networks", "predictions", "search", "state", "thumbnails")
 """Directories of a run that nobody else writes into."""
 
 
@@ -62,10 +62,14 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def user_errors(path: Path) -> Iterator[None]:
-    """Turn the operating system's refusals to write ``path`` into one clear sentence."""
+    """Turn the operating system's refusals to write ``path`` into one clear sentence; an error that is about a file
+    elsewhere passes unchanged."""
     try:
         yield
     except OSError as error:
+        about = Path(error.filename) if isinstance(error.filename, str) else path
+        if not (about.is_relative_to(path.parent) or path.is_relative_to(about)):
+            raise
         what = {
             errno.ENOSPC: "no space left on the disk: free some, or choose another --out",
             errno.EDQUOT: "the disk quota is used up: free some space, or choose another --out",
@@ -185,6 +189,8 @@ class RunDir:
             path = self.path / "state" / "lock"
             path.parent.mkdir(parents=True, exist_ok=True)
             file = path.open("ab+", buffering=0)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=file.close)  # or a child that outlives this process would hold on
         with file:
             with user_errors(self.path):
                 self._take(file)

@@ -106,7 +106,7 @@ def test_a_busy_neighbour_is_flagged() -> None:
     assert share is not None
     assert share > 0.5
     timing = latency(1.0).model_copy(update={"others_share": share})
-    assert evidence.others_share([latency(1.0), timing]) == share
+    assert evidence.busy_share([latency(1.0), timing]) == share
 
 
 @pytest.mark.parametrize(("share", "flagged"), [(None, False), (0.0, False), (0.1, False), (0.11, True), (0.48, True)])

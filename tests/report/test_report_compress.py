@@ -10,7 +10,7 @@ from fabricated import accuracy, latency, results, variant, versus
 from petiole import api
 from petiole.records import to_json
 from petiole.report.blocks import Text
-from petiole.report.compress import findings, non_dominated_line, page, verdict
+from petiole.report.compress import findings, page, verdict
 from petiole.report.compress_terminal import print_search
 from petiole.report.html import write_search_report
 from petiole.report.readme import write_search_readme
@@ -85,11 +85,6 @@ def test_a_choice_that_the_test_split_objects_to_is_told_as_that() -> None:
 def test_verdicts_in_words() -> None:
     assert verdict(Limit(limit="", found="", verdict="broken")) == "is broken"
     assert verdict(Limit(limit="", found="", verdict="undecided")) == "is not decided by these photos"
-
-
-def test_the_line_is_the_best_accuracy_within_each_time() -> None:
-    rows = [candidate("a", 49, 2.0), candidate("b", 47, 1.0), candidate("c", 46, 1.5)]
-    assert [(point["ms"], round(point["value"], 2)) for point in non_dominated_line(rows)] == [(1.0, 0.94), (2.0, 0.98)]
 
 
 def test_the_report_is_rebuilt_from_the_records_alone(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The parts of the report that say or draw something of their own: headline, overview, flips, comparison, bundle."""
 
 import json
+import shutil
 import zipfile
 from itertools import pairwise
 from pathlib import Path
@@ -28,16 +29,34 @@ def test_the_headline_is_transfer_int8_and_pruning_with_their_intervals() -> Non
     # Wilson's intervals of 96 and 70 in 100
     assert "CNNOptimized calls 96.0% (90.2-98.4%)" in transfer
     assert "from scratch 70.0% (60.4-78.1%). The intervals lie apart." in transfer
-    assert "CNNOptimized-static-int8 (pt2e) takes 2.00 ms (1.90 ms to 2.10 ms, the middle half) on OpenVINO" in int8
+    assert "CNNOptimized-static-int8 (pt2e) takes 2.00 ms (25th to 75th percentile 1.90 ms to 2.10 ms) on" in int8
     assert "10.0 ms for CNNOptimized there (5.0x as fast) and 20.0 ms for CNNOptimized in eager PyTorch" in int8
-    assert "-1.0 points against CNNOptimized (95% interval " in int8
-    assert "100 pictures do not show a difference" in int8
+    assert "-1.0 points (95% interval " in int8
+    assert "the exact test on 100 pictures does not show a difference, p = 1.0) against CNNOptimized" in int8
     assert (
         "30% of the weights set to zero at random (CNNPrunedGO): 10.0 ms as against 10.0 ms whole (no measurable"
         in (pruning)
     )
     assert "channels with 50% of the MACs removed (CNNPrunedGO-structured)" in pruning
-    assert ", -2.0 points of accuracy (" in pruning
+    assert "; accuracy -2.0 points (95% interval " in pruning
+
+
+def test_interval_and_exact_test_may_disagree_and_it_is_the_test_that_is_named() -> None:
+    rows = replaced("CNNOptimized-static-int8", versus_parent=versus(5, 0))
+    (_, int8, *_) = headline(results(rows))
+    # 5 lost, none gained of 100: Tango's interval ends below 0, 2 * 0.5^5 = 0.0625
+    assert "-5.0 points (95% interval -11.2 points to -1.2 points; the exact test on 100 pictures does not show" in int8
+    assert "p = 0.062)" in int8
+
+
+def test_several_seeds_must_show_it_with_the_intervals_that_are_printed() -> None:
+    rows = [
+        *(variant("CNNOptimized", correct, seed=seed) for seed, correct in enumerate((96, 96))),
+        *(variant("CNNScratch", correct, seed=seed) for seed, correct in enumerate((60, 72))),
+    ]
+    (transfer, *_) = headline(results(rows, run_seeds=[0, 1]))
+    # Student's t over 60% and 72%: 66 +- 12.706 * 6 points, all of 0..100%
+    assert "from scratch 66.0% (0.0-100.0%). The intervals overlap" in transfer
 
 
 def test_the_headline_does_not_call_overlapping_intervals_a_gain() -> None:
@@ -153,14 +172,14 @@ def test_two_runs_are_compared_picture_by_picture(tmp_path: Path) -> None:
     assert "0 / 20, p &lt; 0.001" in text
     assert "1 / 1, p = 1.0" in text
     assert "Only second holds CNNPrunedF" in text
-    assert "TWO MACHINES" not in text
+    assert "TIMES CANNOT BE COMPARED" not in text
 
 
 def test_other_pictures_are_not_paired_and_other_machines_not_compared(tmp_path: Path) -> None:
     first, second = two_runs(tmp_path, digest="another", machine="Another CPU")
     text = (api.report(first, second, out=tmp_path / "out").parent / "report.md").read_text(encoding="utf-8")
-    assert "TWO MACHINES: times tell the machines apart, not the networks" in text
-    assert "other pictures" in text
+    assert "TIMES CANNOT BE COMPARED: processor Made-up CPU and Another CPU" in text
+    assert "not paired: other data" in text
     assert "p &lt; 0.001" not in text
     # Wilson's intervals of 70 and 90 in 100 lie apart: 60.4-78.1% and 82.6-94.5%
     assert "CNNScratch: +20.0 points (the intervals lie apart)" in text
@@ -178,6 +197,43 @@ def test_a_comparison_names_what_cannot_be_compared(tmp_path: Path) -> None:
         api.report(first, tmp_path)
 
 
+def test_runs_of_one_name_are_told_apart_and_a_run_may_be_compared_with_its_copy(tmp_path: Path) -> None:
+    first, _ = two_runs(tmp_path)
+    here, there = (Path(shutil.copytree(first, tmp_path / name / "runs" / "lab")) for name in ("here", "there"))
+    text = (api.report(here, there, out=tmp_path / "out").parent / "report.md").read_text(encoding="utf-8")
+    assert "# here/runs/lab and there/runs/lab compared" in text
+    assert "0 of 2 variants differ in accuracy" in text
+    assert text.count("0 / 0, p = 1.0") == 2
+
+
+def test_damaged_or_missing_predictions_are_told(tmp_path: Path) -> None:
+    first, second = two_runs(tmp_path)
+    (first / "predictions/CNNScratch-seed0.json").unlink()
+    text = (api.report(first, second, out=tmp_path / "out").parent / "report.md").read_text(encoding="utf-8")
+    assert text.count("not paired: predictions not there") == 1
+    (first / "predictions/CNNScratch-seed0.json").write_text("[", encoding="utf-8")
+    with pytest.raises(UserError, match=r"CNNScratch-seed0\.json is damaged"):
+        api.report(first, second, out=tmp_path / "out")
+
+
+def test_seeds_are_averaged_and_not_added_up(tmp_path: Path) -> None:
+    sides = []
+    for name, wrongs in (("first", ({1, 2}, {1, 2})), ("second", ({1}, {1, 3}))):
+        run = results([variant("CNNScratch", 98, seed=seed) for seed in (0, 1)], photos_digest="same")
+        (tmp_path / name / "predictions").mkdir(parents=True)
+        rows = []
+        for row, wrong in zip(run.variants, wrongs, strict=True):
+            path = f"predictions/{row.seed}.json"
+            called = {"labels": [0] * 100, "predicted": [int(at in wrong) for at in range(100)]}
+            (tmp_path / name / path).write_text(json.dumps(called), encoding="utf-8")
+            rows.append(row.model_copy(update={"predictions": path}))
+        sides.append(compare.Side(name=name, folder=tmp_path / name, results=run.model_copy(update={"variants": rows})))
+    (table,) = compare.page(*sides).tables
+    # gained: picture 2 with both seeds; lost: picture 3 with the second: +1 and 0 of 100, the mean is half a point
+    assert str(table.rows[0][3]).startswith("+0.5 points (")
+    assert table.rows[0][4] == "1 / 2, p = 1.0"
+
+
 def test_runs_without_a_common_variant_say_so(tmp_path: Path) -> None:
     sides = [
         compare.Side(name=name, folder=tmp_path, results=results([variant(name, 90)])) for name in ("OddNet", "EvenNet")
@@ -189,12 +245,13 @@ def test_runs_without_a_common_variant_say_so(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("weights", [False, True])
 def test_the_hand_in_holds_report_records_and_source(tmp_path: Path, weights: bool) -> None:
-    run = tmp_path / "first"
+    run, records = tmp_path / "first", results([variant("CNNScratch", 70, predictions="predictions/p.json")])
     for name in ("report.html", "results.json", "Readme.txt", "charts/a.svg", "predictions/p.json", "state/s.json",
-                 "artifacts/CNNScratch/artifact.json", "artifacts/CNNScratch/model.onnx", ".hidden.tmp"):  # fmt: skip
+                 "artifacts/CNNScratch/artifact.json", "artifacts/CNNScratch/model.onnx", ".hidden.tmp",
+                 "predictions/of-an-earlier-run.json"):  # fmt: skip
         (run / name).parent.mkdir(parents=True, exist_ok=True)
         (run / name).write_text(name, encoding="utf-8")
-    path = bundle.write_bundle(run, weights=weights)
+    path = bundle.write_bundle(run, records, weights=weights)
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
         assert archive.read("first/charts/a.svg") == b"charts/a.svg"
@@ -203,5 +260,17 @@ def test_the_hand_in_holds_report_records_and_source(tmp_path: Path, weights: bo
     assert {"first/source/src/petiole/cli.py", "first/source/src/petiole/report/report.html"} <= set(names)
     assert ("first/artifacts/CNNScratch/model.onnx" in names) is weights
     assert "first/artifacts/CNNScratch/artifact.json" in names
-    assert not [name for name in names if "state/" in name or "hidden" in name or "__pycache__" in name]
-    assert bundle.write_bundle(run, weights=weights).read_bytes() == path.read_bytes(), "the same each time"
+    unwanted = ("state/", "hidden", "__pycache__", "of-an-earlier-run")
+    assert not [name for name in names if any(part in name for part in unwanted)]
+    first = path.read_bytes()
+    assert bundle.write_bundle(run, records, weights=weights).read_bytes() == first, "the same each time"
+
+
+def test_photos_of_foreign_records_are_shown_from_the_run_directory_only() -> None:
+    pictures = [
+        Thumbnail(split="train", number=at, path="x", label="ants", file=file, sample=True)
+        for at, file in enumerate(("thumbnails/train-0.jpg", "/etc/passwd", "../x.jpg", "x) <img src=x onerror=y>"))
+    ]
+    (strip,) = flips.samples(results(thumbnails=pictures))
+    assert isinstance(strip, Strip)
+    assert [photo.file for photo in strip.photos] == ["thumbnails/train-0.jpg"]

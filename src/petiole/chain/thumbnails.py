@@ -1,5 +1,6 @@
 """Small copies of some photos for the report: samples of each class, and those that a variant called otherwise."""
 
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 
 import torch
@@ -21,7 +22,10 @@ Made = tuple[Thumbnail, torch.Tensor]
 
 
 def write(rundir: RunDir, made: Iterable[Made]) -> list[Thumbnail]:
-    """Write ``thumbnails/`` into the run directory; gives what lies there."""
+    """Write ``thumbnails/`` into the run directory, which holds no others then; gives what lies there."""
+    folder = rundir.path / "thumbnails"
+    if folder.exists():
+        shutil.rmtree(folder)
     records = []
     for record, picture in made:
         write_atomic(rundir.path / record.file, encode(picture))
@@ -34,7 +38,8 @@ def of_photos(photos: PhotoData, variants: Sequence[Variant]) -> Iterator[Made]:
     train, test = photos.train, photos.test
     for number, label in enumerate(photos.record.classes[:SAMPLE_CLASSES]):
         of_class = (train.labels == number).nonzero().flatten().tolist()
-        for at in of_class[:: max(1, len(of_class) // SAMPLES)][:SAMPLES]:
+        shown = min(SAMPLES, len(of_class))
+        for at in (of_class[place * len(of_class) // shown] for place in range(shown)):
             file = f"thumbnails/train-{at}.jpg"
             record = Thumbnail(split="train", number=at, path=train.paths[at], label=label, file=file, sample=True)
             yield record, train.pixels[at]

@@ -1,11 +1,14 @@
 """OpenVINO: the fastest runtime on most x86 processors."""
 
+import sys
 from pathlib import Path
 
-import openvino
+# OpenVINO reports its import over the network unless this package is missing; it then uses a stub of its own.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+import openvino  # noqa: E402
 
-from petiole.deploy.runtime import Array, Layers, Runtime
-from petiole.errors import UserError
+from petiole.deploy.runtime import Array, Layers, Runtime  # noqa: E402
+from petiole.errors import UserError  # noqa: E402
 
 WEIGHTED = {"Convolution", "GroupConvolution", "FullyConnected", "MatMul"}
 INT8 = ("I8", "i8", "u8", "U8")

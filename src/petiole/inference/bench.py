@@ -13,7 +13,7 @@ from petiole.deploy import artifact, runtimes
 from petiole.deploy.runtime import Runtime
 from petiole.deployed import AUTO, Deployed, fastest, read
 from petiole.errors import UserError, unknown_choice
-from petiole.evidence import others_share
+from petiole.evidence import busy_share
 from petiole.inference_records import Benchmark, Benchmarked, Speedup
 
 SAMPLES = 1024
@@ -87,7 +87,7 @@ def bench(
         for each in contestants
         if not _comparable(each.deployed, reference.deployed)
     ]
-    if (share := others_share(row.latency for row in rows)) is not None:
+    if (share := busy_share(row.latency for row in rows)) is not None:
         told.append(
             f"the machine was busy: other processes had {units.percent(share, 0)} of the cores' time meanwhile; close "
             "them and time again"

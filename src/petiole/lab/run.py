@@ -34,8 +34,12 @@ class _Progress:
     stages: list[Stage] = field(default_factory=list)
 
 
-def run_lab(config: LabConfig, *, command: str, say: Say, progress: bool) -> Results:
+def run_lab(
+    config: LabConfig, *, command: str, say: Say, progress: bool, deliver: Callable[[Results], None] = lambda _: None
+) -> Results:
     """Run the lab into ``config.out`` and return its records; a run that was killed goes on where it stopped.
+
+    ``deliver`` writes what else belongs into the directory, before another process may work there.
 
     Raises:
         UserError: wrong input, or another process is at work in ``config.out``; nothing has been trained then.
@@ -48,6 +52,7 @@ def run_lab(config: LabConfig, *, command: str, say: Say, progress: bool) -> Res
         bench = set_up(config, rundir, say, progress=progress)
         results = _run(bench, began, command)
         write_atomic(rundir.results, to_json(results))
+        deliver(results)
     return results
 
 

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import petiole
+from petiole.records import Results
 from petiole.rundir import atomic_file
 
 NAME = "hand-in.zip"
 FILES = ("report.html", "report.md", "Readme.txt", "results.json", "split.json")
-FOLDERS = ("charts", "thumbnails", "predictions", "latency")
+FOLDERS = ("charts", "thumbnails")
 PROJECT = ("README.md", "LICENSE", "CHANGELOG.md", "pyproject.toml", "Makefile")
 SOURCES = (".py", ".html", ".css", ".js", ".typed")
 CARD = "artifact.json"
@@ -17,7 +18,7 @@ MADE = (1980, 1, 1, 0, 0, 0)
 """The time of every file in the archive, so that the same run gives the same archive."""
 
 
-def write_bundle(run_dir: Path, *, weights: bool) -> Path:
+def write_bundle(run_dir: Path, results: Results, *, weights: bool) -> Path:
     """Write ``hand-in.zip`` into the run directory; with ``weights`` the artifacts are in it as a whole, without them
     only their descriptions.
 
@@ -26,18 +27,22 @@ def write_bundle(run_dir: Path, *, weights: bool) -> Path:
     """
     path = run_dir / NAME
     with atomic_file(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for inside, source in sorted((*_run(run_dir, weights=weights), *_source())):
+        for inside, source in sorted((*_run(run_dir, results, weights=weights), *_source())):
             info = zipfile.ZipInfo(f"{run_dir.resolve().name}/{inside}", MADE)
             info.compress_type, info.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
             archive.writestr(info, source.read_bytes())
     return path
 
 
-def _run(run_dir: Path, *, weights: bool) -> Iterator[tuple[str, Path]]:
-    """What lies in the run directory and belongs to the hand-in: names in the archive, and files."""
-    found = [run_dir / name for name in FILES]
-    found += [path for folder in FOLDERS for path in (run_dir / folder).rglob("*")]
-    found += (run_dir / "artifacts").rglob("*" if weights else CARD)
+def _run(run_dir: Path, results: Results, *, weights: bool) -> Iterator[tuple[str, Path]]:
+    """What the records name, and what was made of them: names in the archive, and files. What an earlier run with
+    other data or stages has left in the directory stays out."""
+    found = {run_dir / name for name in FILES}
+    found |= {path for folder in FOLDERS for path in (run_dir / folder).glob("*")}
+    for row in results.variants:
+        found |= {run_dir / name for name in (row.predictions, *(time.raw_file for time in row.latency)) if name}
+        if row.artifact:
+            found |= set((run_dir / row.artifact).rglob("*" if weights else CARD))
     for path in found:
         name = path.relative_to(run_dir)
         if path.is_file() and not any(part.startswith(".") for part in name.parts):

@@ -7,25 +7,29 @@ from pathlib import Path
 
 import altair as alt
 
-from petiole import stats, units
-from petiole.evidence import SIGNIFICANT, Group, Timing, accuracy_change, groups, timing_change
-from petiole.records import Results
+from petiole import units
+from petiole.errors import UserError
+from petiole.evidence import Flips, Group, Timing, groups, intervals_apart, paired, timing_change
+from petiole.records import Results, Variant
 from petiole.report import charts, summary
 from petiole.report.blocks import NONE, Cell, Chapter, Page, Picture, Table, Text
+from petiole.report.provenance import is_plain
 from petiole.report.tables import RUNTIMES, accuracy
 
 HOW = (
-    "Variants of the same name are compared. Accuracy is compared on the same pictures where both runs were judged on "
-    "them (the digests of their data agree): lost are the test pictures that only the first run's network called "
-    "rightly, gained those that only the second's did; the interval of the difference is Tango's (1998), p the exact "
-    "McNemar test, of the first seed of each. On different pictures only intervals can be compared: they lie apart or "
-    "overlap. Times of two machines are shown beside each other and never called a difference between networks."
+    "Variants of the same name are compared. Accuracy is compared picture by picture where both runs were judged on"
+    " the same data (the digests in their records agree) and hold their predictions: lost are the test pictures "
+    "that only the first run's network called rightly, gained those that only the second's did, of the seeds that "
+    "both runs have (their mean, for the seeds share their pictures); the interval of the difference is Tango's "
+    "(1998), with several seeds it covers Student's t too, and p is the exact McNemar test. Otherwise only "
+    "intervals can be compared: they lie apart or overlap. Times of two machines are shown beside each other and "
+    "never called a difference between networks."
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Side:
-    """One of the two runs: what it is called, where it lies, and its records."""
+    """One of the two runs: what it is called (not as the other one), where it lies, and its records."""
 
     name: str
     folder: Path
@@ -34,50 +38,42 @@ class Side:
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """One variant in both runs; ``lost`` and ``gained`` are None where the test pictures differ."""
+    """One variant in both runs. Without ``flips`` it is not compared picture by picture, and ``why`` says why not."""
 
     before: Group
     after: Group
-    lost: int | None = None
-    gained: int | None = None
-
-    @property
-    def p(self) -> float | None:
-        """The exact McNemar test, where it can be made."""
-        return None if self.lost is None or self.gained is None else stats.mcnemar_exact(self.lost, self.gained)
+    flips: Flips | None
+    why: str = ""
 
     @property
     def difference(self) -> float:
-        """Accuracy in the second run less that in the first (of the first seeds, where they are paired)."""
-        if self.lost is None or self.gained is None:
-            return self.after.accuracy - self.before.accuracy
-        return (self.gained - self.lost) / self.before.total
+        """Accuracy in the second run less that in the first."""
+        return self.after.accuracy - self.before.accuracy if self.flips is None else self.flips.difference
 
     @property
     def is_apart(self) -> bool:
         """Whether the pictures tell the two apart."""
-        if self.p is not None:
-            return self.p < SIGNIFICANT
-        return accuracy_change(self.before, self.after) != "unclear"
+        change = intervals_apart(self.before, self.after) if self.flips is None else self.flips.change
+        return change != "unclear"
 
 
 def page(first: Side, second: Side) -> Page:
     """The whole comparison, ready to be rendered."""
     pairs, only = _paired(first, second)
-    same_machine = _machine(first) == _machine(second)
+    differ = _machines_differ(first, second)
     tables = [_table(pairs, first, second, dataset) for dataset in dict.fromkeys(p.before.first.dataset for p in pairs)]
     missing = [Text(text=text) for text in only] or [Text(text="Every variant is in both runs.")]
     return Page(
         title=f"{first.name} and {second.name} compared",
         byline=f"first run: {first.name}; second run: {second.name}",
         facts=tuple((f"{name} ({side.name})", text) for name, side, text in _facts(first, second)),
-        banners=_banners(first, second, same_machine=same_machine),
+        banners=_banners(first, second, differ),
         failures=tuple(
             (f"{name} ({side.name})", why)
             for side in (first, second)
             for name, why in summary.failures(side.results)
         ),
-        findings=tuple(_findings(pairs, first, second, same_machine=same_machine)),
+        findings=tuple(_findings(pairs, first, second, same_machine=not differ)),
         pictures=(_accuracies(pairs, first, second),) if pairs else (),
         tables=tuple(tables), tables_title="Variants in both runs",
         chapters=(
@@ -94,9 +90,8 @@ def _paired(first: Side, second: Side) -> tuple[list[Pair], list[str]]:
     pairs = []
     for key in here:
         if key in there:
-            counts = _flips(first, second, here[key], there[key])
-            lost, gained = counts if counts else (None, None)
-            pairs.append(Pair(before=here[key], after=there[key], lost=lost, gained=gained))
+            flips, why = _paired_pictures(first, second, here[key], there[key])
+            pairs.append(Pair(before=here[key], after=there[key], flips=flips, why=why))
     only = [
         f"Only {side.name} holds {', '.join(found[key].label for key in missing)}."
         for side, found, other in ((first, here, there), (second, there, here))
@@ -105,46 +100,72 @@ def _paired(first: Side, second: Side) -> tuple[list[Pair], list[str]]:
     return pairs, only
 
 
-def _flips(first: Side, second: Side, before: Group, after: Group) -> tuple[int, int] | None:
-    """Pictures that only one of the two called rightly; None where they were not judged on the same ones."""
-    dataset = before.first.dataset
+def _paired_pictures(first: Side, second: Side, before: Group, after: Group) -> tuple[Flips | None, str]:
+    """The comparison on the same pictures, of the seeds that both have; or why there is none."""
     digests = [
-        data.digest if (data := getattr(side.results.data, dataset, None)) is not None else ""
+        data.digest if (data := getattr(side.results.data, before.first.dataset, None)) is not None else ""
         for side in (first, second)
     ]
-    rights = [_right(side.folder, group) for side, group in ((first, before), (second, after))]
-    if not digests[0] or digests[0] != digests[1] or rights[0] is None or rights[1] is None:
+    if not all(digests):
+        return None, "pictures not recorded"
+    if digests[0] != digests[1]:
+        return None, "other data"
+    there = {row.seed: row for row in after.rows}
+    flips = []
+    for row in before.rows:
+        if row.seed in there:
+            here, other = _right(first.folder, row), _right(second.folder, there[row.seed])
+            if here is None or other is None or len(here) != len(other):
+                return None, "predictions not there"
+            both = list(zip(here, other, strict=True))
+            flips.append((sum(a and not b for a, b in both), sum(b and not a for a, b in both)))
+    return (paired(first.name, flips, before.total), "") if flips else (None, "no seed in common")
+
+
+def _right(folder: Path, row: Variant) -> list[bool] | None:
+    """Whether each test picture was called rightly; None where that was not kept.
+
+    Raises:
+        UserError: the file of predictions is damaged.
+    """
+    path = folder / (row.predictions or "")
+    if row.predictions is None or not is_plain(row.predictions) or not path.is_file():
         return None
-    both = list(zip(rights[0], rights[1], strict=True))
-    return sum(a and not b for a, b in both), sum(b and not a for a, b in both)
+    try:
+        called = json.loads(path.read_text(encoding="utf-8"))
+        return [label == predicted for label, predicted in zip(called["labels"], called["predicted"], strict=True)]
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} is damaged ({error}): run the lab again to write it anew") from error
 
 
-def _right(folder: Path, group: Group) -> list[bool] | None:
-    path = folder / (group.first.predictions or "")
-    if not path.is_file():
-        return None
-    called = json.loads(path.read_text(encoding="utf-8"))
-    return [label == predicted for label, predicted in zip(called["labels"], called["predicted"], strict=True)]
-
-
-def _machine(side: Side) -> tuple[str, list[str], int]:
-    machine = side.results.run.machine
-    return machine.cpu, machine.isa, machine.threads
+def _machines_differ(first: Side, second: Side) -> list[str]:
+    """What of the machines, as far as times depend on it, is not the same; "" is never in it."""
+    before, after = first.results.run.machine, second.results.run.machine
+    pairs = [("processor", before.cpu, after.cpu), ("instruction sets", ", ".join(before.isa), ", ".join(after.isa)),
+             ("threads", str(before.threads), str(after.threads))]  # fmt: skip
+    pairs += [
+        (name, before.versions.get(name, NONE), after.versions.get(name, NONE))
+        for name in ("torch", "openvino", "onnxruntime")
+    ]
+    return [f"{what} {one} and {other}" for what, one, other in pairs if one != other]
 
 
 def _facts(first: Side, second: Side) -> list[tuple[str, Side, str]]:
     """Data, network, machine and run of both, the same line of each under the other."""
-    lines = {side.name: dict(summary.facts(side.results)) for side in (first, second)}
-    names = dict.fromkeys(name for found in lines.values() for name in found)
+    lines = [dict(summary.facts(side.results)) for side in (first, second)]
+    names = dict.fromkeys(name for found in lines for name in found)
     return [
-        (name, side, lines[side.name][name]) for name in names for side in (first, second) if name in lines[side.name]
+        (name, side, found[name])
+        for name in names
+        for side, found in zip((first, second), lines, strict=True)
+        if name in found
     ]
 
 
-def _banners(first: Side, second: Side, *, same_machine: bool) -> tuple[str, ...]:
+def _banners(first: Side, second: Side, differ: list[str]) -> tuple[str, ...]:
     found = [f"{side.name}: {text}" for side in (first, second) for text in summary.banners(side.results)]
-    if not same_machine:
-        found.append("TWO MACHINES: times tell the machines apart, not the networks.")
+    if differ:
+        found.append(f"TIMES CANNOT BE COMPARED: {'; '.join(differ)}. They tell the machines apart, not the networks.")
     return tuple(found)
 
 
@@ -154,7 +175,7 @@ def _findings(pairs: Sequence[Pair], first: Side, second: Side, *, same_machine:
     apart = [pair for pair in pairs if pair.is_apart]
     named = "".join(
         f" {pair.before.label}: {units.points(pair.difference, pair.before.digits)}"
-        + (f" ({units.p_value(pair.p)})." if pair.p is not None else " (the intervals lie apart).")
+        + (f" ({units.p_value(pair.flips.p)})." if pair.flips else " (the intervals lie apart).")
         for pair in apart
     )
     found = [
@@ -164,7 +185,7 @@ def _findings(pairs: Sequence[Pair], first: Side, second: Side, *, same_machine:
     times = [both for pair in pairs if (both := _times(pair))]
     changed = [both for both in times if timing_change(*both) != "unclear"]
     if times:
-        cause = "" if same_machine else " The machines differ."
+        cause = "" if same_machine else " The machines or their libraries differ."
         ratios = [after.p50_ms / before.p50_ms for before, after in changed]
         reach = (
             f"; {second.name} takes between {units.times(min(ratios))} and {units.times(max(ratios))} as long"
@@ -197,12 +218,11 @@ def _table(pairs: Sequence[Pair], first: Side, second: Side, dataset: str) -> Ta
 
 def _row(pair: Pair) -> tuple[Cell, ...]:
     digits, times = pair.before.digits, _times(pair)
-    difference = units.points(pair.difference, digits)
-    flips = "other pictures"
-    if pair.lost is not None and pair.gained is not None and pair.p is not None:
-        low, high = stats.paired_difference(pair.lost, pair.gained, pair.before.total)
-        difference += f" ({units.points(low, digits)} to {units.points(high, digits)})"
-        flips = f"{pair.lost:,} / {pair.gained:,}, {units.p_value(pair.p)}"
+    difference, flips = units.points(pair.difference, digits), f"not paired: {pair.why}"
+    if pair.flips is not None:
+        low, high = (units.points(end, digits) for end in pair.flips.interval)
+        difference += f" ({low} to {high})"
+        flips = f"{pair.flips.lost:,} / {pair.flips.gained:,}, {units.p_value(pair.flips.p)}"
     return (
         pair.before.label, accuracy(pair.before), accuracy(pair.after), difference, flips,
         *(f"{units.ms(time.p50_ms)} ({RUNTIMES.get(time.runtime, time.runtime)})" for time in times or ()),

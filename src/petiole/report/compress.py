@@ -7,6 +7,7 @@ from petiole.evidence import groups
 from petiole.records import Variant
 from petiole.report import charts, details, flips, provenance, summary
 from petiole.report.blocks import Block, Chapter, Page, Picture, Steps, Table, Text
+from petiole.report.overview import non_dominated
 from petiole.report.tables import RUNTIMES
 from petiole.search_records import Candidate, Finalist, Limit, SearchResults
 
@@ -215,8 +216,10 @@ def _chart(results: SearchResults) -> Picture:
         fill=charts.colour("kind", kinds, hide=True),
     )  # fmt: skip
     text = base.mark_text(align="left", dx=8, dy=-8, color=charts.INK).encode(text="label:N")
-    front = non_dominated_line(results.pareto)
-    line = alt.Chart(charts.data(front)).mark_line(color=charts.INK, strokeDash=[4, 3], interpolate="step-after")
+    front = non_dominated([(each.p50_ms, each.accuracy.value) for each in results.pareto])
+    line = alt.Chart(charts.data([{"ms": ms, "value": value} for ms, value in front])).mark_line(
+        color=charts.INK, strokeDash=[4, 3], interpolate="step-after"
+    )
     line = line.encode(x="ms:Q", y="value:Q", order="ms:Q")
     best = max(results.candidates, key=lambda each: each.accuracy.value)
     fastest = min(results.candidates, key=lambda each: each.p50_ms)
@@ -227,15 +230,6 @@ def _chart(results: SearchResults) -> Picture:
         f"Accuracy against time of {len(rows)} candidates; most accurate is {best.name} "
         f"({units.percent(best.accuracy.value)}), fastest {fastest.name} ({units.ms(fastest.p50_ms)}).",
     )  # fmt: skip
-
-
-def non_dominated_line(rows: list[Candidate]) -> list[dict[str, float]]:
-    """The best accuracy that may be had within each time, as points from fast to slow."""
-    found: list[dict[str, float]] = []
-    for each in sorted(rows, key=lambda each: (each.p50_ms, -each.accuracy.value)):
-        if not found or each.accuracy.value > found[-1]["value"]:
-            found.append({"ms": each.p50_ms, "value": each.accuracy.value})
-    return found
 
 
 def _photos(results: SearchResults) -> list[Block]:

@@ -7,6 +7,7 @@ from petiole.evidence import Group
 from petiole.figure_records import Flip, Thumbnail
 from petiole.records import Results
 from petiole.report.blocks import Block, Photo, Strip
+from petiole.report.provenance import is_plain
 
 MOST_SHOWN = 12
 SPLITS = {"photos": "test", "digits": "digits"}
@@ -16,7 +17,7 @@ def samples(results: Results) -> list[Block]:
     """A strip of training photos for each class."""
     found: dict[str, list[Thumbnail]] = {}
     for each in results.thumbnails:
-        if each.sample:
+        if each.sample and is_plain(each.file):
             found.setdefault(each.label, []).append(each)
     return [
         Strip(
@@ -29,7 +30,9 @@ def samples(results: Results) -> list[Block]:
 
 def flips(results: Results, groups: Sequence[Group]) -> list[Block]:
     """For each variant (first seed) the pictures that it lost and gained against its parent, the surest first."""
-    pictures = {(each.split, each.number): each for each in results.thumbnails if not each.sample}
+    pictures = {
+        (each.split, each.number): each for each in results.thumbnails if not each.sample and is_plain(each.file)
+    }
     found: list[Block] = []
     for group in groups:
         row = group.first

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from petiole import stats, units
-from petiole.evidence import Flips, Group, Timing, accuracy_change, groups, timing_change
+from petiole import units
+from petiole.evidence import Flips, Group, Timing, groups, intervals_apart, timing_change
 from petiole.records import Results
 from petiole.report.tables import RUNTIMES, accuracy
 
@@ -24,14 +24,16 @@ def headline(results: Results) -> list[str]:
 
 def difference(group: Group) -> str:
     """The paired difference from the parent with its 95% interval, and whether the pictures carry it."""
-    flips = group.flips
-    if flips is None:
-        return ""
-    low, high = _paired_interval(group, flips)
-    unclear = f"; {group.total:,} pictures do not show a difference" if flips.change == "unclear" else ""
+    return "" if group.flips is None else f"{told(group, group.flips)} against {group.flips.against}"
+
+
+def told(group: Group, flips: Flips) -> str:
+    """A paired difference with its 95% interval, and the exact test's verdict."""
+    low, high = (units.points(end, group.digits) for end in flips.interval)
+    verdict = "does not show" if flips.change == "unclear" else "shows"
     return (
-        f"{units.points(flips.difference, group.digits)} against {flips.against} (95% interval "
-        f"{units.points(low, group.digits)} to {units.points(high, group.digits)}, {units.p_value(flips.p)}{unclear})"
+        f"{units.points(flips.difference, group.digits)} (95% interval {low} to {high}; the exact test on "
+        f"{group.total:,} pictures {verdict} a difference, {units.p_value(flips.p)})"
     )
 
 
@@ -44,7 +46,7 @@ def _transfer(every: Sequence[Group]) -> str:
     ours = _named(every, "CNNOptimized") or _named(every, "CNNAdapted")
     if scratch is None or ours is None:
         return ""
-    change = accuracy_change(scratch, ours)
+    change = intervals_apart(scratch, ours)
     apart = {
         "up": "The intervals lie apart.",
         "down": "The intervals lie apart, and not in favour of transfer.",
@@ -94,7 +96,8 @@ def _int8(every: Sequence[Group], parent_name: str) -> str:
 
 
 def _spread(time: Timing) -> str:
-    box = f" ({units.ms(time.p25_ms)} to {units.ms(time.p75_ms)}, the middle half)" if time.p25_ms > 0 else ""
+    """A median with the 25th and 75th percentile (of several seeds the outermost ones)."""
+    box = f" (25th to 75th percentile {units.ms(time.p25_ms)} to {units.ms(time.p75_ms)})" if time.p25_ms > 0 else ""
     return f"{units.ms(time.p50_ms)}{box}"
 
 
@@ -120,17 +123,7 @@ def _pruned(whole: Group, group: Group) -> str:
     flips = group.baseline_flips
     if flips is None:
         return text
-    low, high = _paired_interval(group, flips)
-    return (
-        f"{text}, {units.points(flips.difference, group.digits)} of accuracy ({units.points(low, group.digits)} to "
-        f"{units.points(high, group.digits)})"
-    )
-
-
-def _paired_interval(group: Group, flips: Flips) -> tuple[float, float]:
-    """95% interval of a paired difference: flips of several seeds are averaged, for they share their pictures."""
-    seeds = len(group.rows)
-    return stats.paired_difference(flips.lost / seeds, flips.gained / seeds, group.total)
+    return f"{text}; accuracy {told(group, flips)}"
 
 
 def _nonzero(group: Group) -> float:

@@ -12,8 +12,8 @@ from petiole.figure_records import LayerError
 from petiole.records import Results
 from petiole.report import charts
 from petiole.report.blocks import Picture
+from petiole.report.tables import MOST_CLASSES
 
-MOST_CLASSES = 12
 PER_ROW = 3
 CELL_PX = 46
 

@@ -15,9 +15,12 @@ def write_markdown(run_dir: Path, page: Page) -> Path:
         UserError: ``run_dir`` cannot be written.
     """
     inside = (block for chapter in page.chapters for block in chapter.blocks)
-    for block in (*page.pictures, *inside):
-        if isinstance(block, Picture):
-            write_atomic(run_dir / "charts" / f"{block.name}.svg", as_file(block))
+    pictures = {block.name: block for block in (*page.pictures, *inside) if isinstance(block, Picture)}
+    for old in (run_dir / "charts").glob("*.svg"):
+        if old.stem not in pictures:
+            old.unlink(missing_ok=True)  # of a run with other stages
+    for name, picture in pictures.items():
+        write_atomic(run_dir / "charts" / f"{name}.svg", as_file(picture))
     path = run_dir / "report.md"
     write_atomic(path, render(page))
     return path

@@ -46,9 +46,11 @@ def overview(groups: Sequence[Group], name: str) -> list[Picture]:
         _Point(group=group, x=time.p50_ms, text=units.ms(time.p50_ms))
         for group in groups
         for time in group.timings
-        if (time.runtime, time.batch) == (RUNTIME, 1)
+        if (time.runtime, time.batch) == (RUNTIME, 1) and time.p50_ms > 0
     ]
-    sized = [_Point(group=each, x=each.file_bytes, text=units.bytes(each.file_bytes)) for each in groups]
+    sized = [
+        _Point(group=each, x=each.file_bytes, text=units.bytes(each.file_bytes)) for each in groups if each.file_bytes
+    ]
     found = []
     if len(timed) > 1:
         found.append(
@@ -120,6 +122,8 @@ def _chart(points: Sequence[_Point], name: str, title: str, what: str) -> Pictur
     ]  # fmt: skip
     front = non_dominated([(each.x, each.group.accuracy) for each in points])
     steps = [{"x": x, "error": error(value)} for x, value in front]
+    whole = any(each.group.accuracy == 1 for each in points)
+    scale = "log scale, where no error is drawn as half a picture" if whole else "log scale"
     said = [
         f"{each.group.label} {units.percent(each.group.accuracy, each.group.digits)}, {each.text}" for each in points
     ]
@@ -127,7 +131,8 @@ def _chart(points: Sequence[_Point], name: str, title: str, what: str) -> Pictur
         name,
         _layers(rows, steps, title, (left, end, right), (top, bottom)),
         f"Accuracy on the test split against {what}. Hollow: float32; filled: int8. Upright lines: 95% intervals. "
-        f"Dashed: the best accuracy that is to be had within each {what}. The distance from 100% is on a log scale.",
+        f"Dashed: the best accuracy that is to be had within each {what}. The distance from 100% is on a "
+        f"{scale}.",
         f"Accuracy against {what}: {'; '.join(said)}.",
     )
 

@@ -17,7 +17,12 @@ STAGE_OF = (
 
 
 PLAIN = re.compile(r"(?!.*\.\.)\w[\w./+ -]*")
-"""What may be linked to: a path below the run directory."""
+"""What may be linked to or shown: a path below the run directory."""
+
+
+def is_plain(path: str) -> bool:
+    """Whether a path from the records leads below the run directory, and holds nothing odd."""
+    return PLAIN.fullmatch(path) is not None
 
 
 def anchor(row: Variant) -> str:
@@ -29,7 +34,7 @@ def _linked(path: str | None, text: str | None = None, *, name: str = "") -> Cel
     """A link to a file of the run directory; plain text for whatever else a record might hold."""
     if path is None:
         return text or NONE
-    if PLAIN.fullmatch(path) is None:
+    if not is_plain(path):
         return text or path
     return Linked(text=text or path, href=path, name=name)
 
@@ -63,30 +68,28 @@ def chapter(results: Results, every: Sequence[Group]) -> Chapter:
 
 
 def files(every: Sequence[Group]) -> list[Table]:
-    """A row for each variant: its network, predictions and timings, and its stage; nothing without variants."""
+    """A row for each variant: its network, its predictions and, where there are such, raw timings and the stage of the
+    lab; nothing without variants."""
     if not every:
         return []
+    columns: dict[str, list[Cell]] = {
+        "Variant": [Linked(text=group.label, href="#variants", name=anchor(group.first)) for group in every],
+        "Network": [_linked(group.first.artifact and f"{group.first.artifact}/") for group in every],
+        "Predictions": [_linked(group.first.predictions) for group in every],
+        "Raw timings": [
+            _linked(next((time.raw_file for time in group.first.latency if time.raw_file), None)) for group in every
+        ],
+        "Stage": [stage(group.name) or NONE for group in every],
+    }
+    shown = {name: cells for name, cells in columns.items() if any(str(cell) != NONE for cell in cells)}
+    times = "; the times come from the raw timings (ms)" if "Raw timings" in shown else ""
     return [
         Table(
             caption="The files of each variant, of the first seed, within the run directory. A deployed network is "
-            "model.onnx in its artifact directory; the accuracy comes from the predictions, the times from the raw "
-            "timings (ms).",
-            header=("Variant", "Network", "Predictions", "Raw timings", "Stage"),
-            rows=tuple(_row(group) for group in every), words=frozenset({1, 2, 3, 4}),
+            f"model.onnx in its artifact directory; the accuracy comes from the predictions{times}.",
+            header=tuple(shown), rows=tuple(zip(*shown.values(), strict=True)), words=frozenset(range(1, len(shown))),
         )
     ]  # fmt: skip
-
-
-def _row(group: Group) -> tuple[Cell, ...]:
-    row = group.first
-    raw = next((time.raw_file for time in row.latency if time.raw_file), None)
-    return (
-        Linked(text=group.label, href="#variants", name=anchor(row)),
-        _linked(row.artifact and f"{row.artifact}/"),
-        _linked(row.predictions),
-        _linked(raw),
-        stage(row.name) or NONE,
-    )
 
 
 def accuracy_link(group: Group, text: str) -> Cell:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from statistics import median
 
 from petiole import stats, units
-from petiole.evidence import Group, groups, others_share, random_weights, synthetic_photos, timing_change
+from petiole.evidence import Group, busy_share, groups, random_weights, synthetic_photos, timing_change
 from petiole.records import Results
 from petiole.report.tables import RUNTIMES, accuracy
 
@@ -28,7 +28,7 @@ def banners(results: Results) -> list[str]:
             "RANDOM WEIGHTS: the backbone was not pretrained, so nothing was transferred. These accuracies say "
             "nothing about transfer learning."
         )
-    if (share := others_share(time for row in results.variants for time in row.latency)) is not None:
+    if (share := busy_share(time for row in results.variants for time in row.latency)) is not None:
         found.append(
             f"BUSY MACHINE: other processes had up to {units.percent(share, 0)} of the cores' time while networks were "
             "timed. Times may be too long; accuracies and sizes are not touched by it."

@@ -11,6 +11,8 @@ from petiole.report import provenance as sources
 from petiole.report.blocks import NONE, Linked, Table
 
 DISTANCE = "logits_distance"
+MOST_CLASSES = 12
+"""Of more classes, accuracies are shown of the worst."""
 CALLS_FOR_P90 = 10
 """Fewer timed calls have no 90th percentile."""
 
@@ -134,8 +136,13 @@ def by_class(groups: Sequence[Group]) -> Table | None:
     classes = list(dict.fromkeys(name for group in groups for name in group.first.accuracy.by_class))
     if not classes:
         return None
-    rows = tuple((group.label, *(_class_share(group, name) for name in classes)) for group in groups)
     caption = "Accuracy by true class, with its 95% interval (made as in the table above)."
+    if len(classes) > MOST_CLASSES:
+        last = groups[-1].first.accuracy.by_class
+        worst = sorted(classes, key=lambda name: last.get(name, 1.0))[:MOST_CLASSES]
+        caption += f" Of {len(classes):,} classes the {MOST_CLASSES} that {groups[-1].label} calls worst."
+        classes = [name for name in classes if name in worst]
+    rows = tuple((group.label, *(_class_share(group, name) for name in classes)) for group in groups)
     return Table(caption=caption, header=("Variant", *classes), rows=rows)
 
 
@@ -231,9 +238,10 @@ def profiles(groups: Sequence[Group]) -> Table | None:
     ]
     whole = (NONE if row.profile_ms is None else units.ms(row.profile_ms) for _, row in profiled)
     return Table(
-        caption="PyTorch profiler: own CPU time of the operators that took most, summed over all profiled calls (batch "
-        "1; the variants in turns), and of all operators of one call. – is not among a variant's top operators.",
-        header=("Operator", *(label for label, _ in profiled)), rows=(*rows, ("All of one call", *whole)),
+        caption="PyTorch profiler, batch 1, the variants in turns. Operators: own CPU time of those that took most, "
+        "summed over all profiled calls (first seed). Last row: the median of a single call, all operators together. "
+        "–: not among the top operators of that variant.",
+        header=("Operator", *(label for label, _ in profiled)), rows=(*rows, ("A single call, all operators", *whole)),
     )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """The whole search: reference, first and second look, finalists made from all photos, verdict, records. Only wiring."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import petiole
 from petiole import units
@@ -49,8 +49,13 @@ class _Clock:
         return until_s - self.spent()[0]
 
 
-def run_search(config: SearchConfig, *, command: str, say: Say, progress: bool) -> SearchResults:
+def run_search(
+    config: SearchConfig, *, command: str, say: Say, progress: bool,
+    deliver: Callable[[SearchResults], None] = lambda _: None,
+) -> SearchResults:  # fmt: skip
     """Search into ``config.out`` and return the records; a search that was stopped goes on.
+
+    ``deliver`` writes what else belongs into the directory, before another process may work there.
 
     Raises:
         UserError: wrong input, or another process is at work in ``config.out``; nothing has been trained then.
@@ -67,6 +72,7 @@ def run_search(config: SearchConfig, *, command: str, say: Say, progress: bool) 
         results = _searched(search, given, _Clock(search, began), command)
         write_atomic(search.rundir.results, to_json(results))
         _write_recipe(search, results)
+        deliver(results)
     return results
 
 
