@@ -25,7 +25,8 @@ class Flips:
     With several seeds both are sums over the seeds, ``p`` is the exact McNemar test of their means, and
     ``difference`` (a fraction) is the mean over the seeds. Its 95% ``interval`` is Tango's (of the mean flips); with
     several seeds it covers Student's t over them too. ``change`` is the test's verdict: the interval may leave out 0
-    where the exact test, which is the stricter one, does not yet show a difference.
+    where the exact test, which is the stricter one, does not yet show a difference. ``seeds`` are lost and gained of
+    each seed, of ``total`` pictures.
     """
 
     against: str
@@ -33,8 +34,19 @@ class Flips:
     gained: int
     p: float
     difference: float
-    interval: tuple[float, float]
     change: Change
+    seeds: tuple[tuple[int, int], ...]
+    total: int
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95% interval of the difference."""
+        count = len(self.seeds)
+        low, high = stats.paired_difference(self.lost / count, self.gained / count, self.total)
+        _, least, most = stats.mean_t_interval([(gained - lost) / self.total for lost, gained in self.seeds])
+        if least is None or most is None:
+            return low, high
+        return max(-1.0, min(low, least)), min(1.0, max(high, most))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,11 +218,8 @@ def paired(against: str, flips: Sequence[tuple[int, int]], total: int) -> Flips:
     mean, least, most = stats.mean_t_interval([(won - gone) / total for gone, won in flips])
     shown = p < SIGNIFICANT and (least is None or most is None or least > 0 or most < 0)
     change: Change = "unclear" if not shown or mean == 0 else "up" if mean > 0 else "down"
-    low, high = stats.paired_difference(lost / count, gained / count, total)
-    if least is not None and most is not None:
-        low, high = max(-1.0, min(low, least)), min(1.0, max(high, most))
     return Flips(
-        against=against, lost=lost, gained=gained, p=p, difference=mean, interval=(low, high), change=change
+        against=against, lost=lost, gained=gained, p=p, difference=mean, change=change, seeds=tuple(flips), total=total
     )  # fmt: skip
 
 

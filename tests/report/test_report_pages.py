@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from altair.utils import schemapi
 
 from fabricated import replaced, results, variant, variants
 from petiole.errors import UserError
@@ -16,6 +17,15 @@ from petiole.lab.answers import answer
 from petiole.records import Failure, Results, read_results, to_json
 from petiole.report.html import write_report
 from petiole.report.markdown import escape
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _charts_are_validated() -> Iterator[None]:
+    """While they are tested, against their schema."""
+    schemapi.enable_debug_mode()
+    yield
+    schemapi.disable_debug_mode()
+
 
 VOID = {"meta", "br", "hr", "img", "link", "input", "path", "line"}
 HOSTILE = "<script>alert(1)</script> | *a* `b`"

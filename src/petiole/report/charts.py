@@ -11,11 +11,14 @@ from typing import Any
 
 import altair as alt
 import vl_convert
+from altair.utils import schemapi
 
 from petiole import units
 from petiole.evidence import Group
 from petiole.report.blocks import Picture
 from petiole.report.tables import RUNTIMES
+
+schemapi.disable_debug_mode()  # validates each part as it is made, which takes as long as drawing; tests enable it
 
 Chart = alt.LayerChart | alt.FacetChart
 
