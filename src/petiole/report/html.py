@@ -5,6 +5,7 @@ The script sorts tables (https://github.com/tofsjonas/sortable, in the public do
 
 import base64
 import hashlib
+import re
 from importlib.resources import files
 from pathlib import Path
 
@@ -62,6 +63,7 @@ def _write(run_dir: Path, page: Page) -> Path:
     )
     environment.filters["svg"] = Markup  # only charts of ours: their text is escaped where they are drawn
     environment.filters["sort_key"] = _sort_key
+    environment.filters["lead"] = _lead
     environment.filters["embedded"] = lambda name: _embedded(run_dir / name)
     css, *scripts = (
         (files("petiole.report") / name).read_text(encoding="utf-8").strip() for name in ("report.css", *SCRIPTS)
@@ -80,6 +82,12 @@ def _sort_key(cell: Cell) -> str:
     """What a column of numbers is sorted by; nothing for what has no value."""
     number = units.leading_number(str(cell))
     return "" if number is None else f"{number:.10g}"
+
+
+def _lead(text: str) -> tuple[str, str]:
+    """The first sentence of an answer, which is the answer, and what backs it."""
+    found = re.match(r".+?[.!?](?= [A-Z0-9])", text)
+    return (text, "") if found is None else (found[0], text[found.end() :])
 
 
 def _embedded(path: Path) -> str:

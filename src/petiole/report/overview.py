@@ -22,6 +22,8 @@ COLOURS = dict(zip(SHAPES, charts.COLOURS, strict=False))
 PRECISIONS = ("float32 (hollow)", "int8 (filled)")
 HEIGHT_PX, PLOT_PX, LABELS_PX, LINE_PX = 420.0, 420.0, 230.0, 15.0
 RUNTIME = "openvino"
+STEPS = (1, 1.5, 2, 3, 5, 7)
+"""Ticks of a logarithmic axis within each power of ten."""
 TICKS = (0.999, 0.998, 0.995, 0.99, 0.98, 0.97, 0.95, 0.93, 0.9, 0.8, 0.7, 0.5, 0.3, 0.1)
 
 
@@ -189,8 +191,6 @@ def _layers(
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """1, 2 and 5 times powers of ten within the points."""
+    """A few round numbers of each power of ten within the points."""
     exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    return [
-        step * 10.0**exponent for exponent in exponents for step in (1, 2, 5) if low <= step * 10.0**exponent <= high
-    ]
+    return [step * 10.0**exponent for exponent in exponents for step in STEPS if low <= step * 10.0**exponent <= high]
