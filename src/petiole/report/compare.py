@@ -27,6 +27,10 @@ HOW = (
 )
 
 
+MOST_NAMED = 3
+"""Of more variants that differ, those that differ most are named on the first page."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Side:
     """One of the two runs: what it is called (not as the other one), where it lies, and its records."""
@@ -66,7 +70,7 @@ def page(first: Side, second: Side) -> Page:
     return Page(
         title=f"{first.name} and {second.name} compared",
         byline=f"first run: {first.name}; second run: {second.name}",
-        facts=tuple((f"{name} ({side.name})", text) for name, side, text in _facts(first, second)),
+        facts=tuple(_facts(first, second)),
         banners=_banners(first, second, differ),
         failures=tuple(
             (f"{name} ({side.name})", why)
@@ -150,16 +154,18 @@ def _machines_differ(first: Side, second: Side) -> list[str]:
     return [f"{what} {one} and {other}" for what, one, other in pairs if one != other]
 
 
-def _facts(first: Side, second: Side) -> list[tuple[str, Side, str]]:
-    """Data, network, machine and run of both, the same line of each under the other."""
+def _facts(first: Side, second: Side) -> list[tuple[str, str]]:
+    """Data, network, machine and run of both, the same line of each under the other; once, where they are equal."""
     lines = [dict(summary.facts(side.results)) for side in (first, second)]
     names = dict.fromkeys(name for found in lines for name in found)
-    return [
-        (name, side, found[name])
-        for name in names
-        for side, found in zip((first, second), lines, strict=True)
-        if name in found
-    ]
+    facts = []
+    for name in names:
+        if lines[0].get(name) == lines[1].get(name):
+            facts.append((f"{name} (both)", lines[0][name]))
+        else:
+            both = zip((first, second), lines, strict=True)
+            facts += [(f"{name} ({side.name})", found[name]) for side, found in both if name in found]
+    return facts
 
 
 def _banners(first: Side, second: Side, differ: list[str]) -> tuple[str, ...]:
@@ -173,10 +179,12 @@ def _findings(pairs: Sequence[Pair], first: Side, second: Side, *, same_machine:
     if not pairs:
         return ["The two runs have no variant in common."]
     apart = [pair for pair in pairs if pair.is_apart]
-    named = "".join(
+    largest = sorted(apart, key=lambda pair: -abs(pair.difference))[:MOST_NAMED]
+    named = " The largest differences:" if len(apart) > MOST_NAMED else ""
+    named += "".join(
         f" {pair.before.label}: {units.points(pair.difference, pair.before.digits)}"
         + (f" ({units.p_value(pair.flips.p)})." if pair.flips else " (the intervals lie apart).")
-        for pair in apart
+        for pair in largest
     )
     found = [
         f"{len(apart)} of {len(pairs)} variants differ in accuracy between {first.name} and {second.name}, as far as "
@@ -187,11 +195,8 @@ def _findings(pairs: Sequence[Pair], first: Side, second: Side, *, same_machine:
     if times:
         cause = "" if same_machine else " The machines or their libraries differ."
         ratios = [after.p50_ms / before.p50_ms for before, after in changed]
-        reach = (
-            f"; {second.name} takes between {units.times(min(ratios))} and {units.times(max(ratios))} as long"
-            if ratios
-            else ""
-        )
+        ends = list(dict.fromkeys(units.times(end(ratios)) for end in (min, max))) if ratios else []
+        reach = f"; {second.name} takes {' to '.join(ends)} as long" if ends else ""
         found.append(f"{len(changed)} of {len(times)} differ measurably in time at batch 1{reach}.{cause}")
     return found
 
