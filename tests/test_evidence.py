@@ -4,7 +4,8 @@ import pytest
 
 from fabricated import accuracy, latency, results, variant, versus
 from petiole import evidence
-from petiole.evidence import Group, Timing, accuracy_change, groups, latency_change, random_weights
+from petiole.caveats import random_weights
+from petiole.evidence import Group, Timing, accuracy_change, groups, latency_change
 from petiole.records import Variant
 
 

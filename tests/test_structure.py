@@ -25,6 +25,7 @@ LAYERS = [
         "download",
         "preprocessing",
         "evidence",
+        "caveats",
         "progress",
         "inference_records",
         "mapped",

@@ -80,6 +80,8 @@ def _type(annotation: Any, known: Collection[Model]) -> str:
     if annotation in known:
         return f"[{annotation.__name__}](#{anchor(annotation)})"
     arguments, origin = typing.get_args(annotation), typing.get_origin(annotation)
+    if origin is typing.Annotated:
+        return _type(arguments[0], known)
     if origin in (types.UnionType, typing.Union):
         return " or ".join(_type(each, known) for each in arguments)
     if origin is typing.Literal:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+MOST_THREADS = 64
+"""Whatever the machine: thousands of threads bring it to a standstill."""
+
+
 def _print(text: str) -> None:
     print(text, flush=True)
 
@@ -31,6 +35,9 @@ def _command() -> str:
 def _threads(asked: int | None, available: int) -> int:
     if asked is not None and asked < 1:
         raise UserError(f"--threads {asked} is too small: give 1 or more")
+    most = max(MOST_THREADS, 4 * available)
+    if asked is not None and asked > most:
+        raise UserError(f"--threads {asked} is too many for {available} cores: give {most} at most")
     return asked or available
 
 

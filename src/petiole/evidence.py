@@ -10,7 +10,7 @@ from statistics import fmean, median
 from typing import Literal
 
 from petiole import stats
-from petiole.records import Latency, Photos, Results, Variant, VersusParent
+from petiole.records import Variant, VersusParent
 
 Change = Literal["up", "down", "unclear"]
 
@@ -274,29 +274,3 @@ def intervals_apart(before: Group, after: Group) -> Change:
     if low_after > high_before:
         return "up"
     return "down" if high_after < low_before else "unclear"
-
-
-def random_weights(results: Results) -> bool:
-    """Whether what should be pretrained is not: the user chose ``--weights random``."""
-    return results.run.weights == "random" or any(
-        variant.weights == "random"
-        for variant in results.variants
-        if variant.dataset == "photos" and variant.name != "CNNScratch"
-    )
-
-
-BUSY_SHARE = 0.1
-"""More of the cores' time than this in other processes' hands, and a timing is not of the network alone."""
-
-
-def busy_share(timings: Iterable[Latency]) -> float | None:
-    """The largest share of the cores' time that other processes had while one of them was taken; None where it was
-    no more than :data:`BUSY_SHARE`."""
-    share = max((time.others_share or 0.0 for time in timings), default=0.0)
-    return share if share > BUSY_SHARE else None
-
-
-def synthetic_photos(results: Results) -> Photos | None:
-    """The photos, if they are drawn and not photographed."""
-    photos = results.data.photos
-    return photos if photos is not None and photos.synthetic else None

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from fabricated import latency, replaced, results
-from petiole import evidence
 from petiole.bench.load import Load
+from petiole.caveats import busy_share
 from petiole.report import summary
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/stat")
@@ -106,7 +106,7 @@ def test_a_busy_neighbour_is_flagged() -> None:
     assert share is not None
     assert share > 0.5
     timing = latency(1.0).model_copy(update={"others_share": share})
-    assert evidence.busy_share([latency(1.0), timing]) == share
+    assert busy_share([latency(1.0), timing]) == share
 
 
 @pytest.mark.parametrize(("share", "flagged"), [(None, False), (0.0, False), (0.1, False), (0.11, True), (0.48, True)])

@@ -51,7 +51,8 @@ def test_two_splits(tmp_path: Path, first: str, second: str) -> None:
     assert data.train.labels.tolist() == [0, 0, 0, 1, 1]
     assert data.test.paths == tuple(f"{second}/{p}" for p in ("ants/00.png", "bees/00.png", "bees/01.png"))
     assert data.test.labels.tolist() == [0, 1, 1]
-    assert data.record == records.Photos(
+    assert data.record.digest == data.digest
+    assert data.record.model_copy(update={"digest": ""}) == records.Photos(
         source="test",
         synthetic=False,
         train=5,

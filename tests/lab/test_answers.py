@@ -145,7 +145,7 @@ def test_pruning_brings_a_smaller_file_and_no_time() -> None:
 def test_pruning_without_any_benefit() -> None:
     rows = [row.model_copy(update={"sparse_bytes": 8100}) if row.sparse_bytes else row for row in variants()]
     text = told("3.3", rows)
-    assert text.startswith("This run shows no benefit of pruning")
+    assert text.startswith("This run shows no benefit of zeroed weights")
     assert "(101.2%, which is no saving)" in text
 
 

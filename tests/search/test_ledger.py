@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -164,24 +165,22 @@ def test_two_processes_share_a_file(sqlite: str, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL server of this test's own, on a socket in a folder."""
+def postgres() -> Iterator[str]:
+    """A PostgreSQL server of this test's own, on a socket in a folder of a short name (a long one is refused)."""
     binaries = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"))), None)
     if binaries is None or not (binaries / "initdb").is_file() or shutil.which("su") is None or os.getuid() != 0:
         pytest.skip("no PostgreSQL server here that this user could start")
     pytest.importorskip("psycopg2")
-    folder = tmp_path_factory.mktemp("postgres")
-    for each in (folder, *folder.parents[:2]):
-        each.chmod(0o755)
-    shutil.chown(folder, "postgres")
 
     def run(command: str) -> None:
         subprocess.run(["su", "postgres", "-c", command], check=True, capture_output=True, timeout=60)
 
-    run(f"{binaries}/initdb -D {folder}/data -A trust")
-    run(f"{binaries}/pg_ctl -D {folder}/data -w -o \"-k {folder} -c listen_addresses=''\" -l {folder}/log start")
-    yield f"postgresql+psycopg2://postgres@/postgres?host={folder}"
-    run(f"{binaries}/pg_ctl -D {folder}/data -m immediate stop")
+    with tempfile.TemporaryDirectory(prefix="petiole-", ignore_cleanup_errors=True) as folder:
+        shutil.chown(folder, "postgres")
+        run(f"{binaries}/initdb -D {folder}/data -A trust")
+        run(f"{binaries}/pg_ctl -D {folder}/data -w -o \"-k {folder} -c listen_addresses=''\" -l {folder}/log start")
+        yield f"postgresql+psycopg2://postgres@/postgres?host={folder}"
+        run(f"{binaries}/pg_ctl -D {folder}/data -m immediate stop")
 
 
 def test_two_processes_share_a_server(postgres: str, tmp_path: Path) -> None:

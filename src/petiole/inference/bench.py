@@ -9,11 +9,11 @@ from petiole import stats, units
 from petiole.bench.latency import measure, summarize
 from petiole.bench.load import Load
 from petiole.bench.machine import describe
+from petiole.caveats import busy_share
 from petiole.deploy import artifact, runtimes
 from petiole.deploy.runtime import Runtime
 from petiole.deployed import AUTO, Deployed, fastest, read
 from petiole.errors import UserError, unknown_choice
-from petiole.evidence import busy_share
 from petiole.inference_records import Benchmark, Benchmarked, Speedup
 
 SAMPLES = 1024

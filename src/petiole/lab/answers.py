@@ -8,7 +8,8 @@ from collections.abc import Callable
 from statistics import fmean
 
 from petiole import units
-from petiole.evidence import Group, accuracy_change, random_weights
+from petiole.caveats import random_weights
+from petiole.evidence import Group, accuracy_change
 from petiole.lab import answers_pruning, answers_quantization, phrases
 from petiole.lab.phrases import Run, listed
 from petiole.records import Answer, Results

@@ -18,7 +18,7 @@ def pruning(run: Run) -> list[str]:
     if not pruned:
         return [*_structured(run), *run.missing(*NAMES)]
     return [
-        _benefits(run, pruned),
+        _benefits(run, pruned) + _benefits_of_channels(run),
         *_before_and_after(run, "CNNPrunedF", "the first convolution"),
         *_before_and_after(run, "CNNPrunedG", "all convolution and linear layers together"),
         *_stored(run, pruned),
@@ -66,9 +66,21 @@ def _benefits(run: Run, pruned: list[Group]) -> str:
             absent.append(no)
     if not shown:
         nothing = "neither a smaller stored file, nor higher accuracy, nor a shorter time"
-        return f"This run shows no benefit of pruning: {nothing}."
+        return f"This run shows no benefit of zeroed weights: {nothing}"
     rest = f"; it does not show {' or '.join(absent)}" if absent else ""
-    return f"In this run, pruning brings {listed(shown)}{rest}."
+    return f"In this run, zeroed weights bring {listed(shown)}{rest}"
+
+
+def _benefits_of_channels(run: Run) -> str:
+    """The end of the sentence: what removed channels bring where zeros do not."""
+    baseline, retrained = _baseline(run), run.find(STRUCTURED[1])
+    if baseline is None or retrained is None:
+        return "."
+    faster = "down" in phrases.changes(baseline, retrained)
+    smaller = retrained.file_bytes < baseline.file_bytes
+    found = ["a shorter time"] * faster + ["a smaller deployed file"] * smaller
+    brought = listed(found) if found else "neither a shorter time nor a smaller deployed file"
+    return f"; removed channels ({retrained.label}) bring {brought}."
 
 
 def _before_and_after(run: Run, name: str, where: str) -> list[str]:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from statistics import median
 
 from petiole import stats, units
-from petiole.evidence import Group, busy_share, groups, random_weights, synthetic_photos, timing_change
+from petiole.caveats import busy_share, random_weights, synthetic_photos
+from petiole.evidence import Group, groups, timing_change
 from petiole.records import Results
 from petiole.report.tables import RUNTIMES, accuracy
 
