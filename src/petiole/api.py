@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 MOST_THREADS = 64
-"""Whatever the machine: thousands of threads bring it to a standstill."""
+"""On any machine; thousands of threads bring it to a standstill."""
 
 
 def _print(text: str) -> None:
@@ -253,14 +253,18 @@ def report(run: Path, other: Path | None = None, *, out: Path | None = None) -> 
     """
     from petiole.report.compare import Side
     from petiole.report.html import write_comparison, write_report, write_search_report
+    from petiole.report.readme import write_readme, write_search_readme
 
     results = read_any_results(run)
     if other is None:
         if out is not None:
             raise UserError("--out is for a comparison of two runs: the report of one run lies in its own directory")
         if isinstance(results, SearchResults):
+            write_search_readme(run, results)
             return write_search_report(run, results)
-        return write_report(run, results)
+        path = write_report(run, results)
+        write_readme(run, results)
+        return path
     first, second = run.resolve(), other.resolve()
     if first == second:
         raise UserError(f"{run} is named twice: name two runs to compare")

@@ -114,3 +114,19 @@ def read_any_results(run: Path) -> Results | SearchResults:
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors()[0]["loc"])
         raise UserError(f"{path} does not fit at {where}: run petiole compress again to write it anew") from error
+
+
+def require_same_kind(run: Path, profile: str) -> None:
+    """Refuse to write results over those of another kind.
+
+    Raises:
+        UserError: ``run`` holds the results of another profile, or of the other command.
+    """
+    try:
+        found = json.loads((run / "results.json").read_text(encoding="utf-8"))["run"]["profile"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # none, or none that can be read
+    if found != profile:
+        kinds = {SEARCH: "a search (petiole compress)"}
+        there, here = (kinds.get(each, f"the lab with --profile {each}") for each in (found, profile))
+        raise UserError(f"{run} holds the results of {there}, and this is {here}: choose another --out")

@@ -73,7 +73,7 @@ def summarize(
     """Raw timings as a record: 50th and 90th percentile (as MLPerf reports), quartiles for the spread.
 
     Between two timings the percentile is interpolated linearly. ``others_share`` is what
-    :class:`petiole.bench.load.Load` says of the time in which they were taken.
+    ``petiole.bench.load`` says of the time in which they were taken.
 
     Raises:
         ValueError: no timings.

@@ -14,6 +14,7 @@ from petiole.lab.setup import basis, set_up, timing_basis
 from petiole.progress import Say
 from petiole.records import Data, Failure, Results, Run, Stage, Variant, to_json
 from petiole.rundir import RunDir, write_atomic
+from petiole.search_records import require_same_kind
 from petiole.training.memory import keep_freed_memory, release_freed_memory
 
 CHAPTERS: dict[str, Callable[[Bench, int, ChapterResult], None]] = {
@@ -49,6 +50,7 @@ def run_lab(
     rundir = RunDir(config.out)
     keep_freed_memory()
     with rundir.held():
+        require_same_kind(config.out, config.profile)
         bench = set_up(config, rundir, say, progress=progress)
         results = _run(bench, began, command)
         write_atomic(rundir.results, to_json(results))

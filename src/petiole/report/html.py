@@ -58,6 +58,7 @@ def _write(run_dir: Path, page: Page) -> Path:
         loader=PackageLoader("petiole.report", "."),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=lambda value: units.one_line(value) if type(value) is str else value,
         trim_blocks=True,
         lstrip_blocks=True,
     )

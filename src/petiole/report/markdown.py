@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from petiole import units
 from petiole.report.blocks import Block, Cell, Failed, Linked, Page, Photo, Picture, Question, Steps, Strip, Table, Text
 from petiole.report.charts import as_file
 from petiole.rundir import write_atomic
@@ -53,7 +54,7 @@ def escape(text: str) -> str:
     >>> escape("a|b <i> *c*")
     'a\\\\|b &lt;i&gt; \\\\*c\\\\*'
     """
-    line = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    line = units.one_line(" ".join(text.split())).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_\[\]|~])", r"\\\1", line)
 
 

@@ -22,6 +22,8 @@ COLOURS = dict(zip(SHAPES, charts.COLOURS, strict=False))
 PRECISIONS = ("float32 (hollow)", "int8 (filled)")
 HEIGHT_PX, PLOT_PX, LABELS_PX, LINE_PX = 420.0, 420.0, 230.0, 15.0
 RUNTIME = "openvino"
+BYTES_FROM = 1000.0
+"""No network takes so many ms, and no file so few bytes: what an axis is of."""
 STEPS = (1, 1.5, 2, 3, 5, 7)
 """Ticks of a logarithmic axis within each power of ten."""
 TICKS = (0.999, 0.998, 0.995, 0.99, 0.98, 0.97, 0.95, 0.93, 0.9, 0.8, 0.7, 0.5, 0.3, 0.1)
@@ -151,7 +153,9 @@ def _layers(
 ) -> charts.Chart:  # fmt: skip
     left, end, right = reach
     ticks = [1 - value for value in TICKS if height[0] <= 1 - value <= height[1]]
-    x_axis = alt.Axis(title=title, titleAnchor="start", format="~s", values=_ticks(left, right), domain=False)
+    options: dict[str, Any] = {"titleAnchor": "start", "values": _ticks(left, right), "domain": False}
+    sizes = left > BYTES_FROM
+    x_axis = charts.bytes_axis(title, **options) if sizes else alt.Axis(title=title, format="~g", **options)
     y_axis = alt.Axis(
         title="accuracy on the test split (%)", values=ticks, labelExpr="format(1 - datum.value, '.3~%')", domain=False
     )

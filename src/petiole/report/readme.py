@@ -139,6 +139,10 @@ def _commands(results: Results) -> list[str]:
         lines.append(f"What a network says of a photo: petiole predict {deployed} PHOTO")
         lines.append(f"How fast a network is on this machine: petiole bench {deployed}")
     stages = [name for name in dict.fromkeys(stage.name for stage in results.run.stages) if name not in NO_CHAPTERS]
+    lines.append(
+        "To hand in: the same command with --bundle writes hand-in.zip (report, records, this file, the source). The "
+        "networks are in it only with --bundle-weights: without them links to model.onnx lead nowhere in the archive."
+    )
     if stages:
         lines.append(f"One part only: the same command with --stages and one or more of {','.join(stages)}.")
     versions = ", ".join(f"{name} {version}" for name, version in results.run.machine.versions.items())

@@ -98,7 +98,9 @@ def findings(results: Results) -> list[str]:
 def _best(here: Sequence[Group], what: str) -> list[str]:
     best = max(here, key=lambda group: group.accuracy)
     total = best.total
-    text = f"Highest accuracy on the {total:,} {what}: {best.label}, {accuracy(best)}."
+    equal = sum(group.accuracy == best.accuracy for group in here) - 1
+    others = f" (and {equal} more with the same accuracy)" if equal else ""
+    text = f"Highest accuracy on the {total:,} {what}: {best.label}, {accuracy(best)}{others}."
     text += f" One picture is {units.points(1 / total, 2).lstrip('+')}."
     found = [text]
     compared = [group for group in here if group.flips is not None]

@@ -20,6 +20,7 @@ from petiole.search.folds import FOLDS, folds, of_training
 from petiole.search.ledger import Ledger, Space
 from petiole.search.part import Part
 from petiole.search.recipe import Recipe
+from petiole.search_records import SEARCH, require_same_kind
 
 FEW_PHOTOS = 150
 """With fewer training photos, what is trained in full is cross-validated: every one of them is held out once."""
@@ -98,6 +99,7 @@ def set_up(config: SearchConfig, say: Say, *, progress: bool) -> Iterator[Search
     weights, source = _weights(config), from_folder(config.data)
     rundir = RunDir(config.out)
     with rundir.held():
+        require_same_kind(config.out, SEARCH)
         photos = open_photos(
             source.root, source=source.source, synthetic=source.synthetic, note=source.note, seed=config.seed,
             split_file=rundir.path / "split.json", progress=progress,
