@@ -110,3 +110,17 @@ def test_a_command_that_keeps_nothing_only_says_that_it_was_stopped() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (130, "petiole: stopped\n")
+
+
+def test_a_command_that_is_stopped_while_it_is_imported_says_so_too() -> None:
+    at_import = (
+        "import os, signal, sys\n"
+        "class Interrupt:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'typer':\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupt())\n"
+        "from petiole.__main__ import main; main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", at_import], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "petiole: stopped\n")
