@@ -4,9 +4,12 @@ The bounds are far below what the whole lab reaches (``--profile quick`` trains 
 chapter that is broken, not one that is a point worse.
 """
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from petiole import api
 from petiole.records import Results, Variant
@@ -15,6 +18,21 @@ pytestmark = [
     pytest.mark.real,
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"),
 ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _all_cores() -> Iterator[None]:
+    """These runs have the whole machine, as the user's have: sums of floats depend on the number of threads, and by
+    them whether a picture at the edge is called one way or the other."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0), torch.get_num_threads()
+    os.sched_setaffinity(0, range(os.cpu_count() or 1))
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    yield
+    os.sched_setaffinity(0, before[0])
+    torch.set_num_threads(before[1])
 
 
 def rows_of(results: Results) -> dict[str, Variant]:
