@@ -95,7 +95,8 @@ def training(groups: Sequence[Group], name: str) -> Picture | None:
     return picture(
         name,
         (line + dot).properties(width=WIDTH_PX, height=220),
-        "Training loss after each epoch (first seed). The large dot is the epoch at which it had converged.",
+        "Training loss after each epoch (first seed). The large dot is the epoch at which it had "
+        "converged; where that is the last one, training may not have come to its end.",
         f"Training loss: {'; '.join(said)}.",
     )
 

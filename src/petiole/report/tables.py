@@ -175,7 +175,7 @@ def training(groups: Sequence[Group]) -> Table | None:
                     f"{group.label}{seed}",
                     train.recipe or NONE,
                     str(train.epochs),
-                    str(train.converged_epoch),
+                    f"{train.converged_epoch}{' (the last)' if train.converged_epoch == train.epochs else ''}",
                     NONE if end is None else units.percent(end),
                     units.seconds(train.seconds),
                     speed,
@@ -185,7 +185,8 @@ def training(groups: Sequence[Group]) -> Table | None:
         return None
     header = ("Network", "Recipe", "Epochs", "Converged at epoch", "Training accuracy", "Time", "Images/s")
     caption = (
-        "Training. Convergence is judged by the training loss alone; the training accuracy is that of the "
+        "Training. Convergence is judged by the training loss alone; where it came with the last epoch, training may "
+        "not have come to its end. The training accuracy is that of the "
         "last epoch, counted on augmented pictures while training."
     )
     return Table(caption=caption, header=header, rows=tuple(rows), words=frozenset({1}))
