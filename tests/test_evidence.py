@@ -1,6 +1,7 @@
 """What counts as a change, worked out by hand on made-up numbers."""
 
 import pytest
+from statsmodels.stats.proportion import confint_proportions_2indep
 
 from fabricated import accuracy, latency, results, variant, versus
 from petiole import evidence
@@ -117,6 +118,13 @@ def test_timings_of_seeds_take_medians_and_the_outermost_quartiles() -> None:
 @pytest.mark.parametrize(("after", "change"), [(95, "up"), (70, "unclear"), (30, "down")])
 def test_unpaired_accuracies_need_intervals_apart(after: int, change: str) -> None:
     assert accuracy_change(group(variant("A", 65)), group(variant("B", after))) == change
+
+
+@pytest.mark.parametrize(("before", "after"), [(70, 90), (3, 0), (100, 100)])
+def test_the_unpaired_difference_agrees_with_statsmodels(before: int, after: int) -> None:
+    expected = confint_proportions_2indep(after, 100, before, 100, method="newcomb")
+    found = evidence.unpaired_difference(group(variant("A", before)), group(variant("B", after)))
+    assert found == pytest.approx(expected, abs=1e-9)
 
 
 def test_random_weights_are_known_from_run_or_variant_but_not_from_a_network_that_starts_so() -> None:

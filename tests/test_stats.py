@@ -270,3 +270,11 @@ def test_the_paired_difference_turns_round_with_its_networks() -> None:
 def test_a_paired_difference_of_no_table_is_refused(lost: int, gained: int, total: int) -> None:
     with pytest.raises(ValueError, match="are no table"):
         stats.paired_difference(lost, gained, total)
+
+
+def test_balanced_accuracy_by_hand_and_of_one_class() -> None:
+    # Wilson: 9 of 10 gives 0.5958 to 0.9821, 5 of 10 gives 0.2366 to 0.7634
+    low = 0.7 - math.sqrt((0.9 - 0.5958) ** 2 + (0.5 - 0.2366) ** 2) / 2
+    high = 0.7 + math.sqrt((0.9821 - 0.9) ** 2 + (0.7634 - 0.5) ** 2) / 2
+    assert stats.balanced([[9, 1, 0], [5, 5, 0], [0, 0, 0]]) == pytest.approx((0.7, low, high), abs=1e-4)
+    assert stats.balanced([[8]]) == pytest.approx((1.0, *stats.wilson(8, 8)))

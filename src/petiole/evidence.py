@@ -4,6 +4,7 @@ Tables show and answers tell nothing beyond this file. A change is ``"up"``, ``"
 what is unclear is never called a gain, a loss, or a proof that two networks are equal.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
@@ -266,6 +267,16 @@ def accuracy_change(before: Group, after: Group) -> Change:
     if low_after > high_before:
         return "up"
     return "down" if high_after < low_before else "unclear"
+
+
+def unpaired_difference(before: Group, after: Group) -> tuple[float, float]:
+    """95% interval of the difference of two accuracies whose pictures are not the same: Newcombe's (1998, method 10),
+    which needs no more than the interval of each (Zou and Donner 2008)."""
+    (low_before, high_before), (low_after, high_after) = before.interval, after.interval
+    difference = after.accuracy - before.accuracy
+    low = difference - math.hypot(after.accuracy - low_after, high_before - before.accuracy)
+    high = difference + math.hypot(high_after - after.accuracy, before.accuracy - low_before)
+    return low, high
 
 
 def intervals_apart(before: Group, after: Group) -> Change:

@@ -36,6 +36,7 @@ class Candidate(Record):
     macs: int  #: multiply-accumulates of one input
     parameters: int  #: zeros included
     seconds: float = 0.0  #: time it took to try
+    recipe_file: str = ""  #: for ``--recipe``, within the run directory
 
 
 class Limit(Record):

@@ -5,6 +5,7 @@ same pictures, two runtimes are timed in the same rounds.
 """
 
 import math
+from collections.abc import Sequence
 from fractions import Fraction
 from statistics import NormalDist
 
@@ -24,12 +25,15 @@ def wilson(correct: int, total: int, confidence: float = 0.95) -> tuple[float, f
     >>> [round(end, 3) for end in wilson(146, 153)]
     [0.909, 0.978]
     """
-    from scipy.stats import binomtest
-
     if total < 1:
         raise ValueError("an accuracy needs at least one picture")
-    low, high = binomtest(correct, total).proportion_ci(confidence, method="wilson")
-    return float(low), float(high)
+    if not 0 <= correct <= total:
+        raise ValueError(f"{correct} of {total} pictures is no accuracy")
+    z, share = NormalDist().inv_cdf(0.5 + confidence / 2), correct / total
+    middle = share + z**2 / (2 * total)
+    half = z * math.sqrt(share * (1 - share) / total + z**2 / (4 * total**2))
+    low, high = ((middle + sign * half) / (1 + z**2 / total) for sign in (-1, 1))
+    return (low if correct else 0.0), (high if correct < total else 1.0)
 
 
 def mcnemar_exact(lost: int, gained: int) -> float:
@@ -186,6 +190,21 @@ def photos_needed(difference: float, discordant_rate: float, *, power: float = 0
     z_alpha, z_power = NormalDist().inv_cdf(1 - alpha / 2), NormalDist().inv_cdf(power)
     root = z_alpha * math.sqrt(discordant_rate) + z_power * math.sqrt(discordant_rate - gap**2)
     return math.ceil((root / gap) ** 2)
+
+
+def balanced(confusion: Sequence[Sequence[int]]) -> tuple[float, float, float]:
+    """Mean of the classes' accuracies and its 95% interval, made of Wilson's of each class (Zou and Donner 2008).
+
+    ``confusion[i][j]`` counts pictures of class ``i`` that were called ``j``; classes without pictures do not count.
+
+    >>> "%.3f %.3f %.3f" % balanced([[9, 1], [5, 5]])
+    '0.700 0.499 0.838'
+    """
+    classes = [(line[at], sum(line)) for at, line in enumerate(confusion) if sum(line)]
+    ends = [(correct / total, *wilson(correct, total)) for correct, total in classes]
+    mean = math.fsum(value for value, _, _ in ends) / len(ends)
+    low = mean - math.hypot(*(value - least for value, least, _ in ends)) / len(ends)
+    return mean, low, mean + math.hypot(*(most - value for value, _, most in ends)) / len(ends)
 
 
 def _middle(values: NDArray[np.float64], confidence: float) -> tuple[float, float]:

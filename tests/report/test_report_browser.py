@@ -117,10 +117,14 @@ def test_it_is_whole(browser: Browser, report: Path, size: str, scheme: Scheme, 
     assert found.said == [], "the console is silent"
     assert [url for url in found.asked if not url.startswith("data:")] == [report.as_uri()], "nothing else is loaded"
     assert page.locator("img").count() == 6
-    for box in (each.bounding_box() for each in page.locator("img, svg").all()):
+    for box in (each.bounding_box() for each in page.locator("img, svg").locator("visible=true").all()):
         assert box is not None
         assert box["width"] > 20
         assert box["height"] > 20
+    for box in (each.bounding_box() for each in page.locator(".first svg").locator("visible=true").all()):
+        assert box is not None
+        assert box["x"] + box["width"] <= SIZES[size][0], "the first charts are seen whole"
+    assert page.locator(".first svg").locator("visible=true").count() == page.locator(".first figure").count() > 0
     assert page.locator(".banner").first.is_visible()
     assert page.locator("#variants").is_visible()
     if scripts:

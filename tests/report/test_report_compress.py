@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 
 from fabricated import accuracy, latency, results, variant, versus
+from parsed import Page
 from petiole import api
 from petiole.records import to_json
 from petiole.report.blocks import Text
@@ -107,3 +108,29 @@ def test_readme_and_terminal_name_what_was_chosen(tmp_path: Path) -> None:
     said = console.export_text()
     assert f"Chosen: {tmp_path / 'artifacts' / SMALL}" in said
     assert "--max-drop 1 is not decided by these photos (about 1,227 test photos would)" in said
+
+
+def test_every_number_leads_to_its_files_or_to_how_it_is_made_again(tmp_path: Path) -> None:
+    best = candidate("a", 49, 2.0).model_copy(update={"recipe_file": "recipes/a.toml"})
+    found = searched(finalist(), candidates=[best, candidate("b", 47, 1.0)], pareto=[best])
+    parsed = Page(write_search_report(tmp_path, found).read_text(encoding="utf-8"))
+    assert parsed.unlinked == []
+    hrefs = {attributes.get("href") for tag, attributes in parsed.tags if tag == "a"}
+    assert {f"#source-{SMALL}-torch", "recipes/a.toml", "#again"} <= hrefs
+    ids = {f"#{attributes['id']}" for _, attributes in parsed.tags if "id" in attributes}
+    assert {href for href in hrefs if href and href.startswith("#")} <= ids
+
+
+def test_what_is_judged_carries_its_uncertainty(tmp_path: Path) -> None:
+    judged = accuracy(94, 100).model_copy(update={"confusion": [[44, 6], [0, 50]]})
+    rows = [
+        variant(REFERENCE, 96, latency=[latency(4.0)]), variant(SMALL, 94, latency=[latency(1.25)], accuracy=judged),
+    ]  # fmt: skip
+    parsed = Page(write_search_report(tmp_path, searched(finalist(), variants=rows)).read_text(encoding="utf-8"))
+    (row,) = [row for row in parsed.rows if row[0] == SMALL and len(row) == 9]
+    # Wilson: 44 of 50 gives 76.20 to 94.38%, 50 of 50 gives 92.86 to 100%; so 94 - sqrt(11.80^2 + 7.14^2) / 2 and
+    # 94 + 6.38 / 2; fabricated times lie within 0.1 ms
+    assert row[1:7] == (
+        "94.0% (87.5-97.2%)", "94.0% (87.1-97.2%)", "-2.0 points (-7.0 points to +2.0 points)",
+        "1.25 ms (1.15 ms to 1.35 ms)", "OpenVINO", "3.2x (3.10-3.30)",
+    )  # fmt: skip

@@ -4,7 +4,6 @@ import html
 import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 from altair.utils import schemapi
 
 from fabricated import replaced, results, variant, variants
+from parsed import Page
 from petiole.errors import UserError
 from petiole.lab.answers import answer
 from petiole.records import Failure, Results, read_results, to_json
@@ -27,54 +27,11 @@ def _charts_are_validated() -> Iterator[None]:
     schemapi.disable_debug_mode()
 
 
-VOID = {"meta", "br", "hr", "img", "link", "input", "path", "line"}
 HOSTILE = "<script>alert(1)</script> | *a* `b`"
 
 
 def answered(run: Results) -> Results:
     return run.model_copy(update={"answers": answer(run)})
-
-
-class Page(HTMLParser):
-    """Tags, attributes, text and tables of a page; it also checks that tags are closed in order."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text: list[str] = []
-        self.rows: list[tuple[str, ...]] = []
-        self._open: list[str] = []
-        self._cells: list[str] = []
-        self.feed(text)
-        self.close()
-        assert self._open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self._open.append(tag)
-        if tag == "tr":
-            self._cells = []
-        if tag in {"th", "td"}:
-            self._cells.append("")
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag not in VOID:
-            assert self._open.pop() == tag
-        if tag == "tr":
-            self.rows.append(tuple(self._cells))
-
-    def handle_data(self, data: str) -> None:
-        self.text.append(data)
-        if {"th", "td"} & set(self._open):
-            self._cells[-1] += data
-
-    @property
-    def shown(self) -> str:
-        return " ".join("".join(self.text).split())
 
 
 def written(directory: Path, **changes: Any) -> tuple[Page, str]:
@@ -94,7 +51,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Page, str, Path]:
 def markdown_rows(text: str) -> Iterator[tuple[str, ...]]:
     for line in text.splitlines():
         if line.startswith("| ") and not re.fullmatch(r"[|\s:-]+", line):
-            cells = re.split(r"(?<!\\)\|", re.sub(r"(?<!\\)\[(.*?)(?<!\\)\]\(<.*?>\)", r"\1", line))[1:-1]
+            plain = re.sub(r'<a id="[\w-]+"></a>', "", re.sub(r"(?<!\\)\[(.*?)(?<!\\)\]\(<.*?>\)", r"\1", line))
+            cells = re.split(r"(?<!\\)\|", plain)[1:-1]
             yield tuple(html.unescape(re.sub(r"\\(.)", r"\1", cell.strip())) for cell in cells)
 
 
@@ -126,6 +84,25 @@ def test_links_lead_somewhere_and_ids_are_unique(pages: tuple[Page, str, Path]) 
     assert {"#3.1", "#3.2", "#3.3", "#3.4.2-demos", "#3.4.2", "#3.4.3", "#appendix"} <= targets
 
 
+def test_every_number_of_every_table_leads_to_where_it_comes_from(pages: tuple[Page, str, Path]) -> None:
+    page, markdown, _ = pages
+    assert page.unlinked == []
+    # a number of a variant leads to its files, which lead to the command of its stage
+    hrefs = [attributes.get("href") for tag, attributes in page.tags if tag == "a"]
+    assert hrefs.count("#source-CNNPrunedF-torch") > 20
+    assert "#command-pruning" in hrefs
+    again = ("pruning", "petiole lab --stages pruning --out runs/again")
+    assert again in page.rows
+    assert '<a id="command-pruning"></a>' in markdown
+    assert "[CNNPrunedF](<#source-CNNPrunedF-torch>)" in markdown
+
+
+def test_names_in_the_prose_lead_to_their_files(pages: tuple[Page, str, Path]) -> None:
+    text = (pages[2] / "report.html").read_text(encoding="utf-8")
+    findings = text[text.index('id="findings"') : text.index('aria-label="Chapters"')]
+    assert '<a href="#source-CNNOptimized-torch">CNNOptimized</a>' in findings
+
+
 def test_both_schemes_print_and_phones_are_provided_for(pages: tuple[Page, str, Path]) -> None:
     text = (pages[2] / "report.html").read_text(encoding="utf-8")
     for part in ("prefers-color-scheme: dark", "@media print", "max-width: 40rem", 'name="viewport"'):
@@ -151,7 +128,11 @@ def test_markdown_has_the_same_tables(pages: tuple[Page, str, Path]) -> None:
 
 def test_markdown_has_the_same_pictures_with_the_same_words(pages: tuple[Page, str, Path]) -> None:
     page, markdown, directory = pages
-    alts = [attributes["aria-label"] for tag, attributes in page.tags if tag == "svg"]
+    svgs = [attributes for tag, attributes in page.tags if tag == "svg"]
+    narrow = [at for at, (tag, attributes) in enumerate(page.tags) if attributes.get("class") == "narrow"]
+    on_phones = [page.tags[at + 1][1] for at in narrow]  # the same again, for those
+    alts = [attributes["aria-label"] for attributes in svgs if not any(attributes is each for each in on_phones)]
+    assert len(alts) == len(svgs) - len(narrow)
     links = re.findall(r"^!\[(.+)\]\((charts/[\w-]+\.svg)\)$", markdown, re.MULTILINE)
     assert [escape(alt or "") for alt in alts] == [alt for alt, _ in links]
     assert len(alts) >= 10

@@ -190,8 +190,10 @@ def test_other_pictures_are_not_paired_and_other_machines_not_compared(tmp_path:
     assert "TIMES CANNOT BE COMPARED: processor Made-up CPU and Another CPU" in text
     assert "not paired: other data" in text
     assert "p &lt; 0.001" not in text
-    # Wilson's intervals of 70 and 90 in 100 lie apart: 60.4-78.1% and 82.6-94.5%
-    assert "CNNScratch: +20.0 points (the intervals lie apart)" in text
+    # Newcombe's interval of 70 and 90 in 100, from Wilson's (60.4-78.1% and 82.6-94.5%):
+    # 20 - sqrt((90 - 82.6)^2 + (78.1 - 70)^2) = 9.0, 20 + sqrt((94.5 - 90)^2 + (70 - 60.4)^2) = 30.6
+    assert "CNNScratch: +20.0 points (+9.0 points to +30.6 points)" in text
+    assert "[Accuracy, second](<../second/report.html>)" in text
 
 
 def test_a_comparison_names_what_cannot_be_compared(tmp_path: Path) -> None:
@@ -237,7 +239,7 @@ def test_seeds_are_averaged_and_not_added_up(tmp_path: Path) -> None:
             (tmp_path / name / path).write_text(json.dumps(called), encoding="utf-8")
             rows.append(row.model_copy(update={"predictions": path}))
         sides.append(compare.Side(name=name, folder=tmp_path / name, results=run.model_copy(update={"variants": rows})))
-    (table,) = compare.page(*sides).tables
+    (table,) = compare.page(sides[0], sides[1], tmp_path / "out").tables
     # gained: picture 2 with both seeds; lost: picture 3 with the second: +1 and 0 of 100, the mean is half a point
     assert str(table.rows[0][3]).startswith("+0.5 points (")
     assert table.rows[0][4] == "1 / 2, p = 1.0"
@@ -247,7 +249,7 @@ def test_runs_without_a_common_variant_say_so(tmp_path: Path) -> None:
     sides = [
         compare.Side(name=name, folder=tmp_path, results=results([variant(name, 90)])) for name in ("OddNet", "EvenNet")
     ]
-    page = compare.page(*sides)
+    page = compare.page(sides[0], sides[1], tmp_path / "out")
     assert page.findings == ("The two runs have no variant in common.",)
     assert page.pictures == ()
 

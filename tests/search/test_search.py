@@ -15,7 +15,7 @@ from petiole.search.config import SearchConfig
 from petiole.search.finals import Finals
 from petiole.search.limits import Limits
 from petiole.search.look import look
-from petiole.search.recipe import Recipe
+from petiole.search.recipe import Recipe, read_recipe
 from petiole.search.run import run_search
 from petiole.search_records import Candidate, SearchResults
 
@@ -58,6 +58,13 @@ def test_the_whole_space_was_looked_at_and_trained(searched: tuple[Path, SearchR
     assert (out / results.chosen.artifact / "model.onnx").stat().st_size == results.chosen.file_bytes
     assert {row.name for row in results.variants} == {results.reference, results.chosen.name}
     assert all(row.accuracy.total == results.data.photos.test for row in results.variants if results.data.photos)
+
+
+def test_each_candidate_has_its_recipe(searched: tuple[Path, SearchResults, list[str]]) -> None:
+    out, results, _ = searched
+    for each in results.candidates:
+        assert read_recipe(out / each.recipe_file).recipe.model_dump() == each.recipe
+    assert {path.name for path in out.glob("recipes/*")} == {f"{each.name}.toml" for each in results.candidates}
 
 
 def test_no_test_photo_was_seen_before_the_end(searched: tuple[Path, SearchResults, list[str]]) -> None:

@@ -42,28 +42,48 @@ NONE = "–"
 @dataclass(frozen=True, kw_only=True)
 class Table:
     """A table of finished text. The first column names the row; ``words`` lists further columns of words, the
-    others hold numbers and are set flush right."""
+    others hold numbers and are set flush right. Every number leads to where it comes from: where its cell leads, else
+    its row's name, else its column's, else to ``source`` (an anchor of the page)."""
 
     kind: ClassVar[str] = "table"
     caption: str
-    header: tuple[str, ...]
+    header: tuple[Cell, ...]
     rows: tuple[tuple[Cell, ...], ...]
     words: frozenset[int] = frozenset()
+    source: str = ""
 
     def is_number(self, column: int) -> bool:
         """Whether a column (from 0) is set flush right."""
         return column > 0 and column not in self.words
 
+    def source_of(self, row: tuple[Cell, ...], column: int, source: str) -> str:
+        """Where a number that has no link of its own leads (``source``: the chapter's anchor for such); "" for names,
+        words without a number, and what has one.
+
+        >>> table = Table(caption="", header=("", Linked(text="A", href="#a"), "B"), rows=(("ms", "1.2", "–"),))
+        >>> [table.source_of(table.rows[0], column, "b") for column in range(3)]
+        ['', '#a', '']
+        """
+        cell = row[column]
+        if column == 0 or isinstance(cell, Linked) or not any(letter.isdigit() for letter in cell):
+            return ""
+        names = (row[0], self.header[column])
+        named = next((name.href for name in names if isinstance(name, Linked)), None)
+        anchor = self.source or source
+        return named or (f"#{anchor}" if anchor else "")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """A chart: SVG that takes its ink from ``color``, and words for those who cannot see it."""
+    """A chart: SVG that takes its ink from ``color``, and words for those who cannot see it. ``narrow`` takes its place
+    on a phone, where there is one."""
 
     kind: ClassVar[str] = "picture"
     name: str
     svg: str
     caption: str
     alt: str
+    narrow: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,16 +128,19 @@ Block = Text | Steps | Table | Picture | Strip | Question | Failed
 
 @dataclass(frozen=True, kw_only=True)
 class Chapter:
-    """One section of the report; ``anchor`` is its name in links."""
+    """One section of the report; ``anchor`` is its name in links, ``source`` an anchor where it is told what makes
+    its numbers."""
 
     anchor: str
     title: str
     blocks: tuple[Block, ...]
+    source: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """The whole report: what stands on the first page, then the chapters."""
+    """The whole report: what stands on the first page, then the chapters. ``places``: names in the prose, and the
+    anchors (or files) that they lead to."""
 
     title: str
     byline: str
@@ -130,3 +153,4 @@ class Page:
     tables: tuple[Table, ...]
     tables_title: str = "All variants"
     chapters: tuple[Chapter, ...]
+    places: tuple[tuple[str, str], ...] = ()

@@ -14,6 +14,7 @@ PRUNED = (
 )  # fmt: skip
 INT8 = ("CNNOptimized-fused", "CNNOptimized-static-int8", "CNNOptimized-qat-int8")
 LENET = ("LeNet", "LeNet-structured", "LeNet-dynamic-int8", "LeNet-static-int8", "LeNet-qat-int8")
+EVERYTHING = provenance.command_anchor(provenance.WHOLE)
 
 MEASURED = (
     "Accuracy: every network is judged on the same test pictures, as it is deployed; this run chose nothing on them. "
@@ -60,6 +61,7 @@ def page(results: Results) -> Page:
         further=tuple(summary.findings(results)),
         tables=tuple(main),
         chapters=tuple(_chapters(results, every)),
+        places=provenance.named_places(every),
     )
 
 
@@ -100,7 +102,7 @@ def _data(results: Results) -> list[Chapter]:
     if results.data.photos is None:
         return []
     blocks = (*flips.samples(results), *details.photos(results.data.photos))
-    return [Chapter(anchor="data", title="The photos", blocks=blocks)]
+    return [Chapter(anchor="data", title="The photos", blocks=blocks, source=EVERYTHING)]
 
 
 def _chapter(results: Results, anchor: str, title: str, question: str, made: Sequence[Group],
@@ -121,17 +123,15 @@ def _chapter(results: Results, anchor: str, title: str, question: str, made: Seq
     else:
         blocks.append(Text(text="This run holds no network of this section: its stage was not run, or did not end."))
     blocks += _answers(results, question)
-    return Chapter(anchor=anchor, title=title, blocks=tuple(blocks))
+    return Chapter(anchor=anchor, title=title, blocks=tuple(blocks), source=provenance.command_of(results, anchor))
 
 
 def _failed(results: Results, anchor: str, names: Iterable[str]) -> list[Block]:
     """The failures that belong to a section, by stage or by variant."""
-    section = {"scratch": "3.1", "transfer": "3.2", "pruning": "3.3", "structured": "3.3", "demos": "3.4.2-demos",
-               "quantization": "3.4.2", "lenet": "3.4.3"}  # fmt: skip
     rows = [
         shown
         for row, shown in zip(results.failures, summary.failures(results), strict=True)
-        if section.get(row.stage or row.variant, _section_of_name(row.variant)) == anchor
+        if provenance.SECTION_OF.get(row.stage or row.variant, _section_of_name(row.variant)) == anchor
     ]
     return [Failed(failures=tuple(rows))] if rows else []
 
@@ -174,7 +174,7 @@ def _transfer(results: Results, name: str, made: Sequence[Group], shown: Sequenc
 
 def _pruning(results: Results, name: str, made: Sequence[Group], shown: Sequence[Group]) -> list[Block]:
     blocks: list[Block] = [charts.accuracy(shown, f"{name}-accuracy")]
-    blocks += pruning.curves(results.curves, name)
+    blocks += pruning.curves(results.curves, [row for row in results.variants if row.name == "CNNOptimized"], name)
     blocks += pruning.sensitivities(results.sensitivities, name)
     blocks += [tables.sizes(shown), charts.sizes(shown, f"{name}-size")]
     return blocks + _there(
@@ -211,7 +211,10 @@ def _demos(results: Results) -> Chapter:
     else:
         blocks.append(Text(text="This run holds no demos: their stage was not run, or did not end."))
     blocks += _answers(results, "3.4.2-demos")
-    return Chapter(anchor="3.4.2-demos", title="3.4.2 What quantization does: two demos", blocks=tuple(blocks))
+    return Chapter(
+        anchor="3.4.2-demos", title="3.4.2 What quantization does: two demos", blocks=tuple(blocks),
+        source=provenance.command_of(results, "3.4.2-demos"),
+    )  # fmt: skip
 
 
 def _appendix(results: Results, every: Sequence[Group]) -> Chapter:
@@ -220,4 +223,4 @@ def _appendix(results: Results, every: Sequence[Group]) -> Chapter:
     times = tables.latencies(every)
     if times is not None:
         blocks.append(times)
-    return Chapter(anchor="appendix", title="How everything was measured", blocks=tuple(blocks))
+    return Chapter(anchor="appendix", title="How everything was measured", blocks=tuple(blocks), source=EVERYTHING)

@@ -203,7 +203,17 @@ def legend() -> alt.Legend:
     return alt.Legend(title=None, orient="top", labelLimit=260, columns=3)
 
 
-def picture(name: str, chart: Chart, caption: str, alt_text: str) -> Picture:
+def picture(name: str, chart: Chart, caption: str, alt_text: str, *, narrow: Chart | None = None) -> Picture:
+    """The drawn chart; ``narrow`` takes its place on a phone."""
+    svg, *rest = (
+        _svg(f"{name}{ending}", each, alt_text)
+        for ending, each in (("", chart), ("-narrow", narrow))
+        if each is not None
+    )
+    return Picture(name=name, svg=svg, caption=caption, alt=alt_text, narrow="".join(rest))
+
+
+def _svg(name: str, chart: Chart, alt_text: str) -> str:
     chart = chart.configure(
         background="transparent",
         font="sans-serif",
@@ -219,8 +229,7 @@ def picture(name: str, chart: Chart, caption: str, alt_text: str) -> Picture:
     svg = svg.replace(f'"{INK}"', '"currentColor"')
     width = re.search(r'<svg[^>]*? width="([\d.]+)"', svg)
     style = f'style="max-width:{float(width[1]):.0f}px" ' if width else ""  # small charts are not blown up
-    svg = svg.replace("<svg ", f'<svg role="img" aria-label="{html.escape(alt_text)}" {style}', 1)
-    return Picture(name=name, svg=svg, caption=caption, alt=alt_text)
+    return svg.replace("<svg ", f'<svg role="img" aria-label="{html.escape(alt_text)}" {style}', 1)
 
 
 def as_file(picture: Picture) -> str:

@@ -1,18 +1,20 @@
 """Two runs side by side: what each variant reaches in both, paired where they were judged on the same pictures."""
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import altair as alt
 
 from petiole import units
 from petiole.errors import UserError
-from petiole.evidence import Flips, Group, Timing, groups, intervals_apart, paired, timing_change
+from petiole.evidence import Flips, Group, Timing, groups, paired, timing_change, unpaired_difference
 from petiole.records import Results, Variant
 from petiole.report import charts, summary
-from petiole.report.blocks import NONE, Cell, Chapter, Page, Picture, Table, Text
+from petiole.report.blocks import NONE, Cell, Chapter, Linked, Page, Picture, Table, Text
 from petiole.report.provenance import is_plain
 from petiole.report.tables import RUNTIMES, accuracy
 
@@ -21,12 +23,15 @@ HOW = (
     " the same data (the digests in their records agree) and hold their predictions: lost are the test pictures "
     "that only the first run's network called rightly, gained those that only the second's did, of the seeds that "
     "both runs have (their mean, for the seeds share their pictures); the interval of the difference is Tango's "
-    "(1998), with several seeds it covers Student's t too, and p is the exact McNemar test. Otherwise only "
-    "intervals can be compared: they lie apart or overlap. Times of two machines are shown beside each other and "
+    "(1998), with several seeds it covers Student's t too, and p is the exact McNemar test. Otherwise the interval of "
+    "the difference is Newcombe's (1998), made of both intervals, and the two differ where it leaves out 0. Times of "
+    "two machines are shown beside each other and "
     "never called a difference between networks."
 )
 
 
+HOW_THEY_WERE = "how"
+"""Anchor of the chapter that tells how they were compared."""
 MOST_NAMED = 3
 """Of more variants that differ, those that differ most are named on the first page."""
 
@@ -55,17 +60,25 @@ class Pair:
         return self.after.accuracy - self.before.accuracy if self.flips is None else self.flips.difference
 
     @property
+    def interval(self) -> tuple[float, float]:
+        """Its 95% interval."""
+        return unpaired_difference(self.before, self.after) if self.flips is None else self.flips.interval
+
+    @property
     def is_apart(self) -> bool:
         """Whether the pictures tell the two apart."""
-        change = intervals_apart(self.before, self.after) if self.flips is None else self.flips.change
-        return change != "unclear"
+        if self.flips is not None:
+            return self.flips.change != "unclear"
+        low, high = self.interval
+        return not low <= 0 <= high
 
 
-def page(first: Side, second: Side) -> Page:
-    """The whole comparison, ready to be rendered."""
+def page(first: Side, second: Side, out: Path) -> Page:
+    """The whole comparison, ready to be rendered into the directory ``out``; figures of one run lead to its report."""
     pairs, only = _paired(first, second)
     differ = _machines_differ(first, second)
-    tables = [_table(pairs, first, second, dataset) for dataset in dict.fromkeys(p.before.first.dataset for p in pairs)]
+    sets = dict.fromkeys(pair.before.first.dataset for pair in pairs)
+    tables = [_table(pairs, (first, second), dataset, out) for dataset in sets]
     missing = [Text(text=text) for text in only] or [Text(text="Every variant is in both runs.")]
     return Page(
         title=f"{first.name} and {second.name} compared",
@@ -82,7 +95,7 @@ def page(first: Side, second: Side) -> Page:
         tables=tuple(tables), tables_title="Variants in both runs",
         chapters=(
             Chapter(anchor="only", title="Variants in one run only", blocks=tuple(missing)),
-            Chapter(anchor="how", title="How they were compared", blocks=(Text(text=HOW),)),
+            Chapter(anchor=HOW_THEY_WERE, title="How they were compared", blocks=(Text(text=HOW),)),
         ),
     )  # fmt: skip
 
@@ -183,7 +196,7 @@ def _findings(pairs: Sequence[Pair], first: Side, second: Side, *, same_machine:
     named = " The largest differences:" if len(apart) > MOST_NAMED else ""
     named += "".join(
         f" {pair.before.label}: {units.points(pair.difference, pair.before.digits)}"
-        + (f" ({units.p_value(pair.flips.p)})." if pair.flips else " (the intervals lie apart).")
+        + (f" ({units.p_value(pair.flips.p)})." if pair.flips else f" ({_ends(pair)}).")
         for pair in largest
     )
     found = [
@@ -207,26 +220,37 @@ def _times(pair: Pair) -> tuple[Timing, Timing] | None:
     return next(((time, there[time.setting]) for time in pair.before.timings if time.setting in there), None)
 
 
-def _table(pairs: Sequence[Pair], first: Side, second: Side, dataset: str) -> Table:
+def _table(pairs: Sequence[Pair], sides: tuple[Side, Side], dataset: str, out: Path) -> Table:
     here = [pair for pair in pairs if pair.before.first.dataset == dataset]
-    rows = tuple(_row(pair) for pair in here)
     where = summary.SETS.get(dataset, dataset)
+    accuracies, times, files = (
+        [Linked(text=f"{what}, {side.name}", href=f"{_link(side.folder, out)}/report.html") for side in sides]
+        for what in ("Accuracy", "p50", "File")
+    )
     return Table(
-        caption=f"On the {where}: {first.name} and {second.name}.",
-        header=(
-            "Variant", f"Accuracy, {first.name}", f"Accuracy, {second.name}", "Difference (95%)", "Lost / gained",
-            f"p50, {first.name}", f"p50, {second.name}", f"File, {first.name}", f"File, {second.name}",
-        ),
-        rows=rows,
+        caption=f"On the {where}: {sides[0].name} and {sides[1].name}. Bytes are exact.",
+        header=("Variant", *accuracies, "Difference (95%)", "Lost / gained", *times, *files),
+        rows=tuple(_row(pair) for pair in here), source=HOW_THEY_WERE,
     )  # fmt: skip
+
+
+def _link(folder: Path, out: Path) -> str:
+    """The way from one directory to another, as a link."""
+    try:
+        return quote(Path(os.path.relpath(folder, out)).as_posix())
+    except ValueError:  # on another drive
+        return folder.resolve().as_uri()
+
+
+def _ends(pair: Pair) -> str:
+    low, high = (units.points(end, pair.before.digits) for end in pair.interval)
+    return f"{low} to {high}"
 
 
 def _row(pair: Pair) -> tuple[Cell, ...]:
     digits, times = pair.before.digits, _times(pair)
-    difference, flips = units.points(pair.difference, digits), f"not paired: {pair.why}"
+    difference, flips = f"{units.points(pair.difference, digits)} ({_ends(pair)})", f"not paired: {pair.why}"
     if pair.flips is not None:
-        low, high = (units.points(end, digits) for end in pair.flips.interval)
-        difference += f" ({low} to {high})"
         flips = f"{pair.flips.lost:,} / {pair.flips.gained:,}, {units.p_value(pair.flips.p)}"
     return (
         pair.before.label, accuracy(pair.before), accuracy(pair.after), difference, flips,

@@ -1,12 +1,15 @@
 """The report of a search: what was chosen, whether it keeps the limits, what else there was, how to make it again."""
 
+from collections.abc import Sequence
+from statistics import fmean
+
 import altair as alt
 
-from petiole import units
+from petiole import stats, units
 from petiole.evidence import groups
-from petiole.records import Variant
+from petiole.records import Accuracy, Variant
 from petiole.report import charts, details, flips, provenance, summary
-from petiole.report.blocks import Block, Chapter, Page, Picture, Steps, Table, Text
+from petiole.report.blocks import NONE, Block, Cell, Chapter, Linked, Page, Picture, Steps, Table, Text
 from petiole.report.overview import non_dominated
 from petiole.report.tables import RUNTIMES
 from petiole.search_records import Candidate, Finalist, Limit, SearchResults
@@ -21,23 +24,22 @@ HONEST = (
     "that breaks a limit, or whose file does not call the photos as the network does. A limit on accuracy is judged on "
     "a 95% interval, that on the drop by the paired difference (Tango 1998), not on the figure itself."
 )
+AGAIN = "again"
+"""Anchor of the chapter that tells how everything is made again."""
 WORDS = {"kept": "is kept", "broken": "is broken", "undecided": "is not decided by these photos"}
 
 
 def page(results: SearchResults) -> Page:
     """The whole report, ready to be rendered."""
+    every = groups(results.variants)
+    contents: list[tuple[str, str, Sequence[Block]]] = [
+        ("limits", "The limits", _limits(results)),
+        ("candidates", "What else there was", _candidates(results)),
+        ("photos", "The photos", _photos(results)),
+        (AGAIN, "How to make it again", [*(Text(text=line) for line in again(results)), *provenance.files(every)]),
+    ]
     chapters = [
-        Chapter(anchor="limits", title="The limits", blocks=tuple(_limits(results))),
-        Chapter(anchor="candidates", title="What else there was", blocks=tuple(_candidates(results))),
-        Chapter(anchor="photos", title="The photos", blocks=tuple(_photos(results))),
-        Chapter(
-            anchor="again",
-            title="How to make it again",
-            blocks=(
-                *(Text(text=line) for line in again(results)),
-                *provenance.files(groups(results.variants)),
-            ),
-        ),
+        Chapter(anchor=anchor, title=title, blocks=tuple(blocks), source=AGAIN) for anchor, title, blocks in contents
     ]
     chosen = results.chosen
     return Page(
@@ -46,7 +48,7 @@ def page(results: SearchResults) -> Page:
         facts=tuple(summary.facts(results)), banners=tuple(summary.banners(results)),
         failures=tuple(summary.failures(results)), findings=tuple(findings(results)), tables=(_judged(results),),
         tables_title="On the test split", pictures=(_chart(results),) if results.candidates else (),
-        chapters=tuple(chapters),
+        chapters=tuple(chapters), places=provenance.named_places(every),
     )  # fmt: skip
 
 
@@ -116,30 +118,49 @@ def _judged(results: SearchResults) -> Table:
     for row in results.variants:
         final = finals.get(row.name)
         time = row.latency[0]
-        balanced = sum(row.accuracy.by_class.values()) / len(row.accuracy.by_class)
         rows.append((
-            row.name + (" (reference)" if row.name == results.reference else ""),
-            _accuracy(row.accuracy.value, row.accuracy.ci95), units.percent(balanced),
-            "–" if final is None or final.difference is None or final.ci95 is None
+            Linked(
+                text=row.name + (" (reference)" if row.name == results.reference else ""),
+                href=f"#{provenance.anchor(row)}",
+            ),
+            _accuracy(row.accuracy.value, row.accuracy.ci95), _balanced(row.accuracy),
+            NONE if final is None or final.difference is None or final.ci95 is None
             else f"{units.points(final.difference)} ({units.points(final.ci95[0])} to {units.points(final.ci95[1])})",
-            f"{units.ms(time.p50_ms)} ({RUNTIMES.get(time.runtime, time.runtime)})",
-            "–" if final is None or final.speedup is None else units.times(final.speedup[0]),
+            f"{units.ms(time.p50_ms)} ({units.ms(time.p25_ms)} to {units.ms(time.p75_ms)})",
+            RUNTIMES.get(time.runtime, time.runtime),
+            NONE if final is None or final.speedup is None else _speed(*final.speedup),
             units.bytes(row.file_bytes), units.count(row.macs),
         ))  # fmt: skip
     return Table(
         caption=f"Judged on {results.variants[0].accuracy.total:,} test photos. Balanced: mean of the classes' "
-        "accuracies. Difference and speed: against the reference, the speed in the same rounds of timing.",
-        header=("Network", "Accuracy (95%)", "Balanced", "Difference (95%)", "p50, batch 1", "Speed", "File", "MACs"),
-        rows=tuple(rows),
-    )
+        "accuracies. Difference and speed: against the reference, the speed in the same rounds of timing. Times: "
+        "median and middle half of the calls at batch 1. Bytes and MACs are exact counts.",
+        header=("Network", "Accuracy (95%)", "Balanced (95%)", "Difference (95%)", "p50 (p25 to p75)", "Runtime",
+                "Speed (95%)", "File", "MACs"),
+        rows=tuple(rows), words=frozenset({5}),
+    )  # fmt: skip
+
+
+def _balanced(accuracy: Accuracy) -> str:
+    if not accuracy.confusion:  # not recorded
+        return units.percent(fmean(accuracy.by_class.values())) if accuracy.by_class else NONE
+    mean, low, high = stats.balanced(accuracy.confusion)
+    return _accuracy(mean, (low, high))
+
+
+def _speed(ratio: float, low: float, high: float) -> str:
+    return f"{units.times(ratio)} ({low:.2f}-{high:.2f})"
 
 
 def _limits(results: SearchResults) -> list[Block]:
+    named: dict[str, Cell] = {group.name: provenance.named(group) for group in groups(results.variants)}
     table = Table(
         caption="Each limit, what was found, and what follows.",
         header=("Network", "Limit", "Found", "Verdict"),
         rows=tuple(
-            (each.name, limit.limit, limit.found, verdict(limit)) for each in results.finalists for limit in each.limits
+            (named.get(each.name, each.name), limit.limit, limit.found, verdict(limit))
+            for each in results.finalists
+            for limit in each.limits
         ),
         words=frozenset({1, 2, 3}),
     )
@@ -180,14 +201,15 @@ def _candidates(results: SearchResults) -> list[Block]:
 def _table(rows: list[Candidate], caption: str) -> Table:
     cells = tuple(
         (
-            each.name, "all of it" if each.retrained else "output layer", f"{each.accuracy.correct}/"
-            f"{each.accuracy.total}", _accuracy(each.accuracy.value, each.accuracy.ci95), f"{each.log_loss:.3f}",
-            units.ms(each.p50_ms), units.bytes(each.file_bytes), units.count(each.macs),
+            provenance.file(each.recipe_file, each.name), "all of it" if each.retrained else "output layer",
+            f"{each.accuracy.correct}/{each.accuracy.total}", _accuracy(each.accuracy.value, each.accuracy.ci95),
+            f"{each.log_loss:.3f}", units.ms(each.p50_ms), units.bytes(each.file_bytes), units.count(each.macs),
         )
         for each in sorted(rows, key=lambda each: each.p50_ms)
     )  # fmt: skip
+    single = "Log loss and time are single figures, to put recipes in order by; bytes and MACs are exact."
     return Table(
-        caption=caption, rows=cells, words=frozenset({1}),
+        caption=f"{caption} {single}", rows=cells, words=frozenset({1}),
         header=("Recipe", "Trained", "Right", "Accuracy (95%)", "Log loss (nats)", "p50, batch 1", "File", "MACs"),
     )  # fmt: skip
 
@@ -246,6 +268,11 @@ def again(results: SearchResults) -> list[str]:
         *(
             ["This network without a search: petiole compress DATA --recipe chosen.toml --out ANOTHER."]
             if results.chosen
+            else []
+        ),
+        *(
+            ["Any other candidate: likewise, with its file in recipes/, which its name in the tables leads to."]
+            if any(each.recipe_file for each in results.candidates)
             else []
         ),
         "Its predictions: petiole predict with the artifact directory and photos; its time on another machine: petiole "

@@ -6,11 +6,12 @@ The script sorts tables (https://github.com/tofsjonas/sortable, in the public do
 import base64
 import hashlib
 import re
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from petiole import units
 from petiole.records import Results
@@ -47,7 +48,7 @@ def write_comparison(out: Path, first: compare.Side, second: compare.Side) -> Pa
     Raises:
         UserError: ``out`` cannot be written.
     """
-    return _write(out, compare.page(first, second))
+    return _write(out, compare.page(first, second, out))
 
 
 SCRIPTS = ("sortable.min.js", "sortable.a11y.min.js")
@@ -65,6 +66,7 @@ def _write(run_dir: Path, page: Page) -> Path:
     environment.filters["svg"] = Markup  # only charts of ours: their text is escaped where they are drawn
     environment.filters["sort_key"] = _sort_key
     environment.filters["lead"] = _lead
+    environment.filters["named"] = _links_to(page.places)
     environment.filters["embedded"] = lambda name: _embedded(run_dir / name)
     css, *scripts = (
         (files("petiole.report") / name).read_text(encoding="utf-8").strip() for name in ("report.css", *SCRIPTS)
@@ -89,6 +91,23 @@ def _lead(text: str) -> tuple[str, str]:
     """The first sentence of an answer, which is the answer, and what backs it."""
     found = re.match(r".+?[.!?](?= [A-Z0-9])", text)
     return (text, "") if found is None else (found[0], text[found.end() :])
+
+
+def _links_to(places: Sequence[tuple[str, str]]) -> Callable[[str], Markup]:
+    """A filter that escapes prose and makes links of the names in it.
+
+    >>> str(_links_to([("A", "#a"), ("A-qat", "#q")])("A<A-qat and A-more"))
+    '<a href="#a">A</a>&lt;<a href="#q">A-qat</a> and A-more'
+    """
+    to = {str(escape(name)): str(escape(href)) for name, href in places}
+    names = "|".join(re.escape(name) for name in sorted(to, key=len, reverse=True))
+    pattern = re.compile(rf"(?<![\w-])(?:{names})(?![\w-])")
+
+    def linked(text: str) -> Markup:
+        plain = str(escape(units.one_line(text)))
+        return Markup(pattern.sub(lambda found: f'<a href="{to[found[0]]}">{found[0]}</a>', plain) if to else plain)
+
+    return linked
 
 
 def _embedded(path: Path) -> str:

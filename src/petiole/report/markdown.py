@@ -83,9 +83,14 @@ def _photo(photo: Photo) -> str:
 
 
 def _cell(cell: Cell) -> str:
-    """A cell's text; what leads to a file is a link."""
+    """A cell's text; what leads to a file, to a command or to the files of a variant is a link."""
     text = escape(str(cell))
-    return f"[{text}](<{cell.href}>)" if isinstance(cell, Linked) and not cell.href.startswith("#") else text
+    if not isinstance(cell, Linked):
+        return text
+    named = f'<a id="{cell.name}"></a>' if cell.name else ""
+    inside = ("#source-", "#command-")  # chapters have no anchors here
+    leads = not cell.href.startswith("#") or cell.href.startswith(inside)
+    return f"{named}[{text}](<{cell.href}>)" if leads else f"{named}{text}"
 
 
 def _failures(rows: tuple[tuple[str, str], ...]) -> str:

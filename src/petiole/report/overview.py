@@ -21,6 +21,8 @@ SHAPES = {WHOLE: "circle", MASKED: "triangle-down", NARROWED: "diamond", SCRATCH
 COLOURS = dict(zip(SHAPES, charts.COLOURS, strict=False))
 PRECISIONS = ("float32 (hollow)", "int8 (filled)")
 HEIGHT_PX, PLOT_PX, LABELS_PX, LINE_PX = 420.0, 420.0, 230.0, 15.0
+NARROW_PX = 190.0
+"""Of the plot on a phone."""
 RUNTIME = "openvino"
 BYTES_FROM = 1000.0
 """No network takes so many ms, and no file so few bytes: what an axis is of."""
@@ -104,11 +106,29 @@ def _end(total: float, count: int, least: float, highest: float) -> float:
 
 
 def _chart(points: Sequence[_Point], name: str, title: str, what: str) -> Picture:
+    whole = any(each.group.accuracy == 1 for each in points)
+    scale = "log scale, where no error is drawn as half a picture" if whole else "log scale"
+    said = [
+        f"{each.group.label} {units.percent(each.group.accuracy, each.group.digits)}, {each.text}" for each in points
+    ]
+    return charts.picture(
+        name,
+        _drawn(points, title, PLOT_PX),
+        f"Accuracy on the test split against {what}. Hollow: float32; filled: int8. Upright lines: 95% intervals. "
+        f"Dashed: the best accuracy that is to be had within each {what}. The distance from 100% is on a "
+        f"{scale}.",
+        f"Accuracy against {what}: {'; '.join(said)}.",
+        narrow=_drawn(points, title, NARROW_PX),
+    )
+
+
+def _drawn(points: Sequence[_Point], title: str, plot_px: float) -> charts.Chart:
+    """The chart with a plot of that width and the labels beside it."""
     error = _error(points)
     bottom = max(max(1 - each.group.interval[0] for each in points), 0.02) * 1.05
     top = min(min(error(each.group.accuracy) for each in points), 0.5) * 0.7
     left, right = min(each.x for each in points) / 1.12, max(each.x for each in points) * 1.12
-    end = right * (right / left) ** (LABELS_PX / PLOT_PX)
+    end = right * (right / left) ** (LABELS_PX / plot_px)
 
     def pixel(value: float) -> float:
         return HEIGHT_PX * math.log(value / top) / math.log(bottom / top)
@@ -120,25 +140,14 @@ def _chart(points: Sequence[_Point], name: str, title: str, what: str) -> Pictur
             "x": each.x, "error": error(each.group.accuracy), "low": max(1 - each.group.interval[0], top),
             "high": max(1 - each.group.interval[1], top), "kind": each.kind,
             "precision": PRECISIONS[each.group.engine != "torch"], "label": each.group.label, "from": right,
-            "at": right * (right / left) ** (14 / PLOT_PX), "to": top * (bottom / top) ** (place / HEIGHT_PX),
+            "at": right * (right / left) ** (14 / plot_px), "to": top * (bottom / top) ** (place / HEIGHT_PX),
         }
         for each, place in zip(order, places, strict=True)
     ]  # fmt: skip
     front = non_dominated([(each.x, each.group.accuracy) for each in points])
     steps = [{"x": x, "error": error(value)} for x, value in front]
-    whole = any(each.group.accuracy == 1 for each in points)
-    scale = "log scale, where no error is drawn as half a picture" if whole else "log scale"
-    said = [
-        f"{each.group.label} {units.percent(each.group.accuracy, each.group.digits)}, {each.text}" for each in points
-    ]
-    return charts.picture(
-        name,
-        _layers(rows, steps, title, (left, end, right), (top, bottom)),
-        f"Accuracy on the test split against {what}. Hollow: float32; filled: int8. Upright lines: 95% intervals. "
-        f"Dashed: the best accuracy that is to be had within each {what}. The distance from 100% is on a "
-        f"{scale}.",
-        f"Accuracy against {what}: {'; '.join(said)}.",
-    )
+    chart = _layers(rows, steps, title, (left, end, right), (top, bottom))
+    return chart.properties(width=plot_px + LABELS_PX, height=HEIGHT_PX)
 
 
 def _error(points: Sequence[_Point]) -> Callable[[float], float]:
@@ -153,7 +162,8 @@ def _layers(
 ) -> charts.Chart:  # fmt: skip
     left, end, right = reach
     ticks = [1 - value for value in TICKS if height[0] <= 1 - value <= height[1]]
-    options: dict[str, Any] = {"titleAnchor": "start", "values": _ticks(left, right), "domain": False}
+    ticks_x = _ticks(left, right)
+    options: dict[str, Any] = {"titleAnchor": "start", "values": ticks_x, "domain": False, "labelOverlap": True}
     sizes = left > BYTES_FROM
     x_axis = charts.bytes_axis(title, **options) if sizes else alt.Axis(title=title, format="~g", **options)
     y_axis = alt.Axis(
@@ -191,7 +201,7 @@ def _layers(
     return alt.layer(
         leader.encode(x=x("x"), y=y("error"), x2="at:Q", y2="to:Q"), front.encode(x=x("x"), y=y("error")),
         spread, point, text,
-    ).properties(width=PLOT_PX + LABELS_PX, height=HEIGHT_PX)  # fmt: skip
+    )  # fmt: skip
 
 
 def _ticks(low: float, high: float) -> list[float]:

@@ -10,6 +10,15 @@ from petiole.records import Results, Variant
 from petiole.report.blocks import NONE, Block, Cell, Chapter, Linked, Table, Text
 
 CHAPTER = "sources"
+WHOLE = "everything"
+"""Stands for the command that made the whole run, where a stage would stand."""
+ANEW = "runs/again"
+"""Where a stage is made again: not in the run's own directory, whose records would then be of this stage alone."""
+SECTION_OF = {
+    "scratch": "3.1", "transfer": "3.2", "pruning": "3.3", "structured": "3.3", "demos": "3.4.2-demos",
+    "quantization": "3.4.2", "lenet": "3.4.3",
+}  # fmt: skip
+"""The chapter of each stage of the lab."""
 STAGE_OF = (
     ("CNNScratch", "scratch"), ("CNNAdapted", "transfer"), ("CNNOptimized-", "quantization"),
     ("CNNOptimized", "transfer"), ("LeNet", "lenet"), ("LSTM", "demos"), ("demo", "demos"),
@@ -50,14 +59,46 @@ def stage(name: str) -> str:
     return next((found for start, found in STAGE_OF if name.startswith(start)), "")
 
 
+def command_anchor(name: str) -> str:
+    """Where the command is told that makes a stage again."""
+    return f"command-{name}"
+
+
+def command_of(results: Results, section: str) -> str:
+    """The anchor of the command that makes a chapter again: that of its (first) stage, if it was run."""
+    ran = {each.name for each in results.run.stages}
+    made = (name for name, its in SECTION_OF.items() if its == section and name in ran)
+    return command_anchor(next(made, WHOLE))
+
+
+def again(command: str, name: str) -> str:
+    """The command that makes one stage of the lab again; what no shell can read stays as it was recorded.
+
+    >>> again("petiole lab --stages scratch,lenet --seeds 3 --out runs/a", "lenet")
+    'petiole lab --seeds 3 --stages lenet --out runs/again'
+    """
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        return command
+    if words[:2] != ["petiole", "lab"]:
+        return command
+    kept, given = [], iter(words)
+    for word in given:
+        if word in ("--stages", "--out"):
+            next(given, None)
+        elif not word.startswith(("--stages=", "--out=")):
+            kept.append(word)
+    return shlex.join([*kept, "--stages", name, "--out", ANEW])
+
+
 def chapter(results: Results, every: Sequence[Group]) -> Chapter:
     """The commands that make everything again, and the files of each variant."""
-    again = (
-        f"All of it was made by: {results.run.command}. With --stages and the name of a stage (last column) one part "
-        "is made again, with the stages that it needs. In the run directory, petiole report . writes this report again "
-        "from results.json."
+    text = (
+        "Every number of a table leads to its own file, or to the row of its network below, or to the command of its "
+        "stage. In the run directory, petiole report . writes this report again from results.json."
     )
-    blocks: list[Block] = [Text(text=again)]
+    blocks: list[Block] = [Text(text=text), _commands(results, every)]
     artifact = next((row.first.artifact for row in every if row.first.artifact), None)
     if artifact:
         blocks.append(Text(text=(
@@ -67,9 +108,26 @@ def chapter(results: Results, every: Sequence[Group]) -> Chapter:
     return Chapter(anchor=CHAPTER, title="Where each number comes from", blocks=(*blocks, *files(every)))
 
 
+def _commands(results: Results, every: Sequence[Group]) -> Table:
+    """The command of the whole run, and that of each stage which was run, or whose networks are here."""
+    rows: list[tuple[Cell, ...]] = [
+        (Linked(text=WHOLE, href="#variants", name=command_anchor(WHOLE)), results.run.command)
+    ]
+    ran = {each.name for each in results.run.stages} | {stage(group.name) for group in every}
+    rows += [
+        (Linked(text=name, href=f"#{section}", name=command_anchor(name)), again(results.run.command, name))
+        for name, section in SECTION_OF.items()
+        if name in ran
+    ]
+    return Table(
+        caption="The command that makes each stage again, with the stages that it needs and the times of its networks.",
+        header=("Stage", "Command"), rows=tuple(rows), words=frozenset({1}),
+    )  # fmt: skip
+
+
 def files(every: Sequence[Group]) -> list[Table]:
     """A row for each variant: its network, its predictions and, where there are such, raw timings and the stage of the
-    lab; nothing without variants."""
+    lab, which leads to its command; nothing without variants."""
     if not every:
         return []
     columns: dict[str, list[Cell]] = {
@@ -79,7 +137,7 @@ def files(every: Sequence[Group]) -> list[Table]:
         "Raw timings": [
             _linked(next((time.raw_file for time in group.first.latency if time.raw_file), None)) for group in every
         ],
-        "Stage": [stage(group.name) or NONE for group in every],
+        "Made by": [_stage_link(group.name) for group in every],
     }
     shown = {name: cells for name, cells in columns.items() if any(str(cell) != NONE for cell in cells)}
     times = "; the times come from the raw timings (ms)" if "Raw timings" in shown else ""
@@ -90,6 +148,26 @@ def files(every: Sequence[Group]) -> list[Table]:
             header=tuple(shown), rows=tuple(zip(*shown.values(), strict=True)), words=frozenset(range(1, len(shown))),
         )
     ]  # fmt: skip
+
+
+def named(group: Group) -> Linked:
+    """The name of a variant, which leads to its files and the command that makes it."""
+    return Linked(text=group.label, href=f"#{anchor(group.first)}")
+
+
+def named_places(every: Sequence[Group]) -> tuple[tuple[str, str], ...]:
+    """Names of variants as the prose has them, and where each leads."""
+    return tuple({name: f"#{anchor(group.first)}" for group in every for name in (group.name, group.label)}.items())
+
+
+def _stage_link(name: str) -> Cell:
+    found = stage(name)
+    return Linked(text=found, href=f"#{command_anchor(found)}") if found else NONE
+
+
+def file(path: str, text: str) -> Cell:
+    """Text that leads to a file of the run directory, where there is one."""
+    return _linked(path or None, text)
 
 
 def accuracy_link(group: Group, text: str) -> Cell:

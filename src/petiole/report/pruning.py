@@ -7,7 +7,7 @@ import altair as alt
 
 from petiole import units
 from petiole.evidence import mean_interval
-from petiole.records import CurvePoint, Sensitivity
+from petiole.records import CurvePoint, Sensitivity, Variant
 from petiole.report import charts
 from petiole.report.blocks import Block, Picture, Table
 
@@ -21,13 +21,29 @@ STAY_WHOLE = (
 )
 
 
-def curves(points: Sequence[CurvePoint], name: str) -> list[Block]:
-    """A picture before retraining, one after it where there are such points, and one table of all."""
+def curves(points: Sequence[CurvePoint], unpruned: Sequence[Variant], name: str) -> list[Block]:
+    """A picture before retraining, one after it where there are such points, and one table of all. Each line begins
+    with the ``unpruned`` network (a row for each seed), where there is one."""
     blocks: list[Block] = []
+    points = [*_beginnings(points, unpruned), *points]
     for retrained, ending in ((False, "curve"), (True, "curve-retrained")):
         if here := [point for point in points if point.retrained == retrained]:
             blocks.append(_curve(here, f"{name}-{ending}", retrained=retrained))
     return [*blocks, _curve_table(points)] if blocks else []
+
+
+def _beginnings(points: Sequence[CurvePoint], unpruned: Sequence[Variant]) -> list[CurvePoint]:
+    """Nothing removed yet: a point for each method (as it is before retraining) and seed."""
+    before = dict.fromkeys((point.method, point.seed) for point in points if not point.retrained)
+    return [
+        CurvePoint(
+            method=method, scope="global", seed=seed, amount=0.0, sparsity=0.0, correct=row.accuracy.correct,
+            total=row.accuracy.total,
+        )
+        for method, seed in before
+        for row in unpruned
+        if row.seed == seed
+    ]  # fmt: skip
 
 
 def _rows(points: Sequence[CurvePoint]) -> list[dict[str, Any]]:
@@ -170,7 +186,8 @@ def _sensitivity_table(rows: Sequence[Sensitivity], what: str) -> Table:
     return Table(
         caption=f"Accuracy and loss (nats) on {first.total} training photos when one {what} alone loses "
         f"{LOSES[first.kind]}; the whole network: {units.percent(first.correct_before / first.total)}, "
-        f"{first.loss_before:.3f}. It was trained on these photos: the order counts, not the figures.",
+        f"{first.loss_before:.3f}. It was trained on these photos: the order counts, not the figures, "
+        "which therefore have no interval.",
         header=(
             what.capitalize(),
             first.kind.capitalize(),

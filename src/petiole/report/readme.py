@@ -26,6 +26,7 @@ FILES = (
 
 SEARCH_FILES = (
     ("chosen.toml", "the recipe of the chosen network"),
+    ("recipes/", "the recipe of each candidate; petiole compress DATA --recipe FILE makes its network"),
     ("study.db", "what was tried, for a search that goes on (SQLite)"),
     ("search/", "networks and artifacts of candidates; may be deleted when the search is over"),
     ("networks/", "float networks that the finalists come from"),

@@ -8,7 +8,7 @@ from petiole import units
 from petiole.evidence import Group, Timing, mean_interval
 from petiole.records import Latency, Results
 from petiole.report import provenance as sources
-from petiole.report.blocks import NONE, Linked, Table
+from petiole.report.blocks import NONE, Cell, Linked, Table
 
 DISTANCE = "logits_distance"
 MOST_CLASSES = 12
@@ -54,13 +54,13 @@ def variants(results: Results, groups: Sequence[Group], caption: str) -> Table:
     alike = len({setting[1:] for setting in settings}) == 1
     header += [f"{_setting(*setting, short=alike)} p50 / p90" for setting in settings]
     header += ["Seeds"] if seeds else []
-    rows = []
+    rows: list[tuple[Cell, ...]] = []
     for group in groups:
         first = group.first
         nonzero = fmean(row.nonzero_parameters for row in group.rows)
         rows.append(
             (
-                Linked(text=group.label, href=f"#{sources.anchor(first)}"),
+                sources.named(group),
                 sources.accuracy_link(group, accuracy(group)),
                 first.parent or NONE,
                 versus_parent(group),
@@ -87,11 +87,13 @@ def _seeds(group: Group, asked: int) -> str:
 
 def gates_passed(groups: Sequence[Group]) -> Table | None:
     """What was checked of each variant; None where nothing was."""
-    rows = tuple((group.label, gates(group)) for group in groups if any(row.gates for row in group.rows))
+    rows: list[tuple[Cell, ...]] = [
+        (sources.named(group), gates(group)) for group in groups if any(row.gates for row in group.rows)
+    ]
     if not rows:
         return None
     caption = "Gates: what was checked, so that a step that did nothing could not pass."
-    return Table(caption=caption, header=("Variant", "Gates"), rows=rows, words=frozenset({1}))
+    return Table(caption=caption, header=("Variant", "Gates"), rows=tuple(rows), words=frozenset({1}))
 
 
 def gates(group: Group) -> str:
@@ -142,8 +144,10 @@ def by_class(groups: Sequence[Group]) -> Table | None:
         worst = sorted(classes, key=lambda name: last.get(name, 1.0))[:MOST_CLASSES]
         caption += f" Of {len(classes):,} classes the {MOST_CLASSES} that {groups[-1].label} calls worst."
         classes = [name for name in classes if name in worst]
-    rows = tuple((group.label, *(_class_share(group, name) for name in classes)) for group in groups)
-    return Table(caption=caption, header=("Variant", *classes), rows=rows)
+    rows: list[tuple[Cell, ...]] = [
+        (sources.named(group), *(_class_share(group, name) for name in classes)) for group in groups
+    ]
+    return Table(caption=caption, header=("Variant", *classes), rows=tuple(rows))
 
 
 def _class_share(group: Group, name: str) -> str:
@@ -161,7 +165,7 @@ def _class_share(group: Group, name: str) -> str:
 
 def training(groups: Sequence[Group]) -> Table | None:
     """How each network was trained; None where none was."""
-    rows = []
+    rows: list[tuple[Cell, ...]] = []
     for group in groups:
         for row in group.rows:
             if row.train is None:
@@ -172,7 +176,7 @@ def training(groups: Sequence[Group]) -> Table | None:
             end = train.history[-1].train_accuracy if train.history else None
             rows.append(
                 (
-                    f"{group.label}{seed}",
+                    Linked(text=f"{group.label}{seed}", href=sources.named(group).href),
                     train.recipe or NONE,
                     str(train.epochs),
                     f"{train.converged_epoch}{' (the last)' if train.converged_epoch == train.epochs else ''}",
@@ -194,14 +198,14 @@ def training(groups: Sequence[Group]) -> Table | None:
 
 def sizes(groups: Sequence[Group]) -> Table:
     """Parameters and what they take on disk, dense and as nonzeros with a bitmask."""
-    rows = []
+    rows: list[tuple[Cell, ...]] = []
     for group in groups:
         nonzero = fmean(row.nonzero_parameters for row in group.rows)
         dense = group.mean(row.dense_bytes for row in group.rows)
         sparse = group.mean(row.sparse_bytes for row in group.rows)
         rows.append(
             (
-                group.label,
+                sources.named(group),
                 units.count(group.first.parameters),
                 units.count(nonzero),
                 units.percent(1 - nonzero / group.first.parameters) if group.first.parameters else NONE,
@@ -226,7 +230,8 @@ def sizes(groups: Sequence[Group]) -> Table:
 
 def profiles(groups: Sequence[Group]) -> Table | None:
     """Own CPU time of the top operators side by side, for each profiled variant (first seed); None without any."""
-    profiled = [(group.label, row) for group in groups for row in group.rows[:1] if row.profile]
+    groups = [group for group in groups if group.first.profile]
+    profiled = [(group.label, group.first) for group in groups]
     if not profiled:
         return None
     ms: dict[str, dict[str, float]] = {}
@@ -241,20 +246,22 @@ def profiles(groups: Sequence[Group]) -> Table | None:
     return Table(
         caption="PyTorch profiler, batch 1, the variants in turns. Operators: own CPU time of those that took most, "
         "summed over all profiled calls (first seed). Last row: the median of a single call, all operators together. "
-        "–: not among the top operators of that variant.",
-        header=("Operator", *(label for label, _ in profiled)), rows=(*rows, ("A single call, all operators", *whole)),
+        "–: not among the top operators of that variant. One measurement, for where the time goes; what the networks "
+        "take is told with its spread where it is told how everything was measured.",
+        header=("Operator", *(sources.named(group) for group in groups)),
+        rows=(*rows, ("A single call, all operators", *whole)),
     )  # fmt: skip
 
 
 def latencies(groups: Sequence[Group]) -> Table | None:
     """Every timing with its spread; None where nothing was timed."""
-    rows = []
+    rows: list[tuple[Cell, ...]] = []
     for group in groups:
         for row in group.rows:
             for time in row.latency:
                 rows.append(
                     (
-                        group.label,
+                        sources.named(group),
                         str(row.seed),
                         RUNTIMES.get(time.runtime, time.runtime),
                         str(time.batch),

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import petiole
 from petiole import units
@@ -28,6 +29,8 @@ FINAL_COST = 1.6
 """A finalist takes about so many times as long as the reference: it is cut, refitted, taught and quantized besides."""
 LEAST_SHARE = 0.3
 """Part of the budget that is searched in, however long the finalists take."""
+RECIPES = "recipes"
+"""Folder of the run directory with a recipe file for each candidate."""
 
 
 class _Clock:
@@ -71,7 +74,7 @@ def run_search(
     with set_up(config, say, progress=progress) as search, study_errors(search.study):
         results = _searched(search, given, _Clock(search, began), command)
         write_atomic(search.rundir.results, to_json(results))
-        _write_recipe(search, results)
+        _write_recipes(search, results)
         deliver(results)
     return results
 
@@ -147,6 +150,7 @@ def _records(
         backbone=reference.backbone, weights=search.weights[reference.backbone].source, petiole=petiole.__version__,
         stages=[Stage(name=SEARCH, seed=config.seed, seconds=seconds)], peak_memory_bytes=peak_bytes,
     )  # fmt: skip
+    candidates = [each.model_copy(update={"recipe_file": f"{RECIPES}/{each.name}.toml"}) for each in candidates]
     latest = list({each.name: each for each in candidates}.values())  # after training in full, where that was done
     costs = [(1 - each.accuracy.value, each.log_loss, each.p50_ms, each.file_bytes, each.macs) for each in latest]
     return SearchResults(
@@ -173,15 +177,23 @@ def _tried(search: Search, candidates: Sequence[Candidate]) -> Tried:
     )  # fmt: skip
 
 
-def _write_recipe(search: Search, results: SearchResults) -> None:
-    """``chosen.toml`` of what was chosen; none, if nothing was."""
+def _write_recipes(search: Search, results: SearchResults) -> None:
+    """A recipe file for each candidate, and ``chosen.toml`` of what was chosen; none, if nothing was."""
     path = search.rundir.path / "chosen.toml"
     path.unlink(missing_ok=True)
-    if results.chosen is None:
-        return
-    recipe = Recipe(**results.chosen.recipe)
-    weights, limits = search.weights[recipe.backbone], search.config.limits
-    RecipeFile(
-        recipe=recipe, seed=search.config.seed, weights=weights.source, weights_sha256=weights.digest,
-        reference=results.run.backbone, limits=limits.told(),
-    ).write(path)  # fmt: skip
+    if results.chosen is not None:
+        _recipe_file(search, results, results.chosen.recipe).write(path)
+    wanted = {each.recipe_file: each for each in results.candidates if each.recipe_file}
+    for old in search.rundir.path.glob(f"{RECIPES}/*.toml"):
+        if old.relative_to(search.rundir.path).as_posix() not in wanted:
+            old.unlink()  # of a search with another space
+    for name, candidate in wanted.items():
+        _recipe_file(search, results, candidate.recipe).write(search.rundir.path / name)
+
+
+def _recipe_file(search: Search, results: SearchResults, recipe: dict[str, Any]) -> RecipeFile:
+    weights = search.weights[recipe["backbone"]]
+    return RecipeFile(
+        recipe=Recipe(**recipe), seed=search.config.seed, weights=weights.source, weights_sha256=weights.digest,
+        reference=results.run.backbone, limits=search.config.limits.told(),
+    )  # fmt: skip
