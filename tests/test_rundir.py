@@ -170,6 +170,29 @@ def test_a_directory_is_free_again_after_a_failure(tmp_path: Path) -> None:
         pass
 
 
+def test_a_new_directory_in_which_nothing_came_about_is_taken_away_again(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(UserError, match="wrong"), RunDir(out).held():
+        raise UserError("wrong input")
+    assert not out.exists()
+    out.mkdir()  # somebody's own
+    with pytest.raises(UserError, match="wrong"), RunDir(out).held():
+        raise UserError("wrong input")
+    assert out.exists()
+
+
+def test_a_new_directory_in_which_something_came_about_is_kept(tmp_path: Path) -> None:
+    def work() -> None:
+        rundir = RunDir(tmp_path / "out")
+        with rundir.held():
+            rundir.save("sources", {}, {"photos": "here"})
+            raise UserError("wrong input, found later")
+
+    with pytest.raises(UserError, match="found later"):
+        work()
+    assert RunDir(tmp_path / "out").load("sources", {}) == {"photos": "here"}
+
+
 def test_a_file_system_without_locks_is_worked_in_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_locks(descriptor: object, how: int) -> None:
         raise OSError(errno.ENOLCK, "No locks available")

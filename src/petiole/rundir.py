@@ -99,6 +99,7 @@ class RunDir:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._is_new = not path.exists()
         with user_errors(path):
             path.mkdir(parents=True, exist_ok=True)
             probe = tempfile.TemporaryFile(dir=path)  # noqa: SIM115 - opened to be refused early, closed at once
@@ -180,22 +181,30 @@ class RunDir:
     def held(self) -> Iterator[None]:
         """Keep other processes out of this directory until the block ends, and clear away what a killed one left.
 
-        The system lets go of it when the process ends, however it ends.
+        The system lets go of it when the process ends, however it ends. A new directory in which nothing came about,
+        since the input was wrong, is taken away again.
 
         Raises:
             UserError: another process is at work in it; the message names the process.
         """
+        path = self.path / "state" / "lock"
         with user_errors(self.path):
-            path = self.path / "state" / "lock"
             path.parent.mkdir(parents=True, exist_ok=True)
             file = path.open("ab+", buffering=0)
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=file.close)  # or a child that outlives this process would hold on
-        with file:
-            with user_errors(self.path):
-                self._take(file)
-            self._clear_unfinished()
-            yield
+        try:
+            with file:
+                with user_errors(self.path):
+                    self._take(file)
+                self._clear_unfinished()
+                yield
+        except UserError:
+            if self._is_new and [*self.path.rglob("*")] == [path.parent, path]:
+                path.unlink()
+                path.parent.rmdir()
+                self.path.rmdir()
+            raise
 
     def _take(self, file: FileIO) -> None:
         try:

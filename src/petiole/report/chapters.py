@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from petiole.evidence import Group, groups
 from petiole.records import Results
-from petiole.report import charts, details, flips, inside, overview, provenance, pruning, summary, tables
+from petiole.report import charts, details, flips, gates, inside, overview, provenance, pruning, summary, tables
 from petiole.report.blocks import Block, Chapter, Failed, Page, Picture, Question, Steps, Text
 from petiole.report.headline import headline
 
@@ -119,7 +119,7 @@ def _chapter(results: Results, anchor: str, title: str, question: str, made: Seq
         blocks += pictures(results, name, made, shown)
         blocks += _there(inside.confusions(shown, f"{name}-confusion"))
         blocks += flips.flips(results, made)
-        blocks += _there(tables.gates_passed(made))
+        blocks += _there(gates.table(made))
     else:
         blocks.append(Text(text="This run holds no network of this section: its stage was not run, or did not end."))
     blocks += _answers(results, question)

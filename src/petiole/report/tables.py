@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from statistics import fmean
-from typing import Any
 
 from petiole import units
 from petiole.evidence import Group, Timing, mean_interval
@@ -10,7 +9,6 @@ from petiole.records import Latency, Results
 from petiole.report import provenance as sources
 from petiole.report.blocks import NONE, Cell, Linked, Table
 
-DISTANCE = "logits_distance"
 MOST_CLASSES = 12
 """Of more classes, accuracies are shown of the worst."""
 CALLS_FOR_P90 = 10
@@ -83,37 +81,6 @@ def _seeds(group: Group, asked: int) -> str:
     """How many seeds there are, and the t interval of the mean over them."""
     count = f"{len(group.rows)} of {asked}"
     return count if len(group.rows) == 1 else f"{count}, t {units.interval(*group.seeds_interval, group.digits)}"
-
-
-def gates_passed(groups: Sequence[Group]) -> Table | None:
-    """What was checked of each variant; None where nothing was."""
-    rows: list[tuple[Cell, ...]] = [
-        (sources.named(group), gates(group)) for group in groups if any(row.gates for row in group.rows)
-    ]
-    if not rows:
-        return None
-    caption = "Gates: what was checked, so that a step that did nothing could not pass."
-    return Table(caption=caption, header=("Variant", "Gates"), rows=tuple(rows), words=frozenset({1}))
-
-
-def gates(group: Group) -> str:
-    """The gates that a variant passed; values that differ between seeds are all shown."""
-    values: dict[str, dict[str, None]] = {}
-    for row in group.rows:
-        for name, value in row.gates.items():
-            if not name.startswith(DISTANCE):  # told beside the flips
-                distance = row.gates.get(name.replace("parity_flips", DISTANCE)) if "parity" in name else None
-                beside = "" if distance is None else f" (logits {distance:g})"
-                values.setdefault(name, {})[_gate(name, value) + beside] = None
-    return "; ".join(f"{name.replace('_', ' ')} {', '.join(each)}" for name, each in values.items()) or NONE
-
-
-def _gate(name: str, value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float) and name in ("sparsity", "pruned", "macs_left", "parameters_left"):
-        return units.percent(value)
-    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _setting(runtime: str, batch: int, threads: int, *, short: bool) -> str:

@@ -1,0 +1,69 @@
+"""What was checked of each variant, so that a step that did nothing could not pass."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from petiole import units
+from petiole.evidence import Group
+from petiole.report import provenance
+from petiole.report.blocks import NONE, Cell, Table
+
+DISTANCE, FLIPS = "logits_distance", "parity_flips"
+SHARES = ("sparsity", "pruned", "macs_left", "parameters_left")
+COLUMNS = {
+    "frozen_unchanged": "Frozen part unchanged",
+    "trained_parameters": "Parameters that learned",
+    "pruned": "Weights pruned",
+    "sparsity": "Zeros in the file",
+    "macs_left": "MACs left",
+    "parameters_left": "Parameters left",
+    "quantized_layers": "Layers quantized",
+    "int8_compiled": "int8 on OpenVINO",
+    "int8_compiled_onnxruntime": "int8 on ONNX Runtime",
+    "parity_flips": "Called otherwise on OpenVINO",
+    "parity_flips_onnxruntime": "Called otherwise on ONNX Runtime",
+    "refused_openvino": "Not used on OpenVINO",
+    "refused_onnxruntime": "Not used on ONNX Runtime",
+}
+"""By the names of gates in the records, in this order."""
+
+
+def table(groups: Sequence[Group]) -> Table | None:
+    """What each variant showed, a column for each gate; None where nothing was checked."""
+    checked = [group for group in groups if any(row.gates for row in group.rows)]
+    found = {name for group in checked for row in group.rows for name in row.gates if not name.startswith(DISTANCE)}
+    if not found:
+        return None
+    names = [*(name for name in COLUMNS if name in found), *sorted(found - COLUMNS.keys())]
+    rows: list[tuple[Cell, ...]] = [
+        (provenance.named(group), *(_cell(group, name) for name in names)) for group in checked
+    ]
+    caption = "Gates: what was checked, so that a step that did nothing could not pass. All counts are exact."
+    if any(name.startswith("int8") for name in names):
+        caption += " int8: convolutions and linear layers that the runtime really computes so, of all."
+    if any(name.startswith(FLIPS) for name in names):
+        caption += (
+            " Called otherwise: test pictures that the deployed file calls otherwise than the network in torch; in "
+            "brackets how far the logits lie apart, in units of their spread."
+        )
+    return Table(
+        caption=caption, header=("Variant", *(COLUMNS.get(name, name.replace("_", " ")) for name in names)),
+        rows=tuple(rows), words=frozenset(at for at, name in enumerate(names, start=1) if name.startswith("refused")),
+    )  # fmt: skip
+
+
+def _cell(group: Group, name: str) -> str:
+    """A gate's value; those that differ between seeds are all shown."""
+    values = dict.fromkeys(_value(row.gates, name) for row in group.rows if name in row.gates)
+    return ", ".join(values) or NONE
+
+
+def _value(gates: dict[str, Any], name: str) -> str:
+    value = gates[name]
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float) and name in SHARES:
+        return units.percent(value)
+    text = f"{value:,}" if isinstance(value, int) else str(value)
+    distance = gates.get(name.replace(FLIPS, DISTANCE)) if name.startswith(FLIPS) else None
+    return text if distance is None else f"{text} ({distance:g})"
