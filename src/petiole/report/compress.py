@@ -125,17 +125,17 @@ def _judged(results: SearchResults) -> Table:
             ),
             _accuracy(row.accuracy.value, row.accuracy.ci95), _balanced(row.accuracy),
             NONE if final is None or final.difference is None or final.ci95 is None
-            else f"{units.points(final.difference)} ({units.points(final.ci95[0])} to {units.points(final.ci95[1])})",
-            f"{units.ms(time.p50_ms)} ({units.ms(time.p25_ms)} to {units.ms(time.p75_ms)})",
+            else _points(final.difference, final.ci95),
+            f"{units.ms(time.p50_ms)} ({units.ms(time.p25_ms).removesuffix(' ms')}-{units.ms(time.p75_ms)})",
             RUNTIMES.get(time.runtime, time.runtime),
             NONE if final is None or final.speedup is None else _speed(*final.speedup),
             units.bytes(row.file_bytes), units.count(row.macs),
         ))  # fmt: skip
     return Table(
         caption=f"Judged on {results.variants[0].accuracy.total:,} test photos. Balanced: mean of the classes' "
-        "accuracies. Difference and speed: against the reference, the speed in the same rounds of timing. Times: "
-        "median and middle half of the calls at batch 1. Bytes and MACs are exact counts.",
-        header=("Network", "Accuracy (95%)", "Balanced (95%)", "Difference (95%)", "p50 (p25 to p75)", "Runtime",
+        "accuracies. Points of accuracy and speed: against the reference, the speed in the same rounds of timing. "
+        "Times: median and middle half of the calls at batch 1. Bytes and MACs are exact counts.",
+        header=("Network", "Accuracy (95%)", "Balanced (95%)", "Points (95%)", "p50 (p25-p75)", "Runtime",
                 "Speed (95%)", "File", "MACs"),
         rows=tuple(rows), words=frozenset({5}),
     )  # fmt: skip
@@ -146,6 +146,11 @@ def _balanced(accuracy: Accuracy) -> str:
         return units.percent(fmean(accuracy.by_class.values())) if accuracy.by_class else NONE
     mean, low, high = stats.balanced(accuracy.confusion)
     return _accuracy(mean, (low, high))
+
+
+def _points(difference: float, interval: tuple[float, float]) -> str:
+    value, low, high = (units.points(each).removesuffix(" points") for each in (difference, *interval))
+    return f"{value} ({low} to {high})"
 
 
 def _speed(ratio: float, low: float, high: float) -> str:
@@ -174,13 +179,13 @@ def _candidates(results: SearchResults) -> list[Block]:
     if not results.candidates:
         return [Text(text="A recipe was given: nothing was searched.")]
     text = (
-        f"{tried.first_look} recipes were looked at: their output layer learned from {tried.learned:,} training "
-        f"photos, what pruning left was refitted, and they were judged on {tried.held_out:,} others. Of these, and "
-        f"of other ways to int8 of the same networks, {tried.retrained} were trained in full"
+        f"Recipes looked at: {tried.first_look}. Their output layer learned from {tried.learned:,} training photos, "
+        f"what pruning left was refitted, and they were judged on {tried.held_out:,} others. Trained in full, of these "
+        f"and of other ways to int8 of the same networks: {tried.retrained}, "
         + (
-            f", {tried.folds} times, each on other photos, until every training photo had been held out once."
+            f"each {tried.folds} times on other photos, until every training photo had been held out once."
             if tried.folds > 1
-            else " on the same photos."
+            else "on the same photos."
         )
     )
     blocks: list[Block] = [Text(text=text), _table(
