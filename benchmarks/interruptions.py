@@ -26,6 +26,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,9 @@ def _markers(out: Path) -> dict[str, float]:
     found = {}
     for path in [*out.glob("state/*.json"), *out.glob("search/*/state/*.json")]:
         if path.stem not in NOT_STEPS:
-            found[path.relative_to(out).as_posix().replace("state/", "").removesuffix(".json")] = path.stat().st_mtime
+            with suppress(FileNotFoundError):  # forgotten in this moment, for it is done anew
+                name = path.relative_to(out).as_posix().replace("state/", "").removesuffix(".json")
+                found[name] = path.stat().st_mtime
     return found
 
 

@@ -7,8 +7,8 @@ VOID = {"meta", "br", "hr", "img", "link", "input", "path", "line"}
 
 
 class Page(HTMLParser):
-    """Tags, attributes, text and tables of a page; ``unlinked`` are cells with a number that leads nowhere. It also
-    checks that tags are closed in order."""
+    """Tags, attributes, text and tables of a page; ``unlinked`` are cells of columns of numbers that lead nowhere.
+    It also checks that tags are closed in order."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class Page(HTMLParser):
             self._cells = []
         if tag in {"th", "td"}:
             self._cells.append("")
-            self._linked = False
+            self._linked = dict(attrs).get("class") != "n"
         self._linked |= tag == "a"
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -40,7 +40,7 @@ class Page(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if tag not in VOID:
             assert self._open.pop() == tag
-        if tag == "td" and re.search(r"\d", self._cells[-1]) and not self._linked:
+        if tag == "td" and not self._linked and re.search(r"\d", self._cells[-1]):
             self.unlinked.append(self._cells[-1])
         if tag == "tr":
             self.rows.append(tuple(self._cells))

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from petiole.errors import UserError
-from petiole.rundir import RunDir, digest, user_errors, write_atomic
+from petiole.rundir import OURS, UNFINISHED, RunDir, digest, user_errors, write_atomic
+from petiole.search.run import RECIPES
 
 
 def names(directory: Path) -> list[str]:
@@ -170,29 +171,6 @@ def test_a_directory_is_free_again_after_a_failure(tmp_path: Path) -> None:
         pass
 
 
-def test_a_new_directory_in_which_nothing_came_about_is_taken_away_again(tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    with pytest.raises(UserError, match="wrong"), RunDir(out).held():
-        raise UserError("wrong input")
-    assert not out.exists()
-    out.mkdir()  # somebody's own
-    with pytest.raises(UserError, match="wrong"), RunDir(out).held():
-        raise UserError("wrong input")
-    assert out.exists()
-
-
-def test_a_new_directory_in_which_something_came_about_is_kept(tmp_path: Path) -> None:
-    def work() -> None:
-        rundir = RunDir(tmp_path / "out")
-        with rundir.held():
-            rundir.save("sources", {}, {"photos": "here"})
-            raise UserError("wrong input, found later")
-
-    with pytest.raises(UserError, match="found later"):
-        work()
-    assert RunDir(tmp_path / "out").load("sources", {}) == {"photos": "here"}
-
-
 def test_a_file_system_without_locks_is_worked_in_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_locks(descriptor: object, how: int) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
@@ -222,6 +200,16 @@ def test_what_a_killed_process_left_half_written_is_cleared_away_and_nothing_els
     assert mine.exists()
     assert (tmp_path / "results.json").read_text() == "whole"
     assert names(tmp_path / "artifacts") == []
+
+
+def test_every_directory_of_a_run_is_cleared(tmp_path: Path) -> None:
+    left = [tmp_path / name / f".half{UNFINISHED}" for name in OURS]
+    for path in left:
+        path.parent.mkdir()
+        path.touch()
+    with RunDir(tmp_path).held():
+        assert not any(path.exists() for path in left)
+    assert RECIPES in OURS
 
 
 @pytest.mark.parametrize("fails_at", [1, 2])

@@ -251,8 +251,8 @@ def report(run: Path, other: Path | None = None, *, out: Path | None = None) -> 
     Raises:
         UserError: there are no records, or they cannot be read; ``out`` is given without a second run, or is a run.
     """
-    from petiole.report.compare import Side
     from petiole.report.html import write_comparison, write_report, write_search_report
+    from petiole.report.pairs import Side
     from petiole.report.readme import write_readme, write_search_readme
 
     results = read_any_results(run)

@@ -42,8 +42,10 @@ def last_words(arguments: Sequence[str]) -> str:
     "stopped; to go on where it was: petiole lab --out 'my run'"
     >>> last_words(["check", "photos"])
     'stopped'
+    >>> last_words(["compress", "--study", "postgresql://:secret@host/studies"])
+    "stopped; to go on where it was: petiole compress --study 'postgresql://:***@host/studies'"
     """
     if arguments and arguments[0] in KEEP:
-        shown = [re.sub(r"(://[^:/@\s]+:)[^@\s]+@", r"\1***@", each) for each in arguments]  # a database's password
+        shown = [re.sub(r"(://[^:/@\s]*:)[^@\s]+@", r"\1***@", each) for each in arguments]  # a database's password
         return f"stopped; to go on where it was: {shlex.join(['petiole', *shown])}"
     return "stopped"

@@ -263,10 +263,7 @@ def timing_change(before: Timing, after: Timing) -> Change:
 
 def accuracy_change(before: Group, after: Group) -> Change:
     """For two variants that records hold no paired test of: their Wilson intervals must not overlap."""
-    (low_before, high_before), (low_after, high_after) = before.pictures_interval, after.pictures_interval
-    if low_after > high_before:
-        return "up"
-    return "down" if high_after < low_before else "unclear"
+    return _apart(before.pictures_interval, after.pictures_interval)
 
 
 def unpaired_difference(before: Group, after: Group) -> tuple[float, float]:
@@ -281,7 +278,10 @@ def unpaired_difference(before: Group, after: Group) -> tuple[float, float]:
 
 def intervals_apart(before: Group, after: Group) -> Change:
     """The same of the intervals that tables show: with several seeds they are wider."""
-    (low_before, high_before), (low_after, high_after) = before.interval, after.interval
-    if low_after > high_before:
+    return _apart(before.interval, after.interval)
+
+
+def _apart(before: tuple[float, float], after: tuple[float, float]) -> Change:
+    if after[0] > before[1]:
         return "up"
-    return "down" if high_after < low_before else "unclear"
+    return "down" if after[1] < before[0] else "unclear"

@@ -24,7 +24,7 @@ from petiole.errors import UserError
 
 UNFINISHED = ".unfinished"
 """Ending of the name of what is being written; a process that was killed leaves it behind."""
-OURS = ("artifacts", "charts", "latency", "networks", "predictions", "search", "state", "thumbnails")
+OURS = ("artifacts", "charts", "latency", "networks", "predictions", "recipes", "search", "state", "thumbnails")
 """Directories of a run that nobody else writes into."""
 
 
@@ -99,7 +99,7 @@ class RunDir:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._is_new = not path.exists()
+        self._made = [each for each in (path, *path.parents) if not each.exists()]
         with user_errors(path):
             path.mkdir(parents=True, exist_ok=True)
             probe = tempfile.TemporaryFile(dir=path)  # noqa: SIM115 - opened to be refused early, closed at once
@@ -187,24 +187,31 @@ class RunDir:
         Raises:
             UserError: another process is at work in it; the message names the process.
         """
+        with self._lock_file() as file:
+            if hasattr(os, "register_at_fork"):
+                os.register_at_fork(after_in_child=file.close)  # or a child that outlives this process would hold on
+            self._clear_unfinished()
+            try:
+                yield
+            except UserError:
+                self._leave_no_trace()
+                raise
+
+    def _lock_file(self) -> FileIO:
+        """The file ``state/lock``, locked."""
         path = self.path / "state" / "lock"
         with user_errors(self.path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            file = path.open("ab+", buffering=0)
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=file.close)  # or a child that outlives this process would hold on
-        try:
-            with file:
-                with user_errors(self.path):
+            while True:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                file = path.open("ab+", buffering=0)
+                try:
                     self._take(file)
-                self._clear_unfinished()
-                yield
-        except UserError:
-            if self._is_new and [*self.path.rglob("*")] == [path.parent, path]:
-                path.unlink()
-                path.parent.rmdir()
-                self.path.rmdir()
-            raise
+                    if path.exists() and os.path.samestat(path.stat(), os.fstat(file.fileno())):
+                        return file
+                except BaseException:
+                    file.close()
+                    raise
+                file.close()  # who held it has taken it away with the directory: there is a new one to lock
 
     def _take(self, file: FileIO) -> None:
         try:
@@ -217,6 +224,17 @@ class RunDir:
             ) from error
         file.truncate(0)
         file.write(f"process {os.getpid()} on {socket.gethostname()}".encode())
+
+    def _leave_no_trace(self) -> None:
+        """Take away what was made for a run in which nothing came about."""
+        path = self.path / "state" / "lock"
+        if self.path not in self._made or [*self.path.rglob("*")] != [path.parent, path]:
+            return
+        path.unlink()
+        for folder in (path.parent, *self._made):
+            if any(folder.iterdir()):
+                return
+            folder.rmdir()
 
     def _clear_unfinished(self) -> None:
         found = [*self.path.glob(f".*{UNFINISHED}")]

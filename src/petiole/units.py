@@ -37,6 +37,15 @@ def interval(low: float, high: float, digits: int = 1) -> str:
     return f"{_positive_zero(low * 100, digits):.{digits}f}-{percent(high, digits)}"
 
 
+def counted(count: int, what: str) -> str:
+    """How many there are.
+
+    >>> counted(1, "core"), counted(2, "core")
+    ('1 core', '2 cores')
+    """
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
 def ms(milliseconds: float) -> str:
     """Milliseconds with three significant digits, and none after the point from 100 on.
 
@@ -44,6 +53,15 @@ def ms(milliseconds: float) -> str:
     ('2.40 ms', '16.2 ms', '0.0512 ms', '1234 ms')
     """
     return f"{_three_digits(milliseconds)} ms"
+
+
+def spread(p50_ms: float, p25_ms: float, p75_ms: float) -> str:
+    """A median time with the middle half of the calls, where that was recorded.
+
+    >>> spread(2.04, 1.99, 2.09), spread(2.04, 0.0, 0.0)
+    ('2.04 ms (1.99-2.09)', '2.04 ms')
+    """
+    return f"{ms(p50_ms)} ({_three_digits(p25_ms)}-{_three_digits(p75_ms)})" if p25_ms > 0 else ms(p50_ms)
 
 
 def bytes(size_bytes: float) -> str:

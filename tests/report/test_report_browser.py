@@ -17,8 +17,8 @@ from petiole.data.thumbnail import encode
 from petiole.figure_records import Flip, Histogram, LayerError, Thumbnail
 from petiole.lab.answers import answer
 from petiole.records import Failure, Results
-from petiole.report.compare import Side
 from petiole.report.html import write_comparison, write_report
+from petiole.report.pairs import Side
 from petiole.rundir import write_atomic
 
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -97,6 +98,20 @@ def test_a_finished_trial_is_not_done_twice(
     again = run_search(config(drawn, out), command="petiole compress drawn", say=said.append, progress=False)
     assert not [line for line in said if "looked at" in line or "trained" in line.split()[:1]]
     assert [each.name for each in again.candidates] == [each.name for each in results.candidates]
+
+
+def test_a_folder_of_recipes_that_was_there_is_left_alone(
+    searched: tuple[Path, SearchResults, list[str]], drawn: Path, tmp_path: Path
+) -> None:
+    out, results, _ = searched
+    theirs = tmp_path / "recipes" / "best.toml"
+    theirs.parent.mkdir()
+    theirs.write_bytes((out / "chosen.toml").read_bytes())
+    run._write_recipes(  # what a run of that recipe writes in the end
+        SimpleNamespace(rundir=RunDir(tmp_path), config=SimpleNamespace(recipe=theirs)),  # type: ignore[arg-type]
+        results.model_copy(update={"chosen": None, "candidates": []}),
+    )
+    assert theirs.exists()
 
 
 def test_its_recipe_makes_the_same_network_without_a_search(

@@ -28,7 +28,8 @@ MOST_CHOOSING = 512
 
 @dataclass(frozen=True, kw_only=True)
 class PhotoBench:
-    """The table that a photo network is worked at. ``photos`` are None where nothing needs them."""
+    """The table that a photo network is worked at. ``photos`` are None where nothing needs them; ``earlier`` are the
+    seconds of trainings that an earlier process was stopped in, and that were taken up."""
 
     config: ChainConfig
     line: AssemblyLine
@@ -37,6 +38,7 @@ class PhotoBench:
     photos: PhotoData | None
     say: Say
     progress: bool = False
+    earlier: list[float] = field(default_factory=list)
     _tasks: dict[str, Task] = field(default_factory=dict)
     _views: dict[str, Views] = field(default_factory=dict)
 
@@ -113,7 +115,7 @@ class PhotoBench:
         """Where the training of that name is kept, until the step of the run that it belongs to has ended."""
         return Checkpoint(
             directory=self.line.rundir.trainings, name=name, basis=[self.line.threads, *self._learned_from()],
-            say=self.say,
+            say=self.say, earlier=self.earlier,
         )  # fmt: skip
 
     def _learned_from(self) -> list[object]:

@@ -128,10 +128,11 @@ def _epochs(scratch: Group) -> list[str]:
     if train is None or len(train.history) < 2:
         return []
     first, last = train.history[0].loss, train.history[-1].loss
-    return [
-        f"In {train.epochs} epochs its training loss fell from {first:.2f} to {last:.2f}; from epoch "
-        f"{train.converged_epoch} on it stayed within 5% of that fall above its lowest value."
-    ]
+    if train.converged_epoch == train.epochs:
+        rest = "it was still falling in the last one"
+    else:
+        rest = f"from epoch {train.converged_epoch} on it stayed within 5% of that fall above its lowest value"
+    return [f"In {train.epochs} epochs its training loss fell from {first:.2f} to {last:.2f}; {rest}."]
 
 
 def _weakest_class(scratch: Group) -> list[str]:
@@ -200,7 +201,7 @@ def _transfer_benefits(scratch: Group, transferred: list[Group]) -> str:
         who = phrases.named(quicker, transferred, "transferred networks")
         shown.append(f"a shorter training ({who})")
     if not shown:
-        return "This run shows no benefit of transfer learning, in neither accuracy nor training time."
+        return "This run shows no benefit of transfer learning, neither in accuracy nor in training time."
     return f"In this run, transfer learning brings {listed(shown)}, compared with CNNScratch."
 
 

@@ -113,11 +113,11 @@ def _run_chapter(bench: Bench, name: str, seed: int) -> dict[str, Any]:
         rundir.forget(f"{outdated}-seed{seed}")  # their artifacts are about to be overwritten
     rundir.forget("timing")
     bench.say(f"chapter {name}, seed {seed}")
-    began = time.perf_counter()
+    began, earlier = time.perf_counter(), sum(bench.earlier)
     with result.attempt(name, name, seed, bench.say):
         CHAPTERS[name](bench, seed, result)
     release_freed_memory()
-    seconds = time.perf_counter() - began
+    seconds = time.perf_counter() - began + sum(bench.earlier) - earlier
     stage = Stage(name=name, seed=seed, seconds=seconds, images=result.images, images_per_s=result.images / seconds)
     stored = {"stage": stage.model_dump(mode="json"), "result": result.model_dump(mode="json")}
     if not result.failures:
@@ -169,11 +169,12 @@ def _timed(bench: Bench, so_far: _Progress) -> list[Variant]:
 
 
 def _spent(bench: Bench, seconds: float) -> tuple[float, int]:
-    """Seconds and peak memory of all processes that have worked on this run; with another profile it is another run."""
+    """Seconds and peak memory of all processes that have worked on this run (of those that were killed, the trainings
+    that were taken up); with another profile it is another run."""
     rundir, depends_on = bench.line.rundir, bench.config.effort.model_dump(mode="json")
     before = rundir.load("spent", depends_on) or {"seconds": 0.0, "peak_memory_bytes": 0}
     spent = {
-        "seconds": before["seconds"] + seconds,
+        "seconds": before["seconds"] + seconds + sum(bench.earlier),
         "peak_memory_bytes": max(before["peak_memory_bytes"], peak_memory_bytes()),
     }
     rundir.save("spent", depends_on, spent)

@@ -58,14 +58,14 @@ class Table:
 
     def source_of(self, row: tuple[Cell, ...], column: int, source: str) -> str:
         """Where a number that has no link of its own leads (``source``: the chapter's anchor for such); "" for names,
-        words without a number, and what has one.
+        words, and what has one.
 
         >>> table = Table(caption="", header=("", Linked(text="A", href="#a"), "B"), rows=(("ms", "1.2", "–"),))
         >>> [table.source_of(table.rows[0], column, "b") for column in range(3)]
         ['', '#a', '']
         """
         cell = row[column]
-        if column == 0 or isinstance(cell, Linked) or not any(letter.isdigit() for letter in cell):
+        if not self.is_number(column) or isinstance(cell, Linked) or not any(letter.isdigit() for letter in cell):
             return ""
         names = (row[0], self.header[column])
         named = next((name.href for name in names if isinstance(name, Linked)), None)

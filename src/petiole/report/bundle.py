@@ -6,6 +6,7 @@ from pathlib import Path
 
 import petiole
 from petiole.records import Results
+from petiole.report.provenance import is_plain
 from petiole.rundir import atomic_file
 
 NAME = "hand-in.zip"
@@ -40,8 +41,9 @@ def _run(run_dir: Path, results: Results, *, weights: bool) -> Iterator[tuple[st
     found = {run_dir / name for name in FILES}
     found |= {path for folder in FOLDERS for path in (run_dir / folder).glob("*")}
     for row in results.variants:
-        found |= {run_dir / name for name in (row.predictions, *(time.raw_file for time in row.latency)) if name}
-        if row.artifact:
+        named = (row.predictions, *(time.raw_file for time in row.latency))
+        found |= {run_dir / name for name in named if name and is_plain(name)}
+        if row.artifact and is_plain(row.artifact):
             found |= set((run_dir / row.artifact).rglob("*" if weights else CARD))
     for path in found:
         name = path.relative_to(run_dir)

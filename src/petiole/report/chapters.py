@@ -61,7 +61,7 @@ def page(results: Results) -> Page:
         further=tuple(summary.findings(results)),
         tables=tuple(main),
         chapters=tuple(_chapters(results, every)),
-        places=provenance.named_places(every),
+        places=provenance.places(every),
     )
 
 
@@ -137,17 +137,7 @@ def _failed(results: Results, anchor: str, names: Iterable[str]) -> list[Block]:
 
 
 def _section_of_name(name: str) -> str:
-    if name.startswith("CNNScratch"):
-        return "3.1"
-    if name.startswith("LeNet"):
-        return "3.4.3"
-    if name.startswith(("demo", "LSTM")):
-        return "3.4.2-demos"
-    if name.startswith("CNNPruned") or "structured" in name:
-        return "3.3"
-    if name.startswith(INT8):
-        return "3.4.2"
-    return "3.2" if name.startswith(("CNNAdapted", "CNNOptimized")) else "other"
+    return provenance.SECTION_OF.get(provenance.stage(name), "other")
 
 
 def _answers(results: Results, name: str) -> list[Block]:

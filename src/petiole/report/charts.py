@@ -59,6 +59,9 @@ def accuracy(groups: Sequence[Group], name: str) -> Picture:
     )
 
 
+MOST_TICKS = 10
+
+
 def training(groups: Sequence[Group], name: str) -> Picture | None:
     """Training loss of each epoch (first seed), a larger dot where it had converged. None without history."""
     trained = [(group.label, group.first.train) for group in groups if group.first.train and group.first.train.history]
@@ -75,14 +78,17 @@ def training(groups: Sequence[Group], name: str) -> Picture | None:
     if not rows:
         return None
     last = max(int(str(row["epoch"])) for row in rows)
+    networks = [label for label, _ in trained]
+    ticks: dict[str, Any] = {"values": list(range(1, last + 1))} if last <= MOST_TICKS else {"tickCount": MOST_TICKS}
     base = alt.Chart(data(rows)).encode(
         x=alt.X(
             "epoch:Q",
-            axis=alt.Axis(title="epoch", tickMinStep=1, format="d", tickCount=min(10, last)),
+            axis=alt.Axis(title="epoch", tickMinStep=1, format="d", **ticks),
             scale=alt.Scale(domain=[1, max(2, last)], nice=False),
         ),
         y=alt.Y("loss:Q", axis=alt.Axis(title="mean training loss (nats)")),
-        color=colour("network", [label for label, _ in trained]),
+        color=colour("network", networks),
+        strokeDash=alt.StrokeDash("network:N", scale=alt.Scale(domain=networks), legend=legend()),
     )
     line = base.mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=18))
     dot = base.mark_point(filled=True, size=110, opacity=1).transform_filter("datum.converged")

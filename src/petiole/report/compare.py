@@ -1,21 +1,18 @@
 """Two runs side by side: what each variant reaches in both, paired where they were judged on the same pictures."""
 
-import json
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
 import altair as alt
 
 from petiole import units
-from petiole.errors import UserError
-from petiole.evidence import Flips, Group, Timing, groups, paired, timing_change, unpaired_difference
-from petiole.records import Results, Variant
+from petiole.evidence import Timing, timing_change
 from petiole.report import charts, summary
 from petiole.report.blocks import NONE, Cell, Chapter, Linked, Page, Picture, Table, Text
-from petiole.report.provenance import is_plain
+from petiole.report.pairs import Pair, Side, pair_up
+from petiole.report.provenance import anchor
 from petiole.report.tables import RUNTIMES, accuracy
 
 HOW = (
@@ -36,46 +33,9 @@ MOST_NAMED = 3
 """Of more variants that differ, those that differ most are named on the first page."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Side:
-    """One of the two runs: what it is called (not as the other one), where it lies, and its records."""
-
-    name: str
-    folder: Path
-    results: Results
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pair:
-    """One variant in both runs. Without ``flips`` it is not compared picture by picture, and ``why`` says why not."""
-
-    before: Group
-    after: Group
-    flips: Flips | None
-    why: str = ""
-
-    @property
-    def difference(self) -> float:
-        """Accuracy in the second run less that in the first."""
-        return self.after.accuracy - self.before.accuracy if self.flips is None else self.flips.difference
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Its 95% interval."""
-        return unpaired_difference(self.before, self.after) if self.flips is None else self.flips.interval
-
-    @property
-    def is_apart(self) -> bool:
-        """Whether the pictures tell the two apart."""
-        if self.flips is not None:
-            return self.flips.change != "unclear"
-        low, high = self.interval
-        return not low <= 0 <= high
-
-
 def page(first: Side, second: Side, out: Path) -> Page:
     """The whole comparison, ready to be rendered into the directory ``out``; figures of one run lead to its report."""
-    pairs, only = _paired(first, second)
+    pairs, only = pair_up(first, second)
     differ = _machines_differ(first, second)
     sets = dict.fromkeys(pair.before.first.dataset for pair in pairs)
     tables = [_table(pairs, (first, second), dataset, out) for dataset in sets]
@@ -98,61 +58,6 @@ def page(first: Side, second: Side, out: Path) -> Page:
             Chapter(anchor=HOW_THEY_WERE, title="How they were compared", blocks=(Text(text=HOW),)),
         ),
     )  # fmt: skip
-
-
-def _paired(first: Side, second: Side) -> tuple[list[Pair], list[str]]:
-    """The variants of both runs, and sentences for those of one only."""
-    here = {(group.name, group.engine): group for group in groups(first.results.variants)}
-    there = {(group.name, group.engine): group for group in groups(second.results.variants)}
-    pairs = []
-    for key in here:
-        if key in there:
-            flips, why = _paired_pictures(first, second, here[key], there[key])
-            pairs.append(Pair(before=here[key], after=there[key], flips=flips, why=why))
-    only = [
-        f"Only {side.name} holds {', '.join(found[key].label for key in missing)}."
-        for side, found, other in ((first, here, there), (second, there, here))
-        if (missing := [key for key in found if key not in other])
-    ]
-    return pairs, only
-
-
-def _paired_pictures(first: Side, second: Side, before: Group, after: Group) -> tuple[Flips | None, str]:
-    """The comparison on the same pictures, of the seeds that both have; or why there is none."""
-    digests = [
-        data.digest if (data := getattr(side.results.data, before.first.dataset, None)) is not None else ""
-        for side in (first, second)
-    ]
-    if not all(digests):
-        return None, "pictures not recorded"
-    if digests[0] != digests[1]:
-        return None, "other data"
-    there = {row.seed: row for row in after.rows}
-    flips = []
-    for row in before.rows:
-        if row.seed in there:
-            here, other = _right(first.folder, row), _right(second.folder, there[row.seed])
-            if here is None or other is None or len(here) != len(other):
-                return None, "predictions not there"
-            both = list(zip(here, other, strict=True))
-            flips.append((sum(a and not b for a, b in both), sum(b and not a for a, b in both)))
-    return (paired(first.name, flips, before.total), "") if flips else (None, "no seed in common")
-
-
-def _right(folder: Path, row: Variant) -> list[bool] | None:
-    """Whether each test picture was called rightly; None where that was not kept.
-
-    Raises:
-        UserError: the file of predictions is damaged.
-    """
-    path = folder / (row.predictions or "")
-    if row.predictions is None or not is_plain(row.predictions) or not path.is_file():
-        return None
-    try:
-        called = json.loads(path.read_text(encoding="utf-8"))
-        return [label == predicted for label, predicted in zip(called["labels"], called["predicted"], strict=True)]
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is damaged ({error}): run the lab again to write it anew") from error
 
 
 def _machines_differ(first: Side, second: Side) -> list[str]:
@@ -203,14 +108,19 @@ def _findings(pairs: Sequence[Pair], first: Side, second: Side, *, same_machine:
         f"{len(apart)} of {len(pairs)} variants differ in accuracy between {first.name} and {second.name}, as far as "
         f"these pictures can tell.{named}"
     ]
-    times = [both for pair in pairs if (both := _times(pair))]
-    changed = [both for both in times if timing_change(*both) != "unclear"]
+    if unpaired := sorted({pair.why for pair in pairs if pair.why}):
+        found[0] += f" Not all were judged on the same pictures ({', '.join(unpaired)}): those differences hold both."
+    times = [(pair.before.label, *both) for pair in pairs if (both := _times(pair))]
+    ratios = sorted(
+        (after.p50_ms / before.p50_ms, label)
+        for label, before, after in times
+        if timing_change(before, after) != "unclear"
+    )
     if times:
         cause = "" if same_machine else " The machines or their libraries differ."
-        ratios = [after.p50_ms / before.p50_ms for before, after in changed]
-        ends = list(dict.fromkeys(units.times(end(ratios)) for end in (min, max))) if ratios else []
+        ends = [f"{units.times(ratio)} ({label})" for ratio, label in dict.fromkeys([*ratios[:1], *ratios[-1:]])]
         reach = f"; {second.name} takes {' to '.join(ends)} as long" if ends else ""
-        found.append(f"{len(changed)} of {len(times)} differ measurably in time at batch 1{reach}.{cause}")
+        found.append(f"{len(ratios)} of {len(times)} differ measurably in time at batch 1{reach}.{cause}")
     return found
 
 
@@ -223,14 +133,15 @@ def _times(pair: Pair) -> tuple[Timing, Timing] | None:
 def _table(pairs: Sequence[Pair], sides: tuple[Side, Side], dataset: str, out: Path) -> Table:
     here = [pair for pair in pairs if pair.before.first.dataset == dataset]
     where = summary.SETS.get(dataset, dataset)
-    accuracies, times, files = (
-        [Linked(text=f"{what}, {side.name}", href=f"{_link(side.folder, out)}/report.html") for side in sides]
-        for what in ("Accuracy", "p50", "File")
-    )
+    timed = [both[0].runtime for pair in here if (both := _times(pair))]
+    on = f", on {RUNTIMES.get(timed[0], timed[0])} where no other runtime is named" if timed else ""
+    columns = [f"{what}, {side.name}" for what in ("Accuracy", "p50", "File") for side in sides]
+    links = [f"{_link(side.folder, out)}/report.html" for side in sides]
     return Table(
-        caption=f"On the {where}: {sides[0].name} and {sides[1].name}. Bytes are exact.",
-        header=("Variant", *accuracies, "Difference (95%)", "Lost / gained", *times, *files),
-        rows=tuple(_row(pair) for pair in here), source=HOW_THEY_WERE,
+        caption=f"On the {where}: {sides[0].name} and {sides[1].name}. Times: median and middle half of the calls{on}. "
+        "Bytes are exact.",
+        header=("Variant", *columns[:2], "Points (95%)", "Lost / gained", *columns[2:]),
+        rows=tuple(_row(pair, links, timed[0] if timed else "") for pair in here), source=HOW_THEY_WERE,
     )  # fmt: skip
 
 
@@ -247,17 +158,34 @@ def _ends(pair: Pair) -> str:
     return f"{low} to {high}"
 
 
-def _row(pair: Pair) -> tuple[Cell, ...]:
-    digits, times = pair.before.digits, _times(pair)
-    difference, flips = f"{units.points(pair.difference, digits)} ({_ends(pair)})", f"not paired: {pair.why}"
+def _row(pair: Pair, links: Sequence[str], runtime: str) -> tuple[Cell, ...]:
+    """One variant; what is of one run leads to its row in that run's report."""
+    times = _times(pair)
+
+    def of_both(texts: Iterable[str]) -> list[Cell]:
+        both = zip(texts, links, (pair.before, pair.after), strict=True)
+        return [
+            text if text == NONE else Linked(text=text, href=f"{link}#{anchor(group.first)}")
+            for text, link, group in both
+        ]
+
+    words = (
+        units.points(each, pair.before.digits).removesuffix(" points") for each in (pair.difference, *pair.interval)
+    )
+    difference = "{} ({} to {})".format(*words)
+    flips = f"not paired: {pair.why}"
     if pair.flips is not None:
         flips = f"{pair.flips.lost:,} / {pair.flips.gained:,}, {units.p_value(pair.flips.p)}"
     return (
-        pair.before.label, accuracy(pair.before), accuracy(pair.after), difference, flips,
-        *(f"{units.ms(time.p50_ms)} ({RUNTIMES.get(time.runtime, time.runtime)})" for time in times or ()),
-        *(() if times else (NONE, NONE)),
-        units.bytes(pair.before.file_bytes), units.bytes(pair.after.file_bytes),
+        pair.before.label, *of_both([accuracy(pair.before), accuracy(pair.after)]), difference, flips,
+        *of_both([_time(time, runtime) for time in times] if times else [NONE, NONE]),
+        *of_both([units.bytes(pair.before.file_bytes), units.bytes(pair.after.file_bytes)]),
     )  # fmt: skip
+
+
+def _time(time: Timing, runtime: str) -> str:
+    text = units.spread(time.p50_ms, time.p25_ms, time.p75_ms)
+    return text if time.runtime == runtime else f"{text} on {RUNTIMES.get(time.runtime, time.runtime)}"
 
 
 def _accuracies(pairs: Sequence[Pair], first: Side, second: Side) -> Picture:

@@ -81,7 +81,7 @@ def _time(demo: dict[str, Any], kind: str) -> str:
 def photos(record: Photos) -> list[Table]:
     """Class counts, files that were skipped, photos found in both splits or under several labels."""
     counts = Table(
-        caption="Photos by class.",
+        caption="Photos by class (exact counts).",
         header=("Class", "Training", "Test"),
         rows=tuple(
             (name, _count(record.train_by_class, name), _count(record.test_by_class, name)) for name in record.classes
@@ -122,7 +122,7 @@ def run(results: Results) -> list[Table]:
         whole = sum(stage.seconds for stage in stages) or 1.0
         tables.append(
             Table(
-                caption="Time of each stage.",
+                caption="Time of each stage, as it went this once.",
                 header=("Stage", "Seed", "Time", "Share", "Images/s"),
                 rows=tuple(
                     (

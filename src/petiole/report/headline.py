@@ -65,10 +65,10 @@ def _time(group: Group, runtime: str) -> Timing | None:
 def _faster(before: Timing, after: Timing, where: str) -> str:
     """A time beside another one, and the ratio where the spread carries it."""
     if timing_change(before, after) == "unclear":
-        return f"{units.ms(before.p50_ms)} {where} (no measurable difference)"
+        return f"{_spread(before)} {where} (no measurable difference)"
     ratio = before.p50_ms / after.p50_ms
     words = f"{units.times(ratio)} as fast" if ratio > 1 else f"{units.times(1 / ratio)} slower"
-    return f"{units.ms(before.p50_ms)} {where} ({words})"
+    return f"{_spread(before)} {where} ({words})"
 
 
 def _int8(every: Sequence[Group], parent_name: str) -> str:
@@ -92,16 +92,15 @@ def _int8(every: Sequence[Group], parent_name: str) -> str:
         if before is not None
     ]
     return (
-        f"Quantization: {best.label} takes {_spread(time)} on {RUNTIMES[DEPLOYED]}, as against "
-        f"{' and '.join(than)}. Its file has {units.bytes(best.file_bytes)} instead of "
-        f"{units.bytes(parent.file_bytes)}. Accuracy: {difference(best)}."
-    )
+        f"Quantization: {best.label} takes {_spread(time)} on {RUNTIMES[DEPLOYED]} (median; in brackets the middle "
+        f"half of the calls), as against {' and '.join(than)}. Its file has {units.bytes(best.file_bytes)} instead of "
+        f"{units.bytes(parent.file_bytes)}."
+    ) + (f" Accuracy: {changed}." if (changed := difference(best)) else "")
 
 
 def _spread(time: Timing) -> str:
-    """A median with the 25th and 75th percentile (of several seeds the outermost ones)."""
-    box = f" (25th to 75th percentile {units.ms(time.p25_ms)} to {units.ms(time.p75_ms)})" if time.p25_ms > 0 else ""
-    return f"{units.ms(time.p50_ms)}{box}"
+    """A median with the middle half of the calls (of several seeds the outermost quartiles)."""
+    return units.spread(time.p50_ms, time.p25_ms, time.p75_ms)
 
 
 def _pruning(every: Sequence[Group]) -> str:
@@ -122,7 +121,7 @@ def _pruned(whole: Group, group: Group) -> str:
         taken = f"channels with {units.percent(1 - group.first.macs / whole.first.macs, 0)} of the MACs removed"
     else:
         taken = f"{units.percent(1 - _nonzero(group) / _nonzero(whole), 0)} of the weights set to zero at random"
-    text = f"{taken} ({group.label}): {units.ms(after.p50_ms)} as against {_faster(before, after, 'whole')}"
+    text = f"{taken} ({group.label}): {_spread(after)} as against {_faster(before, after, 'whole')}"
     flips = group.baseline_flips
     if flips is None:
         return text

@@ -18,6 +18,8 @@ from petiole.records import Results
 from petiole.report import chapters, compare, compress
 from petiole.report.blocks import Cell, Page
 from petiole.report.markdown import write_markdown
+from petiole.report.pairs import Side
+from petiole.report.prose import paragraphs
 from petiole.rundir import write_atomic
 from petiole.search_records import SearchResults
 
@@ -42,7 +44,7 @@ def write_search_report(run_dir: Path, results: SearchResults) -> Path:
     return _write(run_dir, compress.page(results))
 
 
-def write_comparison(out: Path, first: compare.Side, second: compare.Side) -> Path:
+def write_comparison(out: Path, first: Side, second: Side) -> Path:
     """The same of two runs, into a directory of its own.
 
     Raises:
@@ -65,7 +67,7 @@ def _write(run_dir: Path, page: Page) -> Path:
     )
     environment.filters["svg"] = Markup  # only charts of ours: their text is escaped where they are drawn
     environment.filters["sort_key"] = _sort_key
-    environment.filters["lead"] = _lead
+    environment.filters["paragraphs"] = lambda text: paragraphs(text, dict(page.places))
     environment.filters["named"] = _links_to(page.places)
     environment.filters["embedded"] = lambda name: _embedded(run_dir / name)
     css, *scripts = (
@@ -87,25 +89,22 @@ def _sort_key(cell: Cell) -> str:
     return "" if number is None else f"{number:.10g}"
 
 
-def _lead(text: str) -> tuple[str, str]:
-    """The first sentence of an answer, which is the answer, and what backs it."""
-    found = re.match(r".+?[.!?](?= [A-Z0-9])", text)
-    return (text, "") if found is None else (found[0], text[found.end() :])
-
-
 def _links_to(places: Sequence[tuple[str, str]]) -> Callable[[str], Markup]:
     """A filter that escapes prose and makes links of the names in it.
 
-    >>> str(_links_to([("A", "#a"), ("A-qat", "#q")])("A<A-qat and A-more"))
+    >>> str(_links_to([("A", "#a"), ("A-qat", "#q"), ("lt", "#l")])("A<A-qat and A-more"))
     '<a href="#a">A</a>&lt;<a href="#q">A-qat</a> and A-more'
     """
-    to = {str(escape(name)): str(escape(href)) for name, href in places}
+    to = dict(places)
     names = "|".join(re.escape(name) for name in sorted(to, key=len, reverse=True))
-    pattern = re.compile(rf"(?<![\w-])(?:{names})(?![\w-])")
+    pattern = re.compile(rf"(?<![\w-])({names})(?![\w-])" if to else "(?!)")
 
     def linked(text: str) -> Markup:
-        plain = str(escape(units.one_line(text)))
-        return Markup(pattern.sub(lambda found: f'<a href="{to[found[0]]}">{found[0]}</a>', plain) if to else plain)
+        parts = pattern.split(units.one_line(text))  # between names, a name, between names ...
+        return Markup("").join(
+            Markup('<a href="{}">{}</a>').format(to[part], part) if at % 2 else escape(part)
+            for at, part in enumerate(parts)
+        )
 
     return linked
 

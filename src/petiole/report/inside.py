@@ -32,7 +32,7 @@ def confusions(groups: Sequence[Group], name: str) -> Picture | None:
             share = max(1, sum(line))
             rows += [
                 {"variant": group.label, "true": true, "called": called, "count": count, "share": count / share,
-                 "ink": "#ffffff" if count > share * 0.55 else charts.INK, "text": str(count) if count else ""}
+                 "ink": "#ffffff" if count > share * 0.55 else charts.INK, "text": str(count)}
                 for called, count in zip(names, line, strict=True)
             ]  # fmt: skip
         wrong = sum(sum(line) for line in accuracy.confusion) - accuracy.correct
@@ -69,44 +69,40 @@ def weights(groups: Sequence[Group], name: str) -> Picture | None:
     if not found:
         return None
     rows: list[dict[str, Any]] = []
-    said = []
+    said, titles = [], []
     for label, histogram in found:
         width = (histogram.high - histogram.low) / len(histogram.counts)
         total = sum(histogram.counts) + histogram.outside + histogram.zeros
+        zeros = f"{units.percent(histogram.zeros / total)} exactly zero"
+        title = f"{label}|{zeros}; {histogram.levels:,} values a channel"
+        titles.append(title)
         rows += [
-            {"variant": label, "from": histogram.low + at * width, "to": histogram.low + (at + 1) * width,
+            {"variant": title, "from": histogram.low + at * width, "to": histogram.low + (at + 1) * width,
              "share": count / total, "zero": 0}
             for at, count in enumerate(histogram.counts)
         ]  # fmt: skip
-        zeros = f"{units.percent(histogram.zeros / total)} exactly zero"
-        rows.append({"variant": label, "note": f"{zeros}; {histogram.levels:,} values in a channel at most"})
         said.append(f"{label}: {zeros}, at most {histogram.levels:,} different values within one channel")
+    header = _header()
+    header.labelExpr = "split(datum.label, '|')"
+    axis = alt.Axis(title="share (root scale)", format="~%", values=[0, 0.01, 0.05, 0.1, 0.2, 0.4])
     chart = (
-        alt.layer(*_histogram_layers(), data=charts.data(rows))
+        alt.Chart(charts.data(rows))
+        .mark_rect(color=charts.COLOURS[0])
+        .encode(
+            x=alt.X("from:Q", axis=alt.Axis(title="weight", tickCount=5), scale=alt.Scale(nice=False)), x2="to:Q",
+            y=alt.Y("share:Q", axis=axis, scale=alt.Scale(type="sqrt")), y2="zero:Q",
+        )
         .properties(width=250, height=90)
-        .facet(alt.Facet("variant:N", sort=[label for label, _ in found], header=_header()), columns=2)
-    )
+        .facet(alt.Facet("variant:N", sort=titles, header=header), columns=2)
+    )  # fmt: skip
     return charts.picture(
         name,
         chart,
         "Weights of all convolutions and linear layers of the deployed files, BatchNorm folded into them, int8 "
         "dequantized (first seed). Weights that are exactly zero are told in words, not drawn; the outermost 3% are "
-        "left out. An int8 channel holds 255 different values at most.",
+        "left out. Values a channel: how many different ones a channel holds at most; int8 allows 255.",
         f"Histograms of the weights. {'; '.join(said)}.",
     )
-
-
-def _histogram_layers() -> tuple[alt.Chart, alt.Chart]:
-    bar = alt.Chart().mark_rect(color=charts.COLOURS[0])
-    text = alt.Chart().mark_text(align="left", baseline="top", fontSize=10.5, color=charts.INK)
-    axis = alt.Axis(title="share (root scale)", format="~%", values=[0, 0.01, 0.05, 0.1, 0.2, 0.4])
-    return (
-        bar.encode(
-            x=alt.X("from:Q", axis=alt.Axis(title="weight", tickCount=5), scale=alt.Scale(nice=False)), x2="to:Q",
-            y=alt.Y("share:Q", axis=axis, scale=alt.Scale(type="sqrt")), y2="zero:Q",
-        ),
-        text.transform_filter("isValid(datum.note)").encode(x=alt.value(4), y=alt.value(-3), text="note:N"),
-    )  # fmt: skip
 
 
 def layer_errors(results: Results, groups: Sequence[Group], name: str) -> list[Picture]:

@@ -1,11 +1,13 @@
 """The report as Markdown, with its charts as SVG files beside it."""
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 from petiole import units
 from petiole.report.blocks import Block, Cell, Failed, Linked, Page, Photo, Picture, Question, Steps, Strip, Table, Text
 from petiole.report.charts import as_file
+from petiole.report.prose import paragraphs
 from petiole.rundir import write_atomic
 
 
@@ -18,7 +20,7 @@ def write_markdown(run_dir: Path, page: Page) -> Path:
     inside = (block for chapter in page.chapters for block in chapter.blocks)
     pictures = {block.name: block for block in (*page.pictures, *inside) if isinstance(block, Picture)}
     for old in (run_dir / "charts").glob("*.svg"):
-        if old.stem not in pictures:
+        if old.stem not in pictures and (run_dir / "results.json").is_file():  # a run's own, not anybody's directory
             old.unlink(missing_ok=True)  # of a run with other stages
     for name, picture in pictures.items():
         write_atomic(run_dir / "charts" / f"{name}.svg", as_file(picture))
@@ -44,7 +46,7 @@ def render(page: Page) -> str:
     parts += [_table(table) for table in page.tables]
     for chapter in page.chapters:
         parts.append(f"## {escape(chapter.title)}")
-        parts += [_block(block) for block in chapter.blocks]
+        parts += [_block(block, chapter.source, dict(page.places)) for block in chapter.blocks]
     return "\n\n".join(parts) + "\n"
 
 
@@ -58,21 +60,23 @@ def escape(text: str) -> str:
     return re.sub(r"([\\`*_\[\]|~])", r"\\\1", line)
 
 
-def _block(block: Block) -> str:
+def _block(block: Block, source: str = "", names: Collection[str] = ()) -> str:
     match block:
         case Text():
             return escape(block.text)
         case Steps():
             return "\n".join(f"- **{escape(name)}**: {escape(how)}" for name, how in block.steps)
         case Table():
-            return _table(block)
+            return _table(block, source)
         case Picture():
             return f"![{escape(block.alt)}](charts/{block.name}.svg)\n\n*{escape(block.caption)}*"
         case Strip():
             return f"{escape(block.caption)}\n\n" + "\n".join(_photo(photo) for photo in block.photos)
         case Question():
-            evidence = ", ".join(block.evidence) or "none"
-            return f"**{escape(block.question)}**\n\n{escape(block.answer)}\n\n*Evidence: {escape(evidence)}*"
+            evidence = ", ".join(block.evidence) or "the tables of this chapter"
+            lead, rest = paragraphs(block.answer, names)
+            parts = [f"**{escape(block.question)}**", *map(escape, (lead, *rest)), f"*Evidence: {escape(evidence)}*"]
+            return "\n\n".join(parts)
         case Failed():
             return "**Failed in this section**\n\n" + _failures(block.failures)
 
@@ -97,9 +101,14 @@ def _failures(rows: tuple[tuple[str, str], ...]) -> str:
     return "\n".join(f"- **{escape(name)}** failed: {escape(why)}" for name, why in rows)
 
 
-def _table(table: Table) -> str:
+def _table(table: Table, source: str = "") -> str:
+    """A table; where neither its rows nor its columns lead to their source, its caption does."""
+    anchor = table.source or source
+    named = [*table.header, *(row[0] for row in table.rows)]
+    leads = anchor.startswith("command-") and not any(isinstance(cell, Linked) for cell in named)
+    caption = f"{escape(table.caption)} ([made by](<#{anchor}>))" if leads else escape(table.caption)
     rules = ["---:" if table.is_number(column) else "---" for column in range(len(table.header))]
     rows = [table.header, *table.rows]
     lines = ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows]
     lines.insert(1, "| " + " | ".join(rules) + " |")
-    return f"{escape(table.caption)}\n\n" + "\n".join(lines)
+    return f"{caption}\n\n" + "\n".join(lines)

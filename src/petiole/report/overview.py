@@ -5,7 +5,7 @@ is told by the shape of its point, int8 by filling it: colour only repeats that.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,9 +26,18 @@ NARROW_PX = 190.0
 RUNTIME = "openvino"
 BYTES_FROM = 1000.0
 """No network takes so many ms, and no file so few bytes: what an axis is of."""
-STEPS = (1, 1.5, 2, 3, 5, 7)
-"""Ticks of a logarithmic axis within each power of ten."""
-TICKS = (0.999, 0.998, 0.995, 0.99, 0.98, 0.97, 0.95, 0.93, 0.9, 0.8, 0.7, 0.5, 0.3, 0.1)
+STEPS = (
+    (1, 1.5, 2, 3, 5, 7),
+    (1, 1.2, 1.4, 1.7, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 9),
+    tuple(step / 10 for step in range(10, 100)),
+)
+"""Ticks of a logarithmic axis within each power of ten: the first ones that give enough."""
+ENOUGH_TICKS = 3
+TICKS = (
+    (0.999, 0.998, 0.995, 0.99, 0.98, 0.97, 0.95, 0.93, 0.9, 0.8, 0.7, 0.5, 0.3, 0.1),
+    tuple(step / 1000 for step in range(999, 0, -1)),
+)
+"""Of the axis of accuracies, likewise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +117,8 @@ def _end(total: float, count: int, least: float, highest: float) -> float:
 def _chart(points: Sequence[_Point], name: str, title: str, what: str) -> Picture:
     whole = any(each.group.accuracy == 1 for each in points)
     scale = "log scale, where no error is drawn as half a picture" if whole else "log scale"
+    has_front = len(non_dominated([(each.x, each.group.accuracy) for each in points])) > 1
+    dashed = f"Dashed: the best accuracy that is to be had within each {what}. " if has_front else ""
     said = [
         f"{each.group.label} {units.percent(each.group.accuracy, each.group.digits)}, {each.text}" for each in points
     ]
@@ -115,8 +126,7 @@ def _chart(points: Sequence[_Point], name: str, title: str, what: str) -> Pictur
         name,
         _drawn(points, title, PLOT_PX),
         f"Accuracy on the test split against {what}. Hollow: float32; filled: int8. Upright lines: 95% intervals. "
-        f"Dashed: the best accuracy that is to be had within each {what}. The distance from 100% is on a "
-        f"{scale}.",
+        f"{dashed}The distance from 100% is on a {scale}.",
         f"Accuracy against {what}: {'; '.join(said)}.",
         narrow=_drawn(points, title, NARROW_PX),
     )
@@ -125,8 +135,8 @@ def _chart(points: Sequence[_Point], name: str, title: str, what: str) -> Pictur
 def _drawn(points: Sequence[_Point], title: str, plot_px: float) -> charts.Chart:
     """The chart with a plot of that width and the labels beside it."""
     error = _error(points)
-    bottom = max(max(1 - each.group.interval[0] for each in points), 0.02) * 1.05
-    top = min(min(error(each.group.accuracy) for each in points), 0.5) * 0.7
+    bottom = max(error(each.group.interval[0]) for each in points) * 1.05
+    top = min(min(error(each.group.interval[1]) for each in points), 0.5) * 0.95
     left, right = min(each.x for each in points) / 1.12, max(each.x for each in points) * 1.12
     end = right * (right / left) ** (LABELS_PX / plot_px)
 
@@ -137,9 +147,9 @@ def _drawn(points: Sequence[_Point], title: str, plot_px: float) -> charts.Chart
     places = spread_out([pixel(error(each.group.accuracy)) for each in order], LINE_PX, HEIGHT_PX)
     rows = [
         {
-            "x": each.x, "error": error(each.group.accuracy), "low": max(1 - each.group.interval[0], top),
-            "high": max(1 - each.group.interval[1], top), "kind": each.kind,
-            "precision": PRECISIONS[each.group.engine != "torch"], "label": each.group.label, "from": right,
+            "x": each.x, "error": error(each.group.accuracy), "low": error(each.group.interval[0]),
+            "high": error(each.group.interval[1]), "kind": each.kind,
+            "precision": PRECISIONS[each.group.engine != "torch"], "label": each.group.label,
             "at": right * (right / left) ** (14 / plot_px), "to": top * (bottom / top) ** (place / HEIGHT_PX),
         }
         for each, place in zip(order, places, strict=True)
@@ -161,7 +171,7 @@ def _layers(
     height: tuple[float, float],
 ) -> charts.Chart:  # fmt: skip
     left, end, right = reach
-    ticks = [1 - value for value in TICKS if height[0] <= 1 - value <= height[1]]
+    ticks = _enough([1 - value for value in values if height[0] <= 1 - value <= height[1]] for values in TICKS)
     ticks_x = _ticks(left, right)
     options: dict[str, Any] = {"titleAnchor": "start", "values": ticks_x, "domain": False, "labelOverlap": True}
     sizes = left > BYTES_FROM
@@ -205,6 +215,18 @@ def _layers(
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """A few round numbers of each power of ten within the points."""
+    """A few round numbers within the points."""
     exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    return [step * 10.0**exponent for exponent in exponents for step in STEPS if low <= step * 10.0**exponent <= high]
+    return _enough(
+        [step * 10.0**exponent for exponent in exponents for step in steps if low <= step * 10.0**exponent <= high]
+        for steps in STEPS
+    )
+
+
+def _enough(tried: Iterable[list[float]]) -> list[float]:
+    """The first list that has enough ticks, else the last one."""
+    found: list[float] = []
+    for found in tried:
+        if len(found) >= ENOUGH_TICKS:
+            break
+    return found

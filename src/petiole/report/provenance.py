@@ -2,18 +2,20 @@
 
 import re
 import shlex
+from collections import Counter
 from collections.abc import Sequence
 
 from petiole import units
 from petiole.evidence import Group
-from petiole.records import Results, Variant
+from petiole.records import Latency, Results, Variant
 from petiole.report.blocks import NONE, Block, Cell, Chapter, Linked, Table, Text
 
 CHAPTER = "sources"
 WHOLE = "everything"
 """Stands for the command that made the whole run, where a stage would stand."""
-ANEW = "runs/again"
+ANEW = "runs/again-{}"
 """Where a stage is made again: not in the run's own directory, whose records would then be of this stage alone."""
+RECORDS = "results.json"
 SECTION_OF = {
     "scratch": "3.1", "transfer": "3.2", "pruning": "3.3", "structured": "3.3", "demos": "3.4.2-demos",
     "quantization": "3.4.2", "lenet": "3.4.3",
@@ -39,13 +41,13 @@ def anchor(row: Variant) -> str:
     return "source-" + re.sub(r"\W+", "-", f"{row.name}-{row.engine}")
 
 
-def _linked(path: str | None, text: str | None = None, *, name: str = "") -> Cell:
+def _linked(path: str | None, text: str | None = None) -> Cell:
     """A link to a file of the run directory; plain text for whatever else a record might hold."""
     if path is None:
         return text or NONE
     if not is_plain(path):
         return text or path
-    return Linked(text=text or path, href=path, name=name)
+    return Linked(text=text or path, href=path)
 
 
 def stage(name: str) -> str:
@@ -64,60 +66,74 @@ def command_anchor(name: str) -> str:
     return f"command-{name}"
 
 
+def stages(results: Results) -> list[str]:
+    """The stages of the lab that have a command of their own: those that were run, or whose networks are here. None
+    where no command line of the lab made them."""
+    if _words(results.run.command) is None:
+        return []
+    ran = {each.name for each in results.run.stages} | {stage(row.name) for row in results.variants}
+    return [name for name in SECTION_OF if name in ran]
+
+
 def command_of(results: Results, section: str) -> str:
-    """The anchor of the command that makes a chapter again: that of its (first) stage, if it was run."""
-    ran = {each.name for each in results.run.stages}
-    made = (name for name, its in SECTION_OF.items() if its == section and name in ran)
+    """The anchor of the command that makes a chapter again: that of its (first) stage, if there is one."""
+    made = (name for name in stages(results) if SECTION_OF[name] == section)
     return command_anchor(next(made, WHOLE))
 
 
-def again(command: str, name: str) -> str:
-    """The command that makes one stage of the lab again; what no shell can read stays as it was recorded.
-
-    >>> again("petiole lab --stages scratch,lenet --seeds 3 --out runs/a", "lenet")
-    'petiole lab --seeds 3 --stages lenet --out runs/again'
-    """
+def _words(command: str) -> list[str] | None:
+    """The words of a command line of the lab; None of anything else."""
     try:
         words = shlex.split(command)
     except ValueError:
+        return None
+    return words if words[:2] == ["petiole", "lab"] else None
+
+
+def again(command: str, name: str) -> str:
+    """The command that makes one stage of the lab again; what is no command line of the lab stays as it is.
+
+    >>> again("petiole lab --stages scratch,lenet --seeds 3 --out runs/a", "lenet")
+    'petiole lab --seeds 3 --stages lenet --out runs/again-lenet'
+    """
+    words = _words(command)
+    if words is None:
         return command
-    if words[:2] != ["petiole", "lab"]:
-        return command
-    kept, given = [], iter(words)
+    kept, given, out = [], iter(words), ANEW.format(name)
     for word in given:
-        if word in ("--stages", "--out"):
-            next(given, None)
-        elif not word.startswith(("--stages=", "--out=")):
+        option, _, value = word.partition("=")
+        if option in ("--stages", "--out"):
+            value = value or next(given, "")
+            out += "-anew" if option == "--out" and value == out else ""
+        else:
             kept.append(word)
-    return shlex.join([*kept, "--stages", name, "--out", ANEW])
+    return shlex.join([*kept, "--stages", name, "--out", out])
 
 
 def chapter(results: Results, every: Sequence[Group]) -> Chapter:
     """The commands that make everything again, and the files of each variant."""
     text = (
-        "Every number of a table leads to its own file, or to the row of its network below, or to the command of its "
-        "stage. In the run directory, petiole report . writes this report again from results.json."
+        f"In report.html every number of a table leads to its own file, or to the row of its network below, or to the "
+        f"command of its stage; in report.md the names of rows and tables do. All of them lie in {RECORDS}, from which "
+        "petiole report . (in the run directory) writes this report again."
     )
-    blocks: list[Block] = [Text(text=text), _commands(results, every)]
+    blocks: list[Block] = [Text(text=text), _commands(results)]
     artifact = next((row.first.artifact for row in every if row.first.artifact), None)
     if artifact:
         blocks.append(Text(text=(
             f"What a network says of other photos: petiole predict {shlex.quote(artifact)} PHOTOS. How fast it is "
-            f"on another machine: petiole bench {shlex.quote(artifact)}. Both stand for every row."
+            f"on another machine: petiole bench {shlex.quote(artifact)}. So it is with every network."
         )))  # fmt: skip
-    return Chapter(anchor=CHAPTER, title="Where each number comes from", blocks=(*blocks, *files(every)))
+    return Chapter(anchor=CHAPTER, title="Where each number comes from", blocks=(*blocks, *files(results, every)))
 
 
-def _commands(results: Results, every: Sequence[Group]) -> Table:
-    """The command of the whole run, and that of each stage which was run, or whose networks are here."""
-    rows: list[tuple[Cell, ...]] = [
-        (Linked(text=WHOLE, href="#variants", name=command_anchor(WHOLE)), results.run.command)
-    ]
-    ran = {each.name for each in results.run.stages} | {stage(group.name) for group in every}
+def _commands(results: Results) -> Table:
+    """The command of the whole run, and that of each stage."""
+    command = results.run.command
+    rows: list[tuple[Cell, ...]] = [(Linked(text=WHOLE, href="#variants", name=command_anchor(WHOLE)), command)]
     rows += [
-        (Linked(text=name, href=f"#{section}", name=command_anchor(name)), again(results.run.command, name))
-        for name, section in SECTION_OF.items()
-        if name in ran
+        (Linked(text=name, href=f"#{SECTION_OF[name]}", name=command_anchor(name)), again(command, name))
+        for name in stages(results)
     ]
     return Table(
         caption="The command that makes each stage again, with the stages that it needs and the times of its networks.",
@@ -125,29 +141,39 @@ def _commands(results: Results, every: Sequence[Group]) -> Table:
     )  # fmt: skip
 
 
-def files(every: Sequence[Group]) -> list[Table]:
-    """A row for each variant: its network, its predictions and, where there are such, raw timings and the stage of the
-    lab, which leads to its command; nothing without variants."""
+def files(results: Results, every: Sequence[Group]) -> list[Table]:
+    """A row for each variant: its network, its predictions, raw timings, its record, and the stage of the lab, which
+    leads to its command; nothing without variants."""
     if not every:
         return []
+    at, made_by = {id(row): at for at, row in enumerate(results.variants)}, stages(results)
     columns: dict[str, list[Cell]] = {
         "Variant": [Linked(text=group.label, href="#variants", name=anchor(group.first)) for group in every],
         "Network": [_linked(group.first.artifact and f"{group.first.artifact}/") for group in every],
         "Predictions": [_linked(group.first.predictions) for group in every],
-        "Raw timings": [
-            _linked(next((time.raw_file for time in group.first.latency if time.raw_file), None)) for group in every
-        ],
-        "Made by": [_stage_link(group.name) for group in every],
     }
+    for batch in dict.fromkeys(time.batch for group in every for time in group.first.latency):
+        columns[f"Timings, batch {batch}"] = [_timings(group.first, batch) for group in every]
+    columns["Record"] = [Linked(text=f"variants[{at[id(group.first)]}]", href=RECORDS) for group in every]
+    columns["Made by"] = [_stage_link(stage(group.name), made_by) for group in every]
     shown = {name: cells for name, cells in columns.items() if any(str(cell) != NONE for cell in cells)}
-    times = "; the times come from the raw timings (ms)" if "Raw timings" in shown else ""
+    times = ", its times from the raw timings (ms)" if any(name.startswith("Timings") for name in shown) else ""
     return [
         Table(
             caption="The files of each variant, of the first seed, within the run directory. A deployed network is "
-            f"model.onnx in its artifact directory; the accuracy comes from the predictions{times}.",
+            f"model.onnx in its artifact directory. Its accuracy comes from the predictions{times}; whatever else is "
+            f"told of it lies in its record in {RECORDS}.",
             header=tuple(shown), rows=tuple(zip(*shown.values(), strict=True)), words=frozenset(range(1, len(shown))),
         )
     ]  # fmt: skip
+
+
+def _timings(row: Variant, batch: int) -> Cell:
+    return _linked(next((time.raw_file for time in row.latency if time.batch == batch and time.raw_file), None))
+
+
+def _stage_link(name: str, made_by: Sequence[str]) -> Cell:
+    return Linked(text=name, href=f"#{command_anchor(name)}") if name in made_by else name or NONE
 
 
 def named(group: Group) -> Linked:
@@ -155,14 +181,13 @@ def named(group: Group) -> Linked:
     return Linked(text=group.label, href=f"#{anchor(group.first)}")
 
 
-def named_places(every: Sequence[Group]) -> tuple[tuple[str, str], ...]:
-    """Names of variants as the prose has them, and where each leads."""
-    return tuple({name: f"#{anchor(group.first)}" for group in every for name in (group.name, group.label)}.items())
-
-
-def _stage_link(name: str) -> Cell:
-    found = stage(name)
-    return Linked(text=found, href=f"#{command_anchor(found)}") if found else NONE
+def places(every: Sequence[Group]) -> tuple[tuple[str, str], ...]:
+    """Names as the prose has them, and where each leads: those of variants (a name that several engines share is left
+    out) and that of the records."""
+    found = {group.label: f"#{anchor(group.first)}" for group in every}
+    count = Counter(group.name for group in every)
+    found |= {group.name: f"#{anchor(group.first)}" for group in every if count[group.name] == 1}
+    return (*found.items(), (RECORDS, RECORDS))
 
 
 def file(path: str, text: str) -> Cell:
@@ -184,3 +209,8 @@ def time_link(group: Group, setting: tuple[str, int, int], text: str) -> Cell:
     """A time that leads to its raw timings."""
     of_setting = (time for time in group.first.latency if (time.runtime, time.batch, time.threads) == setting)
     return _linked(next((time.raw_file for time in of_setting), None), text)
+
+
+def timed(time: Latency, text: str) -> Cell:
+    """The same of one seed's time."""
+    return _linked(time.raw_file, text) if text != NONE else text

@@ -7,6 +7,7 @@ from petiole import units
 from petiole.evidence import groups
 from petiole.records import Results
 from petiole.report import compress, summary
+from petiole.report.tables import accuracy
 from petiole.rundir import write_atomic
 from petiole.search_records import SearchResults
 
@@ -81,13 +82,12 @@ def write_search_readme(run_dir: Path, results: SearchResults) -> Path:
     Raises:
         UserError: ``run_dir`` cannot be written.
     """
-    page = compress.page(results)
     sections = [
-        _wrapped(page.title),
-        *(_wrapped(f"!!! {banner}") for banner in page.banners),
-        _section("FAILURES", [f"{name}: {why}" for name, why in page.failures]),
-        _section("What was found", list(page.findings)),
-        _section("Data, weights and machine", [f"{name}: {text}" for name, text in page.facts]),
+        _wrapped(compress.title(results)),
+        *(_wrapped(f"!!! {banner}") for banner in summary.banners(results)),
+        _section("FAILURES", [f"{name}: {why}" for name, why in summary.failures(results)]),
+        _section("What was found", compress.findings(results)),
+        _section("Data, weights and machine", [f"{name}: {text}" for name, text in summary.facts(results)]),
         _section("How to make it again", compress.again(results)),
         _section(
             "Where each file lies",
@@ -156,7 +156,7 @@ def _networks(results: Results) -> list[str]:
     for group in groups(results.variants):
         folders = [row.artifact for row in group.rows if row.artifact]
         where = ", ".join(f"{folder}/" for folder in folders) or "no deployable file"
-        rows.append(f"{group.label}: {units.percent(group.accuracy)}, {units.bytes(group.file_bytes)}, {where}")
+        rows.append(f"{group.label}: {accuracy(group)}, {units.bytes(group.file_bytes)}, {where}")
     return rows
 
 

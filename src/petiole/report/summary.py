@@ -79,7 +79,8 @@ def facts(results: Results) -> list[tuple[str, str]]:
     machine = results.run.machine
     isa = f", {', '.join(machine.isa)}" if machine.isa else ""
     torch = f", torch {machine.versions['torch']}" if "torch" in machine.versions else ""
-    lines.append(("Machine", f"{machine.cpu}, {machine.cores} cores, {machine.threads} threads{isa}{torch}"))
+    counts = f"{units.counted(machine.cores, 'core')}, {units.counted(machine.threads, 'thread')}"
+    lines.append(("Machine", f"{machine.cpu}, {counts}{isa}{torch}"))
     seeds = ", ".join(str(seed) for seed in results.run.seeds)
     lines.append(("Run", f"{results.run.command} (seeds {seeds}; {units.seconds(results.run.seconds)})"))
     return lines

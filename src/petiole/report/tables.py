@@ -11,6 +11,8 @@ from petiole.report.blocks import NONE, Cell, Linked, Table
 
 MOST_CLASSES = 12
 """Of more classes, accuracies are shown of the worst."""
+NEARLY_ALL = 0.97
+"""Share of the pictures that one class has to be called, to be told."""
 CALLS_FOR_P90 = 10
 """Fewer timed calls have no 90th percentile."""
 
@@ -62,9 +64,9 @@ def variants(results: Results, groups: Sequence[Group], caption: str) -> Table:
                 sources.accuracy_link(group, accuracy(group)),
                 first.parent or NONE,
                 versus_parent(group),
-                units.count(first.parameters),
+                units.count(fmean(row.parameters for row in group.rows)),
                 units.count(nonzero),
-                units.count(first.macs),
+                units.count(fmean(row.macs for row in group.rows)),
                 sources.file_link(group),
                 *(sources.time_link(group, setting, _timing(group, setting)) for setting in settings),
                 *([_seeds(group, len(results.run.seeds))] if seeds else []),
@@ -73,7 +75,7 @@ def variants(results: Results, groups: Sequence[Group], caption: str) -> Table:
     made = how_intervals_are_made(groups)
     if alike:
         made += f"; times of one call at batch {settings[0][1]}, {settings[0][2]} threads"
-    made += "; parameters, MACs and bytes are exact counts"
+    made += "; parameters, MACs and bytes are exact counts" + (", mean over the seeds" if seeds else "")
     return Table(caption=f"{caption}: {made}.", header=tuple(header), rows=tuple(rows), words=frozenset({2}))
 
 
@@ -111,10 +113,22 @@ def by_class(groups: Sequence[Group]) -> Table | None:
         worst = sorted(classes, key=lambda name: last.get(name, 1.0))[:MOST_CLASSES]
         caption += f" Of {len(classes):,} classes the {MOST_CLASSES} that {groups[-1].label} calls worst."
         classes = [name for name in classes if name in worst]
+    caption += "".join(
+        f" {group.label} calls nearly every picture {name}." for group in groups if (name := _only_class(group))
+    )
     rows: list[tuple[Cell, ...]] = [
         (sources.named(group), *(_class_share(group, name) for name in classes)) for group in groups
     ]
     return Table(caption=caption, header=("Variant", *classes), rows=tuple(rows))
+
+
+def _only_class(group: Group) -> str:
+    """The class that a network calls nearly every picture, which tells nothing of them; "" if there is none."""
+    accuracy = group.first.accuracy
+    called = [sum(column) for column in zip(*accuracy.confusion, strict=False)]
+    if len(called) != len(accuracy.by_class) or max(called, default=0) < NEARLY_ALL * accuracy.total:
+        return ""
+    return list(accuracy.by_class)[called.index(max(called))]
 
 
 def _class_share(group: Group, name: str) -> str:
@@ -157,8 +171,8 @@ def training(groups: Sequence[Group]) -> Table | None:
     header = ("Network", "Recipe", "Epochs", "Converged at epoch", "Training accuracy", "Time", "Images/s")
     caption = (
         "Training. Convergence is judged by the training loss alone; where it came with the last epoch, training may "
-        "not have come to its end. The training accuracy is that of the "
-        "last epoch, counted on augmented pictures while training."
+        "not have come to its end. The training accuracy is that of the last epoch, counted on augmented pictures. "
+        "Times and images per second are of this one training."
     )
     return Table(caption=caption, header=header, rows=tuple(rows), words=frozenset({1}))
 
@@ -168,14 +182,15 @@ def sizes(groups: Sequence[Group]) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for group in groups:
         nonzero = fmean(row.nonzero_parameters for row in group.rows)
+        parameters = fmean(row.parameters for row in group.rows)
         dense = group.mean(row.dense_bytes for row in group.rows)
         sparse = group.mean(row.sparse_bytes for row in group.rows)
         rows.append(
             (
                 sources.named(group),
-                units.count(group.first.parameters),
+                units.count(parameters),
                 units.count(nonzero),
-                units.percent(1 - nonzero / group.first.parameters) if group.first.parameters else NONE,
+                units.percent(1 - nonzero / parameters) if parameters else NONE,
                 NONE if dense is None else units.bytes(dense),
                 NONE if sparse is None else units.bytes(sparse),
                 units.percent(sparse / dense) if dense and sparse is not None else NONE,
@@ -192,7 +207,8 @@ def sizes(groups: Sequence[Group]) -> Table:
         "Sparse / dense",
         "Deployed file",
     )
-    return Table(caption="Sizes before and after pruning.", header=header, rows=tuple(rows))
+    caption = "Sizes before and after pruning: exact counts (of several seeds their mean)."
+    return Table(caption=caption, header=header, rows=tuple(rows))
 
 
 def profiles(groups: Sequence[Group]) -> Table | None:
@@ -233,8 +249,11 @@ def latencies(groups: Sequence[Group]) -> Table | None:
                         RUNTIMES.get(time.runtime, time.runtime),
                         str(time.batch),
                         str(time.threads),
-                        *(units.ms(ms) if ms > 0 else NONE for ms in (time.p25_ms, time.p50_ms, time.p75_ms)),
-                        _p90(time),
+                        *(
+                            sources.timed(time, units.ms(ms) if ms > 0 else NONE)
+                            for ms in (time.p25_ms, time.p50_ms, time.p75_ms)
+                        ),
+                        sources.timed(time, _p90(time)),
                         f"{time.samples:,}",
                     )
                 )

@@ -179,16 +179,14 @@ def _tried(search: Search, candidates: Sequence[Candidate]) -> Tried:
 
 def _write_recipes(search: Search, results: SearchResults) -> None:
     """A recipe file for each candidate, and ``chosen.toml`` of what was chosen; none, if nothing was."""
-    path = search.rundir.path / "chosen.toml"
-    path.unlink(missing_ok=True)
+    folder, given = search.rundir.path, search.config.recipe
+    path = folder / "chosen.toml"
     if results.chosen is not None:
         _recipe_file(search, results, results.chosen.recipe).write(path)
-    wanted = {each.recipe_file: each for each in results.candidates if each.recipe_file}
-    for old in search.rundir.path.glob(f"{RECIPES}/*.toml"):
-        if old.relative_to(search.rundir.path).as_posix() not in wanted:
-            old.unlink()  # of a search with another space
-    for name, candidate in wanted.items():
-        _recipe_file(search, results, candidate.recipe).write(search.rundir.path / name)
+    elif given is None or given.resolve() != path.resolve():
+        path.unlink(missing_ok=True)
+    for name, recipe in {each.recipe_file: each.recipe for each in results.candidates}.items():
+        _recipe_file(search, results, recipe).write(folder / name)
 
 
 def _recipe_file(search: Search, results: SearchResults, recipe: dict[str, Any]) -> RecipeFile:

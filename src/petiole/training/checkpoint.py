@@ -44,13 +44,15 @@ class Checkpoint:
     """Where one training is kept. ``basis`` is what it depends on besides networks and configuration (its pictures).
 
     It is taken up only by a training of the same name, basis, configuration and starting weights. A damaged file is
-    told about (``say``) and left aside. Whoever named the directory removes it when the step is done.
+    told about (``say``) and left aside. Whoever named the directory removes it when the step is done. The seconds that
+    another process has trained for are added to ``earlier``.
     """
 
     directory: Path
     name: str
     basis: object
     say: Say
+    earlier: list[float] = field(default_factory=list)
     _path: Path = field(init=False)
     _kept_at: float = field(init=False)
 
@@ -67,6 +69,7 @@ class Checkpoint:
             self.say(f"warning: {self._path} is damaged: {self.name} is trained from its start")
             return
         _restore(moment, torch.load(io.BytesIO(content[:-SEAL_BYTES]), weights_only=True))
+        self.earlier.append(moment.seconds)
         self.say(f"{self.name}: goes on after epoch {len(moment.history)}")
 
     def keep(self, moment: Moment, *, ended: bool) -> None:

@@ -1,0 +1,106 @@
+"""What a search tried besides what it chose: tables and the chart of accuracy against time."""
+
+import altair as alt
+
+from petiole import units
+from petiole.report import charts, provenance
+from petiole.report.blocks import Block, Picture, Table, Text
+from petiole.report.overview import non_dominated
+from petiole.search_records import Candidate, SearchResults
+
+
+def accuracy(value: float, ci95: tuple[float, float]) -> str:
+    """An accuracy with its interval."""
+    return f"{units.percent(value)} ({units.interval(*ci95)})"
+
+
+def candidates(results: SearchResults) -> list[Block]:
+    """How many recipes were looked at, those that no other one beats, the others, and what was given up."""
+    tried = results.tried
+    if not results.candidates:
+        return [Text(text="A recipe was given: nothing was searched.")]
+    text = (
+        f"Recipes looked at: {tried.first_look}. Their output layer learned from {tried.learned:,} training photos, "
+        f"what pruning left was refitted, and they were judged on {tried.held_out:,} others. Trained in full, of these "
+        f"and of other ways to int8 of the same networks: {tried.retrained}, "
+        + (
+            f"each {tried.folds} times on other photos, until every training photo had been held out once."
+            if tried.folds > 1
+            else "on the same photos."
+        )
+    )
+    blocks: list[Block] = [Text(text=text), _table(
+        results.pareto, "Candidates that no other one beats in accuracy, log loss, time, size and MACs alike "
+        "(held-out training photos).")]  # fmt: skip
+    rest = [each for each in results.candidates if each not in results.pareto]
+    if rest:
+        blocks.append(
+            _table(rest, "The other candidates, and the first look at those that were trained in full later.")
+        )
+    if tried.given_up:
+        blocks.append(
+            Table(caption="Given up.", header=("Recipe", "Why"), rows=tuple(tried.given_up), words=frozenset({1}))
+        )
+    return blocks
+
+
+def _table(rows: list[Candidate], caption: str) -> Table:
+    cells = tuple(
+        (
+            provenance.file(each.recipe_file, each.name), "all of it" if each.retrained else "output layer",
+            f"{each.accuracy.correct}/{each.accuracy.total}", accuracy(each.accuracy.value, each.accuracy.ci95),
+            f"{each.log_loss:.3f}", units.ms(each.p50_ms), units.bytes(each.file_bytes), units.count(each.macs),
+        )
+        for each in sorted(rows, key=lambda each: each.p50_ms)
+    )  # fmt: skip
+    single = "Log loss and time are single figures, to put recipes in order by; bytes and MACs are exact."
+    return Table(
+        caption=f"{caption} {single}", rows=cells, words=frozenset({1}),
+        header=("Recipe", "Trained", "Right", "Accuracy (95%)", "Log loss (nats)", "p50, batch 1", "File", "MACs"),
+    )  # fmt: skip
+
+
+def chart(results: SearchResults) -> Picture:
+    """Accuracy on held-out training photos against time."""
+    chosen = results.chosen.name if results.chosen else ""
+    rows = [
+        {
+            "name": each.name, "ms": each.p50_ms, "value": each.accuracy.value, "low": each.accuracy.ci95[0],
+            "high": each.accuracy.ci95[1], "kind": str(each.recipe["quantization"]).replace("none", "float"),
+            "trained": "trained in full" if each.retrained else "first look",
+            "label": each.name if each.name == chosen and each.retrained else "",
+        }
+        for each in results.candidates
+    ]  # fmt: skip
+    kinds = list(dict.fromkeys(str(row["kind"]) for row in rows))
+    stages = ["first look", "trained in full"]
+    scale, axis = alt.Scale(zero=False), charts.axis("accuracy on held-out training photos (%)", percent=True)
+    base = alt.Chart(charts.data(rows)).encode(
+        x=alt.X("ms:Q", axis=alt.Axis(title="time of one picture, median (ms)"), scale=scale),
+        y=alt.Y("value:Q", axis=axis, scale=scale),
+    )
+    dots = base.mark_point(size=80, strokeWidth=2).encode(
+        color=charts.colour("kind", kinds), shape=alt.Shape("kind:N", scale=alt.Scale(domain=kinds), legend=None),
+        fillOpacity=alt.FillOpacity("trained:N", scale=alt.Scale(domain=stages, range=[0, 1]), legend=None),
+        fill=charts.colour("kind", kinds, hide=True),
+    )  # fmt: skip
+    spread = base.mark_rule(opacity=0.35).encode(
+        y=alt.Y("low:Q", axis=axis, scale=scale), y2="high:Q", color=charts.colour("kind", kinds)
+    )
+    text = base.mark_text(align="left", dx=8, dy=-8, color=charts.INK).encode(text="label:N")
+    front = non_dominated([(each.p50_ms, each.accuracy.value) for each in results.pareto])
+    line = alt.Chart(charts.data([{"ms": ms, "value": value} for ms, value in front])).mark_line(
+        color=charts.INK, strokeDash=[4, 3], interpolate="step-after"
+    )
+    line = line.encode(x="ms:Q", y="value:Q", order="ms:Q")
+    taught = [each for each in results.candidates if each.retrained] or results.candidates
+    dashed = " Dashed: the best accuracy within each time." if len(front) > 1 else ""
+    best = max(taught, key=lambda each: each.accuracy.value)
+    fastest = min(taught, key=lambda each: each.p50_ms)
+    return charts.picture(
+        "candidates", (spread + line + dots + text).properties(width=charts.WIDTH_PX, height=260),
+        "Accuracy on held-out training photos against time: hollow, the first look; filled, trained in full. Upright "
+        f"lines: 95% intervals.{dashed}",
+        f"Accuracy against time of {len(rows)} candidates; of those trained in full {best.name} is the most accurate "
+        f"({units.percent(best.accuracy.value)}), fastest {fastest.name} ({units.ms(fastest.p50_ms)}).",
+    )  # fmt: skip

@@ -1,0 +1,67 @@
+"""A directory that was made for a run in which nothing came about is taken away again, and only that."""
+
+import os
+import shutil
+from io import FileIO
+from pathlib import Path
+
+import pytest
+
+from petiole.errors import UserError
+from petiole.rundir import RunDir
+
+
+def test_a_new_directory_in_which_nothing_came_about_is_taken_away_again(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(UserError, match="wrong"), RunDir(out).held():
+        raise UserError("wrong input")
+    assert not out.exists()
+    out.mkdir()  # somebody's own
+    with pytest.raises(UserError, match="wrong"), RunDir(out).held():
+        raise UserError("wrong input")
+    assert out.exists()
+
+
+def test_who_is_refused_takes_nothing_away_from_who_is_at_work(tmp_path: Path) -> None:
+    refused = RunDir(tmp_path / "out")  # made it, and came second
+    with RunDir(tmp_path / "out").held():
+        with pytest.raises(UserError, match="in use by"), refused.held():
+            pass
+        assert (tmp_path / "out" / "state" / "lock").exists()
+
+
+def test_a_directory_that_was_taken_away_while_one_waited_for_it_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between opening the lock's file and locking it, the process that made the directory has given it up."""
+    rundir, taken = RunDir(tmp_path / "out"), list[FileIO]()
+    take = RunDir._take
+
+    def taken_away_once(self: RunDir, file: FileIO) -> None:
+        if not taken:
+            shutil.rmtree(self.path)
+        taken.append(file)
+        take(self, file)
+
+    monkeypatch.setattr(RunDir, "_take", taken_away_once)
+    with rundir.held():
+        assert len(taken) == 2
+        assert os.path.samestat((tmp_path / "out" / "state" / "lock").stat(), os.fstat(taken[-1].fileno()))
+
+
+def test_what_was_made_above_a_directory_is_taken_away_too(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="wrong"), RunDir(tmp_path / "runs" / "first").held():
+        raise UserError("wrong input")
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_a_new_directory_in_which_something_came_about_is_kept(tmp_path: Path) -> None:
+    def work() -> None:
+        rundir = RunDir(tmp_path / "out")
+        with rundir.held():
+            rundir.save("sources", {}, {"photos": "here"})
+            raise UserError("wrong input, found later")
+
+    with pytest.raises(UserError, match="found later"):
+        work()
+    assert RunDir(tmp_path / "out").load("sources", {}) == {"photos": "here"}
