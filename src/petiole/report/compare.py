@@ -109,7 +109,7 @@ def _findings(pairs: Sequence[Pair], first: Side, second: Side, *, same_machine:
         f"these pictures can tell.{named}"
     ]
     if unpaired := sorted({pair.why for pair in pairs if pair.why}):
-        found[0] += f" Not all were judged on the same pictures ({', '.join(unpaired)}): those differences hold both."
+        found[0] += f" Where the pictures are not the same ({', '.join(unpaired)}), they may be the cause."
     times = [(pair.before.label, *both) for pair in pairs if (both := _times(pair))]
     ratios = sorted(
         (after.p50_ms / before.p50_ms, label)
