@@ -109,7 +109,9 @@ def _findings(pairs: Sequence[Pair], first: Side, second: Side, *, same_machine:
         f"these pictures can tell.{named}"
     ]
     if unpaired := sorted({pair.why for pair in pairs if pair.why}):
-        found[0] += f" Where the pictures are not the same ({', '.join(unpaired)}), they may be the cause."
+        found[0] += (
+            f" Where they are not compared picture by picture ({', '.join(unpaired)}), the pictures may be the cause."
+        )
     times = [(pair.before.label, *both) for pair in pairs if (both := _times(pair))]
     ratios = sorted(
         (after.p50_ms / before.p50_ms, label)
