@@ -7,6 +7,9 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from petiole.records import MOST, Accuracy
 
 FUZZ = settings(deadline=None, derandomize=True)
 """The same examples at every run: a run that fails can be repeated."""
@@ -58,9 +61,33 @@ def changed(draw: st.DrawFn, content: Any) -> Any:
 
 
 def records(model: type[BaseModel]) -> st.SearchStrategy[Any]:
-    """Records of a class, every field made up by its annotation."""
-    fields = {field.alias or name: _annotated(field.annotation) for name, field in model.model_fields.items()}
+    """Records of a class, every field made up by its annotation and its bounds."""
+    if model is Accuracy:
+        return _accuracies().map(model.model_validate)
+    fields = {field.alias or name: _field(field) for name, field in model.model_fields.items()}
     return st.fixed_dictionaries(fields).map(model.model_validate)
+
+
+@st.composite
+def _accuracies(draw: st.DrawFn) -> dict[str, Any]:
+    """What an accuracy may be: no more right than there are, and a square of counts."""
+    total, classes = draw(st.integers(1, MOST)), draw(st.integers(0, 3))
+    line = st.lists(st.integers(0, MOST), min_size=classes, max_size=classes)
+    return {
+        "correct": draw(st.integers(0, total)), "total": total, "value": draw(st.floats(0, 1)),
+        "ci95": draw(st.tuples(finite, finite)), "by_class": draw(st.dictionaries(st.text(), finite, max_size=2)),
+        "confusion": draw(st.lists(line, min_size=classes, max_size=classes)),
+    }  # fmt: skip
+
+
+def _field(field: FieldInfo) -> st.SearchStrategy[Any]:
+    names = ("ge", "le", "min_length")
+    bounds = {name: getattr(each, name) for each in field.metadata for name in names if hasattr(each, name)}
+    if field.annotation is int and bounds:
+        return st.integers(bounds.get("ge"), bounds.get("le"))
+    if bounds.get("min_length"):
+        return st.lists(_annotated(typing.get_args(field.annotation)[0]), min_size=bounds["min_length"], max_size=3)
+    return _annotated(field.annotation)
 
 
 def _annotated(annotation: Any) -> st.SearchStrategy[Any]:

@@ -34,6 +34,9 @@ def test_help_names_every_verb() -> None:
         (["compress", ".", "--offline"], "--out runs/compress lies among the photos in ."),
         (["check", "nowhere"], "nowhere"),
         (["report", "nowhere"], "no results.json in nowhere"),
+        (["report", "n" * 300], "the name is too long"),
+        (["predict", "n" * 300, "photo.jpg"], "the name is too long"),
+        (["lab", "--out", "n" * 300], "the name is too long"),
     ],
 )
 def test_a_users_mistake_is_one_sentence_and_exit_2(

@@ -129,12 +129,31 @@ def test_no_results(tmp_path: Path) -> None:
         ("[]", "schema None"),
         ({"schema": 2}, "schema 2, this Petiole reads 1"),
         ({"schema": 1}, "does not fit at run"),
+        ('{"schema": 1, "run": {"seconds": NaN}}', "is not JSON"),
+        ('{"schema": 1, "run": {"command": "\\ud800"}}', "is not JSON"),
     ],
 )
 def test_a_file_that_does_not_fit_is_named_with_the_place(tmp_path: Path, content: Any, words: str) -> None:
     with pytest.raises(UserError, match=words) as caught:
         records.read_results(write(tmp_path, content))
     assert str(tmp_path / "results.json") in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"correct": 101}, "101 of 4 pictures cannot be right"),
+        ({"total": 0}, r"variants\.0\.accuracy\.total"),
+        ({"total": 10**400}, r"variants\.0\.accuracy\.total"),
+        ({"value": 7}, r"variants\.0\.accuracy\.value"),
+        ({"confusion": [[1], [2, 3]]}, "the confusion matrix is not square"),
+    ],
+)
+def test_accuracies_that_cannot_be_are_refused(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
+    raw = json.loads(records.to_json(results()))
+    raw["variants"][0]["accuracy"].update(changes)
+    with pytest.raises(UserError, match=words):
+        records.read_results(write(tmp_path, raw))
 
 
 def test_a_missing_key_is_named_with_its_path(tmp_path: Path) -> None:

@@ -184,6 +184,7 @@ def test_what_a_killed_process_left_half_written_is_cleared_away_and_nothing_els
     leave = (
         "import os, signal, sys; from pathlib import Path; from petiole.rundir import RunDir, write_atomic\n"
         "run = RunDir(Path(sys.argv[1]))\n"
+        "run.save('sources', 0, 0)\n"
         "write_atomic(run.results, 'whole')\n"
         "with run.replacing(run.artifact('LeNet')) as fresh:\n"
         "    (fresh / 'model.onnx').write_text('half')\n"

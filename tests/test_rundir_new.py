@@ -1,7 +1,9 @@
 """A directory that was made for a run in which nothing came about is taken away again, and only that."""
 
+import errno
 import os
 import shutil
+import tempfile
 from io import FileIO
 from pathlib import Path
 
@@ -53,6 +55,37 @@ def test_what_was_made_above_a_directory_is_taken_away_too(tmp_path: Path) -> No
     with pytest.raises(UserError, match="wrong"), RunDir(tmp_path / "runs" / "first").held():
         raise UserError("wrong input")
     assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize("theirs", ["results.json", "charts", "Readme.txt"])
+def test_a_directory_of_somebody_else_is_not_written_into(theirs: str, tmp_path: Path) -> None:
+    (tmp_path / theirs).mkdir()
+    with pytest.raises(UserError, match=f"is no run directory and holds {theirs}"), RunDir(tmp_path).held():
+        pass
+    assert [*tmp_path.iterdir()] == [tmp_path / theirs]
+
+
+def test_a_lock_that_is_a_link_leads_nowhere(tmp_path: Path) -> None:
+    victim, out = tmp_path / "victim", tmp_path / "out"
+    victim.write_text("mine")
+    (out / "state").mkdir(parents=True)
+    (out / "state" / "lock").symlink_to(victim)
+    with pytest.raises(UserError, match="a link is in the way"), RunDir(out).held():
+        pass
+    assert victim.read_text() == "mine"
+
+
+def test_a_relative_directory_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    rundir = RunDir(Path("out"))
+
+    def full(*where: object, dir: Path, prefix: str, suffix: str) -> tuple[int, str]:
+        path = str((dir / prefix).absolute())  # as tempfile does
+        raise OSError(errno.ENOSPC, "No space left on device", path)
+
+    monkeypatch.setattr(tempfile, "mkstemp", full)
+    with pytest.raises(UserError, match=r"cannot write out/state/demos\.json: no space left"):
+        rundir.save("demos", {}, {})
 
 
 def test_a_new_directory_in_which_something_came_about_is_kept(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def compress(
 
     given = (max_drop, min_accuracy, max_latency_ms, max_size, max_macs)
     if recipe is not None and all(each is None for each in given):
-        limits = Limits(**{"max_drop": None, **read_recipe(recipe).limits})  # what is not in the file is no limit
+        limits = Limits(**{"max_drop": None, **read_recipe(recipe).limits.model_dump(exclude_none=True)})
     else:
         if max_drop is None and min_accuracy is None:
             max_drop = 1.0

@@ -1,5 +1,6 @@
 """The command line: parse, call one function of :mod:`petiole.api`, exit. 0 done, 2 wrong input, 3 no solution."""
 
+import errno
 import io
 import json
 import sys
@@ -10,7 +11,7 @@ import typer
 
 from petiole import __version__, cli_compress, cli_predict, cli_report, cli_stop, units
 from petiole.cli_predict import Json, Runtime, Threads, aside
-from petiole.errors import PetioleError
+from petiole.errors import PetioleError, UserError
 from petiole.processes import is_helper, processes
 
 app = typer.Typer(
@@ -218,6 +219,19 @@ def bench(
         print_benchmark(result, Console())
 
 
+REFUSALS = {
+    errno.EACCES: "no permission: give yourself the permission, or name another place",
+    errno.EPERM: "no permission: give yourself the permission, or name another place",
+    errno.ENAMETOOLONG: "the name is too long: name another place",
+    errno.ELOOP: "the links lead in a circle: name another place",
+    errno.ENOTDIR: "a part of that path is a file: name another place",
+    errno.ENOSPC: "no space left there: free some, or name another place",
+    errno.EDQUOT: "the disk quota is used up: free some space, or name another place",
+    errno.EROFS: "the place is read-only: name another one",
+}
+"""What the system may refuse wherever a path is looked at, and what to do; anything else is an error of ours."""
+
+
 def main() -> None:
     """Entry point: errors of ours end in one sentence and their exit code, and so does Ctrl-C."""
     cli_stop.heed()
@@ -245,6 +259,12 @@ def _lead() -> None:
     except PetioleError as error:
         typer.echo(units.one_line(f"petiole: {error}"), err=True)
         code = error.exit_code
+    except OSError as error:
+        if error.errno not in REFUSALS:
+            raise
+        where = error.filename if isinstance(error.filename, str) else "standard output"
+        typer.echo(units.one_line(f"petiole: {where}: {REFUSALS[error.errno]}"), err=True)
+        code = UserError.exit_code
     except SystemExit as end:  # how typer ends
         code = end.code if isinstance(end.code, int) else int(bool(end.code))
     if processes() > 1:

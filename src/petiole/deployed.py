@@ -26,6 +26,8 @@ from petiole.quantization import eager
 
 AUTO = "auto"
 CHOICES = (AUTO, *runtimes.NAMES)
+MOST_BATCH = 4096
+"""Photos in one call: more of them fit into no memory."""
 EXACT_INT8 = {"avx512_vnni", "avx_vnni", "amx_int8", "dotprod", "i8mm"}
 """Instruction sets whose int8 products are summed exactly. Without one, sums of two products may saturate."""
 FLOAT_TOLERANCE, INT8_TOLERANCE = 1e-3, 0.25
@@ -60,6 +62,8 @@ class Deployed:
         """
         if batch < 1:
             raise UserError(f"--batch {batch} is too small: give 1 or more")
+        if batch > MOST_BATCH:
+            raise UserError(f"--batch {batch} is too large for any memory: give {MOST_BATCH} at most")
         if batch > 1 and self.card.plan.get("quantization", {}).get("how") == "dynamic":
             raise UserError(
                 f"{self.directory} is quantized dynamically, so that photos change each other: use --batch 1"
@@ -175,6 +179,8 @@ def fastest(deployed: Deployed, *, threads: int, say: Callable[[str], None], bat
         except PetioleError as error:
             say(f"not on {name}: {error}")
             errors.append(error)
+    if not errors and not opened:
+        raise UserError(f"{deployed.directory} may be used on no runtime: {deployed.why_not(runtimes.NAMES[0])}")
     if not opened:
         raise errors[0]
     images = artifact.check_inputs(deployed.card.preprocessing, batch)

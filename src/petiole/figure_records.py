@@ -1,5 +1,7 @@
 """Records that figures are drawn from: curves, flipped pictures, weights, damage of layers, small pictures."""
 
+from pydantic import Field
+
 from petiole.record import Record
 
 
@@ -32,7 +34,7 @@ class Histogram(Record):
 
     low: float  #: left end of the first bin
     high: float  #: right end of the last bin
-    counts: list[int]  #: weights in each bin
+    counts: list[int] = Field(min_length=1)  #: weights in each bin
     outside: int  #: weights in no bin
     zeros: int  #: weights that are exactly zero
     levels: int  #: most different values in one channel

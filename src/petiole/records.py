@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from petiole.errors import UserError
 from petiole.figure_records import CurvePoint as CurvePoint
@@ -17,6 +17,8 @@ from petiole.figure_records import Sensitivity as Sensitivity
 from petiole.record import Record
 
 SCHEMA = 1
+MOST = 10**15
+"""More pictures, weights, bytes or operations there are not."""
 
 
 class Accuracy(Record):
@@ -25,12 +27,20 @@ class Accuracy(Record):
     ``confusion[i][j]`` counts pictures of true class ``i`` that were called class ``j``.
     """
 
-    correct: int  #: pictures called rightly
-    total: int  #: pictures of the test split
-    value: float  #: ``correct / total``
+    correct: int = Field(ge=0)  #: pictures called rightly
+    total: int = Field(ge=1, le=MOST)  #: pictures of the test split
+    value: float = Field(ge=0, le=1)  #: ``correct / total``
     ci95: tuple[float, float]  #: both ends of the Wilson interval
     by_class: dict[str, float]  #: share of each class that is called rightly
     confusion: list[list[int]] = []  #: true class by row, called class by column
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> "Accuracy":
+        if self.correct > self.total:
+            raise ValueError(f"{self.correct} of {self.total} pictures cannot be right")
+        if any(len(line) != len(self.confusion) for line in self.confusion):
+            raise ValueError("the confusion matrix is not square")
+        return self
 
 
 class VersusParent(Record):
@@ -100,10 +110,10 @@ class Variant(Record):
     versus_parent: VersusParent | None  #: paired comparison with ``parent``
     baseline: str | None = None  #: name of the other network it is compared with
     versus_baseline: VersusParent | None = None  #: paired comparison with ``baseline``
-    parameters: int  #: zeros included
+    parameters: int = Field(ge=0, le=MOST)  #: zeros included
     nonzero_parameters: int  #: those that are not zero
-    macs: int  #: multiply-accumulates of one input, zeros included
-    file_bytes: int  #: size of ``model.onnx``
+    macs: int = Field(ge=0, le=MOST)  #: multiply-accumulates of one input, zeros included
+    file_bytes: int = Field(ge=0, le=MOST)  #: size of ``model.onnx``
     latency: list[Latency] = []  #: one entry for each runtime and batch size
     train: Train | None = None  #: None where nothing was trained
     gates: dict[str, Any] = {}  #: what was checked, and what was found
@@ -232,7 +242,7 @@ class Results(Record):
     run: Run  #: the run itself
     data: Data  #: what was trained and judged on
     variants: list[Variant] = []  #: every network
-    demos: dict[str, Any] = {}  #: ``dtype`` and ``lstm`` of the handout
+    demos: dict[str, dict[str, Any]] = {}  #: ``dtype`` and ``lstm`` of the handout
     curves: list[CurvePoint] = []  #: accuracy against pruning amount
     sensitivities: list[Sensitivity] = []  #: what each layer means
     layer_errors: list[LayerError] = []  #: what int8 does to each layer
@@ -248,6 +258,10 @@ def to_json(record: Record) -> str:
     return json.dumps(record.model_dump(mode="json", by_alias=True), indent=1, allow_nan=False) + "\n"
 
 
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number")
+
+
 def read_results(run: Path) -> Results:
     """Read ``run/results.json``.
 
@@ -258,7 +272,8 @@ def read_results(run: Path) -> Results:
     if not path.is_file():
         raise UserError(f"no results.json in {run}: give a directory that `petiole lab --out` wrote")
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+        json.dumps(raw, ensure_ascii=False).encode()  # half a character can be written nowhere
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not JSON ({error}): run the lab again to write it anew") from error
     schema = raw.get("schema") if isinstance(raw, dict) else None

@@ -26,6 +26,8 @@ UNFINISHED = ".unfinished"
 """Ending of the name of what is being written; a process that was killed leaves it behind."""
 OURS = ("artifacts", "charts", "latency", "networks", "predictions", "recipes", "search", "state", "thumbnails")
 """Directories of a run that nobody else writes into."""
+FILES = ("results.json", "report.html", "report.md", "Readme.txt", "chosen.toml", "hand-in.zip")
+"""Files that a run writes beside them."""
 
 
 def write_atomic(path: Path, data: bytes | memoryview | str) -> None:
@@ -67,8 +69,9 @@ def user_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        about = Path(error.filename) if isinstance(error.filename, str) else path
-        if not (about.is_relative_to(path.parent) or path.is_relative_to(about)):
+        place = path.absolute()
+        about = Path(error.filename).absolute() if isinstance(error.filename, str) else place
+        if not (about.is_relative_to(place.parent) or place.is_relative_to(about)):
             raise
         what = {
             errno.ENOSPC: "no space left on the disk: free some, or choose another --out",
@@ -78,10 +81,23 @@ def user_errors(path: Path) -> Iterator[None]:
             errno.EROFS: "the place is read-only: choose another --out",
             errno.ENOTDIR: "a part of that path is a file: choose another --out",
             errno.EEXIST: "a file of that name is in the way: choose another --out",
+            errno.EISDIR: "a directory of that name is in the way: choose another --out",
+            errno.ELOOP: "a link is in the way: choose another --out",
+            errno.ENAMETOOLONG: "the name is too long: choose a shorter --out",
         }.get(error.errno or 0)
         if what is None:
             raise
         raise UserError(f"cannot write {path}: {what}") from error
+
+
+def require_apart(photos: Path, out: Path) -> None:
+    """Nothing may be written among photos, where it would be taken for a class.
+
+    Raises:
+        UserError: ``out`` is the folder of photos, or lies in it.
+    """
+    if photos.resolve() in (out.resolve(), *out.resolve().parents):
+        raise UserError(f"--out {out} lies among the photos in {photos}: choose an --out elsewhere")
 
 
 def digest(value: object) -> str:
@@ -126,7 +142,7 @@ class RunDir:
             return None
         try:
             stored = json.loads(marker.read_text(encoding="utf-8"))
-        except (UnicodeDecodeError, json.JSONDecodeError):
+        except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
             return None  # not written by us in one piece: do the step again
         if not isinstance(stored, dict) or stored.get("basis") != digest(basis):
             return None
@@ -185,8 +201,10 @@ class RunDir:
         since the input was wrong, is taken away again.
 
         Raises:
-            UserError: another process is at work in it; the message names the process.
+            UserError: another process is at work in it (the message names the process), or it holds files that are
+                not of a run and would be overwritten.
         """
+        self._require_ours()
         with self._lock_file() as file:
             if hasattr(os, "register_at_fork"):
                 os.register_at_fork(after_in_child=file.close)  # or a child that outlives this process would hold on
@@ -197,13 +215,25 @@ class RunDir:
                 self._leave_no_trace()
                 raise
 
+    def _require_ours(self) -> None:
+        with user_errors(self.path):
+            if (self.path / "state").exists():
+                return
+            theirs = sorted(each.name for each in self.path.iterdir() if each.name in {*OURS, *FILES})
+        if theirs:
+            raise UserError(
+                f"{self.path} is no run directory and holds {', '.join(theirs)}, which a run would overwrite: choose "
+                "another --out"
+            )
+
     def _lock_file(self) -> FileIO:
         """The file ``state/lock``, locked."""
         path = self.path / "state" / "lock"
         with user_errors(self.path):
             while True:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                file = path.open("ab+", buffering=0)
+                flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+                file = FileIO(os.open(path, flags, 0o644), "r+")
                 try:
                     self._take(file)
                     if path.exists() and os.path.samestat(path.stat(), os.fstat(file.fileno())):
@@ -237,7 +267,7 @@ class RunDir:
             folder.rmdir()
 
     def _clear_unfinished(self) -> None:
-        found = [*self.path.glob(f".*{UNFINISHED}")]
+        found = [each for name in (*FILES, "split.json") for each in self.path.glob(f".{name}.*{UNFINISHED}")]
         for name in OURS:
             found += (self.path / name).rglob(f".*{UNFINISHED}")
         for each in found:

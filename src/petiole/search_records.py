@@ -15,6 +15,9 @@ SEARCH = "compress"
 Verdict = Literal["kept", "broken", "undecided"]
 
 
+Objective = Literal["latency", "size", "macs", "accuracy"]
+
+
 class Candidate(Record):
     """A network that the search made. ``accuracy`` is of held-out training photos (``retrained``: after all of it was
     trained on the others; else only its output layer was), ``versus`` the paired comparison there with the reference.
@@ -91,7 +94,7 @@ class Tried(Record):
 class SearchResults(Results):
     """All of a search's ``results.json``. ``variants`` are the networks that were judged on the test split."""
 
-    objective: str = ""  #: latency, size, macs or accuracy
+    objective: Objective  #: what was made small, or high
     reference: str = ""  #: name of the float reference
     chosen: Finalist | None = None  #: None if no network keeps the limits
     finalists: list[Finalist] = Field(default_factory=list)  #: made from all training photos

@@ -75,8 +75,10 @@ def test_idx_bytes_by_hand(tmp_path: Path) -> None:
         (FILES[1], _idx(np.array([0, 1, 10], np.uint8)), "not MNIST's digits"),
         (FILES[2], _idx(np.zeros((2, 32, 32), np.uint8)), "not MNIST's digits"),
         (FILES[3], None, f"no {FILES[3]} in"),
+        (FILES[1], b"\0\0\x08\0\x05", "not MNIST's digits"),
+        (FILES[1], _idx(np.zeros((3, 1), np.uint8)), "not MNIST's digits"),
     ],
-    ids=["cut", "empty", "floats", "too-many-labels", "label-10", "32x32", "missing"],
+    ids=["cut", "empty", "floats", "too-many-labels", "label-10", "32x32", "missing", "one-label", "labels-in-a-table"],
 )
 def test_broken_files(tmp_path: Path, name: str, content: bytes | None, why: str) -> None:
     _write(tmp_path, _files())

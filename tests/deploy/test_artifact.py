@@ -111,6 +111,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
         r"artifact\.json is not the file that was made",
     ),
     "newer version": (edit(lambda c: c.update(version=99)), "of version 99, and this Petiole reads version 1"),
+    "a class twice": (edit(lambda c: c.update(classes=[c["classes"][0]] * len(c["classes"]))), "names a class twice"),
     "value of a wrong kind": (edit(lambda c: c.update(classes=3)), r"damaged \(classes: "),
     "channels below zero": (edit(lambda c: c.update(plan=CHANNELS)), r"damaged \(plan"),
     "plan of a wrong kind": (edit(lambda c: c.update(plan={"pruning": 3})), r"damaged \(plan"),

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from petiole import recipes
 from petiole.cli import app
-from petiole.search.recipe import Recipe, RecipeFile
+from petiole.search.recipe import Recipe, RecipeFile, RecipeLimits
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -103,7 +103,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         link.symlink_to(place / STANDS_FOR[str(link)])
         recipe = Recipe(backbone="efficientnet_lite0", size_px=192, macs=0.6)
         RecipeFile(
-            recipe=recipe, seed=0, weights="embedded", weights_sha256="", reference="", limits={"objective": "latency"}
+            recipe=recipe, seed=0, weights="embedded", weights_sha256="", reference="", limits=RecipeLimits()
         ).write(Path("runs/compress/chosen.toml"))  # fmt: skip
         yield place
 

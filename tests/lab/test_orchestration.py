@@ -84,6 +84,24 @@ def test_seconds_are_those_of_all_processes(fakes: Fakes, photos: Path, tmp_path
     assert set(fakes.ran.values()) == {1}
 
 
+def test_a_part_does_not_take_the_place_of_the_whole(fakes: Fakes, photos: Path, tmp_path: Path) -> None:
+    lab(photos, tmp_path, seeds=2, stages=("scratch", "demos"))
+    before = (tmp_path / "results.json").read_bytes()
+    with pytest.raises(UserError, match=r"results of the stages scratch as well, .*--stages scratch,demos:"):
+        lab(photos, tmp_path, seeds=2, stages=("demos",))
+    with pytest.raises(UserError, match=r"results of the seeds 1 as well, .*: ask for them too, or choose"):
+        lab(photos, tmp_path, stages=("scratch", "demos"))
+    assert (tmp_path / "results.json").read_bytes() == before
+    lab(photos, tmp_path, seeds=2, stages=("scratch", "transfer", "demos"))
+    assert fakes.ran["scratch"] == 2, "once for each seed"
+
+
+def test_a_run_among_the_photos_is_refused(fakes: Fakes, photos: Path) -> None:
+    with pytest.raises(UserError, match="lies among the photos"):
+        lab(photos, photos / "train" / "ants" / "run")
+    assert not (photos / "train" / "ants" / "run").exists()
+
+
 def test_another_amount_prunes_again_and_the_old_amount_too(fakes: Fakes, photos: Path, tmp_path: Path) -> None:
     """Artifacts are overwritten: what was done with 30% must not be taken for done when 50% has been there since."""
     for amount in (0.3, 0.5, 0.3):

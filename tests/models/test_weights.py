@@ -51,6 +51,12 @@ def test_a_file_of_the_user(tmp_path: Path) -> None:
         assert all(torch.equal(found.state[key], state[key]) for key in state)
 
 
+def _flipped(content: bytes) -> bytes:
+    """One bit of a stored weight changed: torch itself reads it without a word."""
+    at = content.index(torch.ones(1000).numpy().tobytes()) + 1234
+    return content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
+
+
 class _Code:
     def __reduce__(self) -> tuple[Any, ...]:
         return (pytest.fail, ("code from a weights file was run",))
@@ -67,8 +73,25 @@ class _Code:
         ("list.pth", _saved([torch.zeros(1)]), "holds no state dict"),
         ("nothing.pth", _saved({}), "holds no state dict"),
         ("mixed.pth", _saved({"a": torch.zeros(1), "b": 3}), "other things than tensors"),
+        ("bit.pth", _flipped(_saved({"a": torch.ones(1000)})), "broken or cut short"),
+        ("sparse.pth", _saved({"a": torch.eye(3).to_sparse()}), "a is no dense tensor of real numbers"),
+        ("complex.pth", _saved({"a": torch.zeros(1, dtype=torch.complex64)}), "a is no dense tensor of real numbers"),
+        ("nan.pth", _saved({"a": torch.tensor([1.0, float("nan")])}), "a holds values that are no numbers"),
     ],
-    ids=["code", "code-zip", "cut", "empty", "cut-safetensors", "list", "nothing", "mixed"],
+    ids=[
+        "code",
+        "code-zip",
+        "cut",
+        "empty",
+        "cut-safetensors",
+        "list",
+        "nothing",
+        "mixed",
+        "bit",
+        "sparse",
+        "complex",
+        "nan",
+    ],
 )
 def test_files_that_are_no_weights(tmp_path: Path, name: str, content: bytes, why: str) -> None:
     (tmp_path / name).write_bytes(content)

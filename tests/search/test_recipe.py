@@ -10,20 +10,21 @@ from hypothesis import strategies as st
 from fuzzing import FUZZ, damaged
 from petiole.errors import UserError
 from petiole.search.limits import Limits
-from petiole.search.recipe import QUANTIZATIONS, Recipe, RecipeFile, read_recipe
+from petiole.search.recipe import QUANTIZATIONS, Recipe, RecipeFile, RecipeLimits, read_recipe
 
 HEAD = "seed = 0\nweights = 'w'\nweights_sha256 = 'd'\nreference = 'resnet18'\n"
+NET = "[recipe]\nbackbone = 'resnet18'\nsize_px = 224\n"
 
 
 def test_a_recipe_comes_back_from_its_file(tmp_path: Path) -> None:
     file = RecipeFile(
         recipe=Recipe(backbone="efficientnet_lite0", size_px=192, macs=0.5, quantization="qat"), seed=3,
         weights='file "x".pth', weights_sha256="ab", reference="resnet18",
-        limits=Limits(objective="size", max_drop=0.02, max_bytes=2_000_000).told(),
+        limits=RecipeLimits(**Limits(objective="size", max_drop=0.02, max_bytes=2_000_000).told()),
     )  # fmt: skip
     file.write(tmp_path / "chosen.toml")
     assert read_recipe(tmp_path / "chosen.toml") == file
-    assert Limits(**file.limits) == Limits(objective="size", max_drop=0.02, max_bytes=2_000_000)
+    assert Limits(**file.limits.model_dump()) == Limits(objective="size", max_drop=0.02, max_bytes=2_000_000)
 
 
 @given(data=st.data())
@@ -38,7 +39,9 @@ def test_any_recipe_comes_back_from_its_file(data: st.DataObject) -> None:
         ),
         seed=data.draw(st.integers(0, 2**31)), weights=data.draw(st.text()), weights_sha256=data.draw(st.text()),
         reference=data.draw(st.text()),
-        limits={"max_drop": data.draw(st.floats(0, 1)), "objective": data.draw(st.text())},
+        limits=RecipeLimits(
+            max_drop=data.draw(st.floats(0, 1)), objective=data.draw(st.sampled_from(["latency", "size", "macs"]))
+        ),
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         file.write(Path(folder) / "chosen.toml")
@@ -85,6 +88,9 @@ def test_names_tell_what_was_done(changes: dict[str, object], name: str) -> None
         (f"{HEAD}[recipe]\nsize_px = 224\n", r"recipe\.backbone"),
         ("[recipe]\nbackbone = 'resnet18'\nsize_px = 224\n", "seed"),
         ("not toml", "is not a recipe"),
+        (f"{HEAD}{NET}[limits]\nmax_dorp = 0.01\n", r"limits\.max_dorp"),
+        (f"{HEAD}{NET}[limits]\nmax_drop = 'much'\n", r"limits\.max_drop"),
+        (f"{HEAD.replace('seed = 0', f'seed = {10**23}')}{NET}", "seed"),
     ],
 )
 def test_what_is_no_recipe_is_told_with_the_key(tmp_path: Path, text: str, message: str) -> None:

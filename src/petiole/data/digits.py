@@ -93,7 +93,7 @@ def _read(folder: Path, *, note: str) -> DigitData:
     """MNIST from its four files."""
     arrays = [read_idx(folder, name) for name in FILES]
     for images, labels in (arrays[:2], arrays[2:]):
-        if images.shape != (len(labels), 28, 28) or not len(labels) or labels.max() > 9:
+        if labels.ndim != 1 or not len(labels) or images.shape != (len(labels), 28, 28) or labels.max() > 9:
             raise UserError(f"{folder} holds images {images.shape} with labels {labels.shape}: not MNIST's digits")
     train_images, train_labels, test_images, test_labels = arrays
     return _data(train_images, train_labels, test_images, test_labels, source="mnist", note=note)

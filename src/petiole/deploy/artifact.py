@@ -212,6 +212,8 @@ def _verify(directory: Path, card: Card) -> None:
             raise UserError(f"{path} is not the file that was made (its checksum differs): {AGAIN}")
     if card.parent is not None and Path(card.parent).name != card.parent:
         raise UserError(f"{directory / CARD} names the parent {card.parent}, which is no name of a variant: {AGAIN}")
+    if len(set(card.classes)) < len(card.classes):
+        raise UserError(f"{directory / CARD} names a class twice: {AGAIN}")
     if any(len(row) != len(card.classes) for row in card.check_logits):
         raise UserError(f"the check logits of {directory / CARD} are not one for each class: {AGAIN}")
     if logits_digest(torch.tensor(card.check_logits)) != card.logits_digest:

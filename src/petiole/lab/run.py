@@ -7,13 +7,14 @@ from typing import Any
 
 import petiole
 from petiole.bench.machine import describe, peak_memory_bytes
+from petiole.errors import UserError
 from petiole.lab import answers, demos, lenet, pruning, quantization, scratch, structured, thumbnails, timing, transfer
 from petiole.lab.bench import Bench, ChapterResult
-from petiole.lab.config import NEEDS, LabConfig
+from petiole.lab.config import NEEDS, STAGES, LabConfig
 from petiole.lab.setup import basis, set_up, timing_basis
 from petiole.progress import Say
-from petiole.records import Data, Failure, Results, Run, Stage, Variant, to_json
-from petiole.rundir import RunDir, write_atomic
+from petiole.records import Data, Failure, Results, Run, Stage, Variant, read_results, to_json
+from petiole.rundir import RunDir, require_apart, write_atomic
 from petiole.search_records import require_same_kind
 from petiole.training.memory import keep_freed_memory, release_freed_memory
 
@@ -47,15 +48,41 @@ def run_lab(
     """
     began = time.perf_counter()
     config = config.checked()
+    if config.data is not None and config.data.is_dir():
+        require_apart(config.data, config.out)
     rundir = RunDir(config.out)
     keep_freed_memory()
     with rundir.held():
         require_same_kind(config.out, config.profile)
+        _require_nothing_dropped(config)
         bench = set_up(config, rundir, say, progress=progress)
         results = _run(bench, began, command)
         write_atomic(rundir.results, to_json(results))
         deliver(results)
     return results
+
+
+def _require_nothing_dropped(config: LabConfig) -> None:
+    """The records that are written hold what is asked for now: what else has been finished here must not get lost.
+
+    Raises:
+        UserError: the directory holds results of more stages or seeds; the message says how to keep them.
+    """
+    try:
+        before = read_results(config.out)
+    except UserError:
+        return  # none, or none that can be read
+    stages = [name for name in STAGES if name in {each.name for each in before.run.stages}]
+    more = [name for name in stages if name not in config.stages]
+    seeds = [seed for seed in before.run.seeds if not config.seed <= seed < config.seed + config.seeds]
+    if more or seeds:
+        kept = ",".join(name for name in STAGES if name in {*stages, *config.stages})
+        what = f"the stages {', '.join(more)}" if more else f"the seeds {', '.join(map(str, seeds))}"
+        keep = f"name them too (--stages {kept}: what is finished is not done again)" if more else "ask for them too"
+        raise UserError(
+            f"{config.out} holds results of {what} as well, which this command would drop: {keep}, or choose another "
+            "--out"
+        )
 
 
 def _run(bench: Bench, began: float, command: str) -> Results:

@@ -5,6 +5,7 @@ import importlib.resources
 import pickle
 import re
 import warnings
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,7 +112,7 @@ def read_state(path: Path) -> State:
         UserError: there is no such file, or it is not a state dict.
     """
     if not path.is_file():
-        raise UserError(f"no such weights file: {path}")
+        raise UserError(f"no such weights file: {path}; give a .pth or .safetensors file with --weights")
     try:
         if path.suffix == ".safetensors":
             return safetensors.torch.load_file(path)
@@ -119,12 +120,22 @@ def read_state(path: Path) -> State:
             # Of a file that is then read all the same, or refused below with our own words.
             warnings.filterwarnings("ignore", message="Detected pickle protocol")
             warnings.filterwarnings("ignore", message=".*looks like a TorchScript archive")
+            warnings.filterwarnings("ignore", message="Validating sparse tensor invariants")
+            _require_checksums(path)
             loaded = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise UserError(
             f"{path} is no file of plain weights, and code in it is never run: save a state dict"
         ) from error
-    except (safetensors.SafetensorError, RuntimeError, ValueError, LookupError, EOFError, OSError) as error:
+    except (
+        safetensors.SafetensorError,
+        zipfile.BadZipFile,
+        RuntimeError,
+        ValueError,
+        LookupError,
+        EOFError,
+        OSError,
+    ) as error:
         raise UserError(f"{path} cannot be read as weights (broken or cut short?): fetch it again") from error
     for key in ("state_dict", "model"):
         if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
@@ -133,7 +144,29 @@ def read_state(path: Path) -> State:
         raise UserError(f"{path} holds no state dict: save network.state_dict()")
     if not all(isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in loaded.items()):
         raise UserError(f"{path} holds other things than tensors: save network.state_dict()")
+    for name, value in loaded.items():
+        _require_numbers(path, name, value)
     return dict(loaded)
+
+
+def _require_checksums(path: Path) -> None:
+    """torch does not look at those of the archive that it writes.
+
+    Raises:
+        ValueError: a member is not what was written.
+    """
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+        if damaged is not None:
+            raise ValueError(f"{damaged} is damaged")
+
+
+def _require_numbers(path: Path, name: str, value: torch.Tensor) -> None:
+    if value.layout != torch.strided or value.is_quantized or value.is_meta or value.is_complex():
+        raise UserError(f"{path}: {name} is no dense tensor of real numbers: save the state dict of a float network")
+    if value.is_floating_point() and not value.isfinite().all():
+        raise UserError(f"{path}: {name} holds values that are no numbers: take a state dict from before it diverged")
 
 
 def _shapes(state: Mapping[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:

@@ -187,11 +187,11 @@ def _quantization(results: Results, name: str, made: Sequence[Group], shown: Seq
 def _demos(results: Results) -> Chapter:
     blocks = _failed(results, "3.4.2-demos", ())
     made: list[Block] = []
-    if results.demos.get("dtype"):
-        made.append(details.dtype(results.demos["dtype"]))
-        made.append(details.dtype_picture(results.demos["dtype"], "c3-4-2-dtype"))
-    if results.demos.get("lstm"):
-        made.append(details.lstm(results.demos["lstm"]))
+    dtype, lstm = (results.demos.get(name, {}) for name in ("dtype", "lstm"))
+    if dtype.keys() >= details.DTYPE:
+        made += [details.dtype(dtype), details.dtype_picture(dtype, "c3-4-2-dtype")]
+    if lstm.keys() >= details.LSTM:
+        made.append(details.lstm(lstm))
     if made:
         text = (
             "Both are quantized dynamically: weights become int8 before the run, activations are quantized in each "

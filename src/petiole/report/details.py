@@ -9,6 +9,10 @@ from petiole.records import Photos, Results
 from petiole.report import charts
 from petiole.report.blocks import NONE, Picture, Table
 
+DTYPE = {"seed", "scale", "zero_point", "input", "output_fp32", "output_int8", "weight_fp32", "weight_int8", "int_repr"}
+LSTM = {"float_bytes", "int8_bytes", "float_p50_ms", "int8_p50_ms", "mean_abs_output", "mean_abs_difference"}
+"""What must be recorded of the demos to be shown."""
+
 
 def dtype(demo: dict[str, Any]) -> Table:
     """The handout's two-weight layer, in float and with int8 weights."""

@@ -118,7 +118,7 @@ def _pruned(whole: Group, group: Group) -> str:
     if before is None or after is None:
         return ""
     if "structured" in group.name:
-        taken = f"channels with {units.percent(1 - group.first.macs / whole.first.macs, 0)} of the MACs removed"
+        taken = f"channels with {units.percent(1 - group.first.macs / max(1, whole.first.macs), 0)} of the MACs removed"
     else:
         taken = f"{units.percent(1 - _nonzero(group) / _nonzero(whole), 0)} of the weights set to zero at random"
     text = f"{taken} ({group.label}): {_spread(after)} as against {_faster(before, after, 'whole')}"

@@ -3,7 +3,7 @@
 import json
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -46,21 +46,34 @@ class Recipe(BaseModel):
         return not (self.amount and self.quantization == "qat")
 
 
+class RecipeLimits(BaseModel):
+    """The limits that the network was chosen by; what is not in the file is no limit."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    objective: Literal["latency", "size", "macs", "accuracy"] = "latency"
+    max_drop: float | None = None
+    min_accuracy: float | None = None
+    max_latency_ms: float | None = Field(default=None, gt=0)
+    max_bytes: int | None = Field(default=None, gt=0)
+    max_macs: int | None = Field(default=None, gt=0)
+
+
 class RecipeFile(BaseModel):
     """What ``chosen.toml`` holds: the recipe, and what else the network and the verdict depend on."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     recipe: Recipe
-    seed: int
+    seed: int = Field(ge=0, lt=2**32)
     weights: str
     weights_sha256: str
     reference: str
-    limits: dict[str, Any] = Field(default_factory=dict)
+    limits: RecipeLimits = RecipeLimits()
 
     def write(self, path: Path) -> None:
         """Write it as a file for ``--recipe``."""
-        content = self.model_dump()
+        content = self.model_dump(exclude_none=True)
         sections = {"recipe": content.pop("recipe"), "limits": content.pop("limits")}
         lines = ["# petiole compress DATA --recipe this-file --out ANOTHER: makes this network again.", ""]
         lines += [f"{key} = {_toml(value)}" for key, value in content.items()]

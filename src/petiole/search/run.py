@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import petiole
 from petiole import units
@@ -20,9 +20,9 @@ from petiole.search.ledger import study_errors, without_password
 from petiole.search.look import look
 from petiole.search.pareto import non_dominated
 from petiole.search.promise import finalists
-from petiole.search.recipe import Recipe, RecipeFile, read_recipe
+from petiole.search.recipe import Recipe, RecipeFile, RecipeLimits, read_recipe
 from petiole.search.setup import Search, set_up
-from petiole.search_records import SEARCH, Candidate, SearchResults, Tried
+from petiole.search_records import SEARCH, Candidate, Objective, SearchResults, Tried
 from petiole.training.memory import keep_freed_memory
 
 FINAL_COST = 1.6
@@ -155,7 +155,7 @@ def _records(
     costs = [(1 - each.accuracy.value, each.log_loss, each.p50_ms, each.file_bytes, each.macs) for each in latest]
     return SearchResults(
         run=run, data=Data(photos=search.photos.record, digits=None), variants=finals.variants,
-        failures=finals.failures, objective=config.limits.objective, reference=reference.name,
+        failures=finals.failures, objective=cast(Objective, config.limits.objective), reference=reference.name,
         finalists=finals.finalists, chosen=chosen(finals.finalists), pareto=non_dominated(latest, costs),
         candidates=candidates, tried=_tried(search, candidates),
         thumbnails=thumbnails.write(search.rundir, thumbnails.of_photos(search.photos, finals.variants)),
@@ -193,5 +193,5 @@ def _recipe_file(search: Search, results: SearchResults, recipe: dict[str, Any])
     weights = search.weights[recipe["backbone"]]
     return RecipeFile(
         recipe=Recipe(**recipe), seed=search.config.seed, weights=weights.source, weights_sha256=weights.digest,
-        reference=results.run.backbone, limits=search.config.limits.told(),
+        reference=results.run.backbone, limits=RecipeLimits(**search.config.limits.told()),
     )  # fmt: skip

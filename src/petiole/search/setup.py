@@ -14,7 +14,7 @@ from petiole.errors import UserError
 from petiole.models import backbones
 from petiole.models.weights import RANDOM, Weights, at_hand, choose_backbone, find_weights
 from petiole.progress import Say
-from petiole.rundir import RunDir, digest
+from petiole.rundir import RunDir, digest, require_apart
 from petiole.search.config import SIZES, SearchConfig
 from petiole.search.folds import FOLDS, folds, of_training
 from petiole.search.ledger import Ledger, Space
@@ -137,9 +137,7 @@ def _search(
 
 
 def _require_apart(config: SearchConfig) -> None:
-    data, out = config.data.resolve(), config.out.resolve()
-    if data == out or data in out.parents:
-        raise UserError(f"--out {config.out} lies among the photos in {config.data}: choose an --out elsewhere")
+    require_apart(config.data, config.out)
     if config.recipe is not None and (config.out / "state" / "explored.json").is_file():
         raise UserError(f"{config.out} holds a search, which --recipe would overwrite: choose another --out")
 
