@@ -104,6 +104,7 @@ GATES = [
     *_rows("deploy.artifact._readable", "deploy/test_artifact.py",
            ("cannot be read", "test_files_that_may_not_be_read_are_named[model.onnx]")),
     *_rows("deploy.artifact._verify", "deploy/test_artifact.py",
+           ("names a class twice", f"{DAMAGE}[a class twice]"),
            ("names no", f"{DAMAGE}[no checksum]"),
            ("which is no file of the directory", f"{DAMAGE}[outside]"),
            ("is missing", f"{DAMAGE}[weights missing]"),

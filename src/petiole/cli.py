@@ -115,7 +115,9 @@ def lab(
     from petiole import api
     from petiole.lab.config import STAGES
 
-    chosen = [stage.strip() for stage in stages.split(",") if stage.strip()] or list(STAGES)
+    chosen = [stage.strip() for stage in stages.split(",") if stage.strip()] if stages else list(STAGES)
+    if not chosen:
+        raise UserError(f"--stages {stages} names none: choose from {', '.join(STAGES)}")
     results = api.lab(
         data=data, mnist=mnist, out=out, backbone=backbone, weights=weights, offline=offline, amount=amount,
         seed=seed, seeds=seeds, author=author or [], stages=chosen, profile=profile, count=count, demo_seed=demo_seed,

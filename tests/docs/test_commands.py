@@ -26,7 +26,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(\S*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SHELLS = {"", "sh", "bash", "console"}
 GROUP: Any = typer.main.get_command(app)
-OTHERS = {"source", "scp", "pip"}
+OTHERS = {"export", "source", "scp", "pip"}
 """Programs that are not ours, and are taken as they are."""
 
 SMALL = {

@@ -100,5 +100,5 @@ def _right(folder: Path, row: Variant) -> list[bool] | None:
     try:
         called = json.loads(path.read_text(encoding="utf-8"))
         return [label == predicted for label, predicted in zip(called["labels"], called["predicted"], strict=True)]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(f"{path} is damaged ({error}): run the lab again to write it anew") from error

@@ -96,7 +96,7 @@ def read_recipe(path: Path) -> RecipeFile:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise UserError(f"no such recipe: {path}") from error
+        raise UserError(f"no such recipe: {path}; give the chosen.toml of a run, or a file of its recipes/") from error
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path} is not a recipe ({error}): give a chosen.toml that petiole compress wrote") from error
     try:

@@ -104,7 +104,10 @@ def set_up(config: SearchConfig, say: Say, *, progress: bool) -> Iterator[Search
             source.root, source=source.source, synthetic=source.synthetic, note=source.note, seed=config.seed,
             split_file=rundir.path / "split.json", progress=progress,
         )  # fmt: skip
-        yield _search(config, rundir, photos, weights, threads, say, progress=progress)
+        search = _search(config, rundir, photos, weights, threads, say, progress=progress)
+        if config.study:
+            search.ledger("first")  # a database that cannot be used is told before anything is trained
+        yield search
 
 
 def _search(
