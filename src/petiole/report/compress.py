@@ -162,7 +162,7 @@ def _judged(results: SearchResults) -> Table:
 
 def _balanced(judged: Accuracy) -> str:
     lines = judged.confusion
-    if not any(map(any, lines)) or any(len(line) != len(lines) for line in lines):  # not recorded
+    if not any(map(any, lines)):  # not recorded
         return units.percent(fmean(judged.by_class.values())) if judged.by_class else NONE
     mean, low, high = stats.balanced(lines)
     return accuracy(mean, (low, high))
