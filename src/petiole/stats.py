@@ -5,7 +5,7 @@ same pictures, two runtimes are timed in the same rounds.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from statistics import NormalDist
 
@@ -91,8 +91,6 @@ def paired_difference(lost: float, gained: float, total: float, confidence: floa
     >>> [round(end, 3) for end in paired_difference(0, 0, 153)]
     [-0.024, 0.024]
     """
-    from scipy.optimize import brentq
-
     if total <= 0 or min(lost, gained) < 0 or lost + gained > total:
         raise ValueError(f"{lost} lost and {gained} gained of {total} pictures are no table")
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
@@ -108,9 +106,17 @@ def paired_difference(lost: float, gained: float, total: float, confidence: floa
         return gap / math.sqrt(variance)
 
     difference, edge = (gained - lost) / total, 1 - 1e-9
-    low = -1.0 if score(-edge) < z else float(brentq(lambda d: score(d) - z, -edge, difference))
-    high = 1.0 if score(edge) > -z else float(brentq(lambda d: score(d) + z, difference, edge))
+    low = -1.0 if score(-edge) < z else _crossing(score, z, -edge, difference)
+    high = 1.0 if score(edge) > -z else _crossing(score, -z, difference, edge)
     return low, high
+
+
+def _crossing(falling: Callable[[float], float], level: float, low: float, high: float) -> float:
+    """Where a function that falls from ``low`` to ``high`` passes ``level``, by bisection to the last digits."""
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if falling(middle) > level else (low, middle)
+    return (low + high) / 2
 
 
 def mean_t_interval(values: ArrayLike, confidence: float = 0.95) -> tuple[float, float | None, float | None]:
