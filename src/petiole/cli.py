@@ -273,4 +273,5 @@ def _lead() -> None:
         from petiole.training.crew import dismiss
 
         dismiss()
+    cli_stop.ignore()  # all is written and said: what is left is Python's own end
     sys.exit(code)

@@ -1,6 +1,7 @@
 """OpenVINO: the fastest runtime on most x86 processors."""
 
 import sys
+from functools import cache
 from pathlib import Path
 
 # OpenVINO reports its import over the network unless this package is missing; it then uses a stub of its own.
@@ -14,6 +15,17 @@ WEIGHTED = {"Convolution", "GroupConvolution", "FullyConnected", "MatMul"}
 INT8 = ("I8", "i8", "u8", "U8")
 REFUSALS = (RuntimeError, UnicodeDecodeError)
 """The last one: its own words on a broken name are no text."""
+
+
+@cache
+def _core() -> openvino.Core:
+    """The one core of this process, which is never given up.
+
+    The CPU plugin of a core sets the stack on which signals are handled and, when it goes, sets the one that it found.
+    Of several cores the last to go may set the stack of one that is gone: the next signal, Ctrl-C, is then SIGSEGV
+    (OpenVINO's ``SigAltStackSetup``, as of 2026.4).
+    """
+    return openvino.Core()
 
 
 class OpenVinoRuntime(Runtime):
@@ -35,7 +47,7 @@ class OpenVinoRuntime(Runtime):
             "INFERENCE_NUM_THREADS": threads,
         }
         try:
-            self._compiled = openvino.Core().compile_model(str(path), "CPU", options)
+            self._compiled = _core().compile_model(str(path), "CPU", options)
         except REFUSALS as error:
             raise self._refused(error) from error
         self._request = self._compiled.create_infer_request()
