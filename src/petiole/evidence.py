@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Literal
 
-from petiole import stats
+from petiole import stats, units
 from petiole.records import Variant, VersusParent
 
 Change = Literal["up", "down", "unclear"]
@@ -23,11 +23,11 @@ SIGNIFICANT = 0.05
 class Flips:
     """Test pictures that only ``against`` called rightly (``lost``), and only the variant (``gained``).
 
-    With several seeds both are sums over the seeds, ``p`` is the exact McNemar test of their means, and
-    ``difference`` (a fraction) is the mean over the seeds. Its 95% ``interval`` is Tango's (of the mean flips); with
-    several seeds it covers Student's t over them too. ``change`` is the test's verdict: the interval may leave out 0
-    where the exact test, which is the stricter one, does not yet show a difference. ``seeds`` are lost and gained of
-    each seed, of ``total`` pictures.
+    With several seeds both are sums over the seeds, ``p`` is the exact McNemar test of their means (to whole pictures,
+    towards no difference), and ``difference`` (a fraction) is the mean over the seeds. Its 95% ``interval`` is Tango's
+    (of the mean flips); with several seeds it covers Student's t over them too. ``change`` is the test's verdict: the
+    interval may leave out 0 where the exact test, which is the stricter one, does not yet show a difference. ``seeds``
+    are lost and gained of each seed, of ``total`` pictures.
     """
 
     against: str
@@ -106,8 +106,8 @@ class Group:
 
     @property
     def digits(self) -> int:
-        """Digits of an accuracy in per cent that are worth showing: two where one picture is below 0.1 points."""
-        return 2 if self.total > 1000 else 1
+        """Digits of an accuracy in per cent that are worth showing."""
+        return units.digits(self.total)
 
     @property
     def accuracy(self) -> float:
@@ -215,7 +215,8 @@ def paired(against: str, flips: Sequence[tuple[int, int]], total: int) -> Flips:
     """The paired comparison of two networks on the same ``total`` pictures: lost and gained, of each seed."""
     lost, gained = (sum(each) for each in zip(*flips, strict=True))
     count = len(flips)
-    p = stats.mcnemar_exact(round(lost / count), round(gained / count))
+    fewer, more = sorted((lost, gained))
+    p = stats.mcnemar_exact(math.ceil(fewer / count), max(math.ceil(fewer / count), more // count))  # never too small
     mean, least, most = stats.mean_t_interval([(won - gone) / total for gone, won in flips])
     shown = p < SIGNIFICANT and (least is None or most is None or least > 0 or most < 0)
     change: Change = "unclear" if not shown or mean == 0 else "up" if mean > 0 else "down"
@@ -246,12 +247,20 @@ def latency_change(before: Timing, after: Timing) -> Change:
     return timing_change(before, after)
 
 
+def may_be_compared(before: Timing, after: Timing) -> bool:
+    """Whether both spreads were recorded, at the same batch and threads: else nothing is said of two times."""
+    settings = {(time.batch, time.threads) for time in (before, after)}
+    return min(before.p25_ms, after.p25_ms) > 0 and len(settings) == 1
+
+
+def is_as_fast(before: Timing, after: Timing) -> bool:
+    """Whether two times may be compared, and do not differ measurably."""
+    return may_be_compared(before, after) and timing_change(before, after) == "unclear"
+
+
 def timing_change(before: Timing, after: Timing) -> Change:
     """As :func:`latency_change`, but across runtimes too: for sentences that name both."""
-    if min(before.p25_ms, after.p25_ms) <= 0 or (before.batch, before.threads) != (
-        after.batch,
-        after.threads,
-    ):
+    if not may_be_compared(before, after):
         return "unclear"
     widest_ms = max(before.p75_ms - before.p25_ms, after.p75_ms - after.p25_ms)
     if abs(after.p50_ms - before.p50_ms) <= widest_ms:

@@ -171,12 +171,6 @@ def median_ratio_interval(
     return float(np.median(a) / np.median(b)), low, high
 
 
-def no_measurable_difference(a_ms: ArrayLike, b_ms: ArrayLike, *, seed: int) -> bool:
-    """Whether the interval of the ratio of medians contains 1: then neither may be called faster."""
-    _, low, high = median_ratio_interval(a_ms, b_ms, seed=seed)
-    return low <= 1 <= high
-
-
 def photos_needed(difference: float, discordant_rate: float, *, power: float = 0.8, alpha: float = 0.05) -> int:
     """How many test pictures the paired test needs to tell a ``difference`` of two accuracies.
 

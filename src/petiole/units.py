@@ -37,6 +37,24 @@ def interval(low: float, high: float, digits: int = 1) -> str:
     return f"{_positive_zero(low * 100, digits):.{digits}f}-{percent(high, digits)}"
 
 
+def digits(pictures: int) -> int:
+    """Digits of an accuracy in per cent that are worth showing: two where one picture is below 0.1 points.
+
+    >>> digits(153), digits(10_000)
+    (1, 2)
+    """
+    return 2 if pictures > 1000 else 1
+
+
+def accuracy(value: float, ends: tuple[float, float], pictures: int) -> str:
+    """An accuracy with its interval, on that many pictures.
+
+    >>> accuracy(0.954, (0.909, 0.978), 153)
+    '95.4% (90.9-97.8%)'
+    """
+    return f"{percent(value, digits(pictures))} ({interval(*ends, digits(pictures))})"
+
+
 def counted(count: int, what: str) -> str:
     """How many there are.
 
@@ -150,6 +168,22 @@ def read(text: str, measure: str) -> float:
     return float(found[1]) * units[found[2].lower()]
 
 
+SPELLED = {"us": "us", "b": "bytes", "kb": "kB", "mb": "MB", "gb": "GB", "m": "M", "g": "G"}
+
+
+def written(value: float, measure: str) -> str:
+    """What :func:`read` reads as that ``value``, with all its digits.
+
+    >>> written(2.0041, "time"), written(1_250_000, "size"), written(150_000_000, "count"), written(40, "count")
+    ('2.0041 ms', '1.25 MB', '150 M', '40')
+    """
+    fitting = [(scale, unit) for unit, scale in MEASURES[measure].items() if scale <= value] or [
+        min((scale, unit) for unit, scale in MEASURES[measure].items())
+    ]
+    scale, unit = max(fitting)
+    return f"{value / scale:.10g} {SPELLED.get(unit, unit)}".rstrip()
+
+
 SCALES = {
     "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12,
     "s": 1e3, "min": 6e4, "h": 3.6e6,
@@ -173,13 +207,16 @@ def leading_number(text: str) -> float | None:
 
 
 def one_line(text: str) -> str:
-    r"""Text for a terminal: what would move its cursor, or change its colours, is written out.
+    r"""Text for a terminal or a drawing: what would move a cursor, change colours, or is no character of XML is
+    written out.
 
     >>> one_line("a\nb.jpg")
     'a\\nb.jpg'
     """
     return re.sub(
-        r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]", lambda found: repr(found[0])[1:-1], text
+        r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]",
+        lambda found: repr(found[0])[1:-1],
+        text,
     )
 
 

@@ -21,7 +21,7 @@ os.kill(os.getpid(), signal.SIGINT)
 
 
 def test_a_signal_is_heard_after_networks_have_come_and_gone(tmp_path: Path) -> None:
-    shape = ["N", 2]
+    shape: list[str | int | None] = ["N", 2]
     graph = helper.make_graph(
         [helper.make_node("Relu", ["x"], ["y"])], "relu",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],

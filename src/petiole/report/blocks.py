@@ -1,5 +1,6 @@
 """What a page is made of, whatever it is written in: HTML and Markdown render the same blocks."""
 
+import re
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -55,6 +56,11 @@ class Table:
     def is_number(self, column: int) -> bool:
         """Whether a column (from 0) is set flush right."""
         return column > 0 and column not in self.words
+
+    @property
+    def first_counts(self) -> bool:
+        """Whether the rows are named by shares, which a column is sorted by, not by words."""
+        return bool(self.rows) and all(re.fullmatch(r"[\d.]+%", str(row[0])) for row in self.rows)
 
     def source_of(self, row: tuple[Cell, ...], column: int, source: str) -> str:
         """Where a number that has no link of its own leads (``source``: the chapter's anchor for such); "" for names,

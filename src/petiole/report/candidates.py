@@ -3,15 +3,16 @@
 import altair as alt
 
 from petiole import units
+from petiole.records import Accuracy
 from petiole.report import charts, provenance
 from petiole.report.blocks import Block, Picture, Table, Text
 from petiole.report.overview import non_dominated
 from petiole.search_records import Candidate, SearchResults
 
 
-def accuracy(value: float, ci95: tuple[float, float]) -> str:
+def accuracy(judged: Accuracy) -> str:
     """An accuracy with its interval."""
-    return f"{units.percent(value)} ({units.interval(*ci95)})"
+    return units.accuracy(judged.value, judged.ci95, judged.total)
 
 
 def candidates(results: SearchResults) -> list[Block]:
@@ -48,7 +49,7 @@ def _table(rows: list[Candidate], caption: str) -> Table:
     cells = tuple(
         (
             provenance.file(each.recipe_file, each.name), "all of it" if each.retrained else "output layer",
-            f"{each.accuracy.correct}/{each.accuracy.total}", accuracy(each.accuracy.value, each.accuracy.ci95),
+            f"{each.accuracy.correct}/{each.accuracy.total}", accuracy(each.accuracy),
             f"{each.log_loss:.3f}", units.ms(each.p50_ms), units.bytes(each.file_bytes), units.count(each.macs),
         )
         for each in sorted(rows, key=lambda each: each.p50_ms)
@@ -74,7 +75,7 @@ def chart(results: SearchResults) -> Picture:
     ]  # fmt: skip
     kinds = list(dict.fromkeys(str(row["kind"]) for row in rows))
     stages = ["first look", "trained in full"]
-    scale, axis = alt.Scale(zero=False), charts.axis("accuracy on held-out training photos (%)", percent=True)
+    scale, axis = alt.Scale(zero=False), charts.axis("accuracy on held-out training photos (%)")
     base = alt.Chart(charts.data(rows)).encode(
         x=alt.X("ms:Q", axis=alt.Axis(title="time of one picture, median (ms)"), scale=scale),
         y=alt.Y("value:Q", axis=axis, scale=scale),
@@ -93,14 +94,15 @@ def chart(results: SearchResults) -> Picture:
         color=charts.INK, strokeDash=[4, 3], interpolate="step-after"
     )
     line = line.encode(x="ms:Q", y="value:Q", order="ms:Q")
-    taught = [each for each in results.candidates if each.retrained] or results.candidates
+    taught = [each for each in results.candidates if each.retrained]
     dashed = " Dashed: the best accuracy within each time." if len(front) > 1 else ""
-    best = max(taught, key=lambda each: each.accuracy.value)
-    fastest = min(taught, key=lambda each: each.p50_ms)
+    best = max(taught or results.candidates, key=lambda each: each.accuracy.value)
+    fastest = min(taught or results.candidates, key=lambda each: each.p50_ms)
+    whom = "those trained in full" if taught else "them, none of which was trained in full,"
     return charts.picture(
         "candidates", (spread + line + dots + text).properties(width=charts.WIDTH_PX, height=260),
         "Accuracy on held-out training photos against time: hollow, the first look; filled, trained in full. Upright "
         f"lines: 95% intervals.{dashed}",
-        f"Accuracy against time of {len(rows)} candidates; of those trained in full {best.name} is the most accurate "
-        f"({units.percent(best.accuracy.value)}), fastest {fastest.name} ({units.ms(fastest.p50_ms)}).",
+        f"Accuracy against time of {len(rows)} candidates; of {whom} {best.name} is the most accurate "
+        f"({accuracy(best.accuracy)}), fastest {fastest.name} ({units.ms(fastest.p50_ms)}).",
     )  # fmt: skip

@@ -1,6 +1,6 @@
 """The chapters of the report in the handout's order: how it was done, the table, the picture, the answer."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from petiole.evidence import Group, groups
 from petiole.records import Results
@@ -109,7 +109,7 @@ def _chapter(results: Results, anchor: str, title: str, question: str, made: Seq
              shown: Sequence[Group], pictures: Callable[[Results, str, Sequence[Group], Sequence[Group]], list[Block]],
              ) -> Chapter:  # fmt: skip
     """One section: failures, how each network of ``made`` came about, tables and pictures of ``shown``, answers."""
-    blocks = _failed(results, anchor, {group.name for group in made})
+    blocks = _failed(results, anchor)
     if made:
         blocks.append(Steps(steps=tuple((group.label, group.first.how or "not recorded") for group in made)))
         blocks.append(tables.variants(results, shown, "What was measured"))
@@ -126,7 +126,7 @@ def _chapter(results: Results, anchor: str, title: str, question: str, made: Seq
     return Chapter(anchor=anchor, title=title, blocks=tuple(blocks), source=provenance.command_of(results, anchor))
 
 
-def _failed(results: Results, anchor: str, names: Iterable[str]) -> list[Block]:
+def _failed(results: Results, anchor: str) -> list[Block]:
     """The failures that belong to a section, by stage or by variant."""
     rows = [
         shown
@@ -185,7 +185,7 @@ def _quantization(results: Results, name: str, made: Sequence[Group], shown: Seq
 
 
 def _demos(results: Results) -> Chapter:
-    blocks = _failed(results, "3.4.2-demos", ())
+    blocks = _failed(results, "3.4.2-demos")
     made: list[Block] = []
     dtype, lstm = (results.demos.get(name, {}) for name in ("dtype", "lstm"))
     if dtype.keys() >= details.DTYPE:

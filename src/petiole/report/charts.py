@@ -39,7 +39,7 @@ def accuracy(groups: Sequence[Group], name: str) -> Picture:
     ]
     base = alt.Chart(data(rows))
     y = names([each.label for each in groups])
-    x_axis = axis("accuracy on the test split (%)", percent=True)
+    x_axis = axis("accuracy on the test split (%)")
     low = min(each.interval[0] for each in groups)
     if low > FINE_FROM:
         x_axis = alt.Axis(title="accuracy on the test split (%)", format=".1%", tickCount=6)
@@ -50,7 +50,7 @@ def accuracy(groups: Sequence[Group], name: str) -> Picture:
     dot = base.mark_point(filled=True, size=70, opacity=1, color=COLOURS[0]).encode(
         x=alt.X("value:Q", axis=x_axis, scale=scale), y=y
     )
-    said = [f"{each.label} {units.percent(each.accuracy)}" for each in groups]
+    said = [f"{each.label} {units.percent(each.accuracy, each.digits)}" for each in groups]
     return picture(
         name,
         (rule + dot).properties(width=WIDTH_PX, height=alt.Step(24)),
@@ -185,8 +185,8 @@ def data(rows: Sequence[dict[str, Any]]) -> alt.InlineData:
     return alt.InlineData(values=list(rows))
 
 
-def axis(title: str, *, percent: bool) -> alt.Axis:
-    return alt.Axis(title=title, format=".0%", tickCount=6) if percent else alt.Axis(title=title)
+def axis(title: str) -> alt.Axis:
+    return alt.Axis(title=title, format=".0%", tickCount=6)
 
 
 def bytes_axis(title: str, **options: Any) -> alt.Axis:
@@ -219,6 +219,15 @@ def picture(name: str, chart: Chart, caption: str, alt_text: str, *, narrow: Cha
     return Picture(name=name, svg=svg, caption=caption, alt=alt_text, narrow="".join(rest))
 
 
+def _printable(spec: Any) -> Any:
+    """The same chart with names that XML can hold: others end the process within the drawing library."""
+    if isinstance(spec, str):
+        return units.one_line(spec)
+    if isinstance(spec, dict):
+        return {_printable(key): _printable(value) for key, value in spec.items()}
+    return [_printable(each) for each in spec] if isinstance(spec, list) else spec
+
+
 def _svg(name: str, chart: Chart, alt_text: str) -> str:
     chart = chart.configure(
         background="transparent",
@@ -230,12 +239,13 @@ def _svg(name: str, chart: Chart, alt_text: str) -> str:
         ),
         legend=alt.LegendConfig(labelColor=INK, titleColor=INK, labelFontSize=12, symbolOpacity=1),
     )  # fmt: skip
-    svg = vl_convert.vegalite_to_svg(chart.to_dict(validate=False))  # of the schema, which takes as long as drawing
+    drawn = _printable(chart.to_dict(validate=False))  # validation, by the schema, takes as long as drawing
+    svg = vl_convert.vegalite_to_svg(drawn)
     svg = re.sub(r'(id="|url\(#)(\w+)', rf"\g<1>{name}-\g<2>", svg)  # ids stay apart when pages hold many
     svg = svg.replace(f'"{INK}"', '"currentColor"')
     width = re.search(r'<svg[^>]*? width="([\d.]+)"', svg)
     style = f'style="max-width:{float(width[1]):.0f}px" ' if width else ""  # small charts are not blown up
-    return svg.replace("<svg ", f'<svg role="img" aria-label="{html.escape(alt_text)}" {style}', 1)
+    return svg.replace("<svg ", f'<svg role="img" aria-label="{html.escape(units.one_line(alt_text))}" {style}', 1)
 
 
 def as_file(picture: Picture) -> str:

@@ -21,9 +21,9 @@ HOW = (
     "that only the first run's network called rightly, gained those that only the second's did, of the seeds that "
     "both runs have (their mean, for the seeds share their pictures); the interval of the difference is Tango's "
     "(1998), with several seeds it covers Student's t too, and p is the exact McNemar test. Otherwise the interval of "
-    "the difference is Newcombe's (1998), made of both intervals, and the two differ where it leaves out 0. Times of "
-    "two machines are shown beside each other and "
-    "never called a difference between networks."
+    "the difference is Newcombe's (1998), made of both intervals, and the two differ where it leaves out 0. The "
+    "times of two runs were taken at different moments, perhaps on different machines: they are shown side by side "
+    "and never called a difference between networks. petiole bench with both artifacts times them in turns."
 )
 
 
@@ -119,10 +119,13 @@ def _findings(pairs: Sequence[Pair], first: Side, second: Side, *, same_machine:
         if timing_change(before, after) != "unclear"
     )
     if times:
-        cause = "" if same_machine else " The machines or their libraries differ."
+        cause = "the moment of timing" if same_machine else "the moment of timing, the machine or its libraries"
         ends = [f"{units.times(ratio)} ({label})" for ratio, label in dict.fromkeys([*ratios[:1], *ratios[-1:]])]
-        reach = f"; {second.name} takes {' to '.join(ends)} as long" if ends else ""
-        found.append(f"{len(ratios)} of {len(times)} differ measurably in time at batch 1{reach}.{cause}")
+        reach = f": {second.name} takes {' to '.join(ends)} as long" if ends else ""
+        found.append(
+            f"{len(ratios)} of {units.counted(len(times), 'variant')} took another time at batch 1 than the spread of "
+            f"their calls{reach}. The runs were not timed together, so {cause} may be the cause, too."
+        )
     return found
 
 
@@ -201,7 +204,7 @@ def _accuracies(pairs: Sequence[Pair], first: Side, second: Side) -> Picture:
     runs = [first.name, second.name]
     low = min(group.interval[0] for pair in pairs for group in (pair.before, pair.after))
     scale = alt.Scale(zero=False, domainMin=max(0.0, low - 0.02), domainMax=1.0)
-    axis = charts.axis("accuracy on the test split (%)", percent=True)
+    axis = charts.axis("accuracy on the test split (%)")
     base = alt.Chart(charts.data(rows)).encode(
         y=charts.names([pair.before.label for pair in pairs]), yOffset=alt.YOffset("run:N", sort=runs),
         color=charts.colour("run", runs),
@@ -212,7 +215,8 @@ def _accuracies(pairs: Sequence[Pair], first: Side, second: Side) -> Picture:
         shape=alt.Shape("run:N", scale=alt.Scale(domain=runs), legend=charts.legend()),
     )
     said = [
-        f"{pair.before.label} {units.percent(pair.before.accuracy)} and {units.percent(pair.after.accuracy)}"
+        f"{pair.before.label} {units.percent(pair.before.accuracy, pair.before.digits)} and "
+        f"{units.percent(pair.after.accuracy, pair.after.digits)}"
         for pair in pairs
     ]
     return charts.picture(

@@ -16,14 +16,19 @@ OBJECTIVES = {
     "latency": "the fastest", "size": "the smallest", "macs": "the one with fewest multiply-accumulates",
     "accuracy": "the most accurate",
 }  # fmt: skip
-HONEST = (
+SEARCHED = (
     "Recipes were compared on training photos that their networks had not learned from. The test split was opened "
-    "once, for the reference and the finalists, whose order had been fixed before. It can only object: to a network "
-    "that breaks a limit, or whose file does not call the photos as the network does. A limit on accuracy is judged on "
-    "a 95% interval, that on the drop by the paired difference (Tango 1998), not on the figure itself."
+    "once, for the reference and the finalists, whose order had been fixed before."
+)
+GIVEN = "A recipe was given: nothing was searched. The test split was opened once, for the reference and its network."
+JUDGED = (
+    "It can only object: to a network that breaks a limit, or whose file does not call the photos as the network does. "
+    "A limit on accuracy is judged on a 95% interval, that on the drop by the paired difference (Tango 1998), not on "
+    "the figure itself."
 )
 AGAIN = "again"
 """Anchor of the chapter that tells how everything is made again."""
+RECIPE = "the network of the recipe that was given"
 WORDS = {"kept": "is kept", "broken": "is broken", "undecided": "is not decided by these photos"}
 
 
@@ -59,7 +64,7 @@ def title(results: SearchResults) -> str:
 
 
 def _byline(results: SearchResults) -> str:
-    what = f"{OBJECTIVES[results.objective]} network found for these photos"
+    what = f"{OBJECTIVES[results.objective]} network found for these photos" if results.candidates else RECIPE
     if results.chosen is None:
         return f"What was looked for: {what}, within the limits"
     undecided = [limit.limit for limit in results.chosen.limits if limit.verdict == "undecided"]
@@ -82,21 +87,23 @@ def findings(results: SearchResults) -> list[str]:
     chosen = results.chosen
     if chosen is None:
         said = "None of the networks that were made keeps every limit; the closest ones are in the table."
-        if any(all(limit.verdict != "broken" for limit in each.limits if limit.is_exact) for each in results.finalists):
+        if results.candidates and any(
+            all(limit.verdict != "broken" for limit in each.limits if limit.is_exact) for each in results.finalists
+        ):
             said = "Nothing was chosen: the network that held-out photos put first breaks a limit on the test split."
         limits = [(each.name, limit) for each in results.finalists for limit in each.limits]
         return [said, *(f"{name}: {limit.limit} {verdict(limit)}: {limit.found}." for name, limit in limits)]
     reference = _reference(results)
     found = [
-        f"Chosen: {chosen.name}, {accuracy(chosen.accuracy.value, chosen.accuracy.ci95)} on the test split; the float "
-        f"reference {reference.name} has {accuracy(reference.accuracy.value, reference.accuracy.ci95)}."
+        f"Chosen: {chosen.name}, {accuracy(chosen.accuracy)} on the test split; the float "
+        f"reference {reference.name} has {accuracy(reference.accuracy)}."
     ]
     if chosen.versus_reference is not None and chosen.ci95 is not None and chosen.difference is not None:
         versus = chosen.versus_reference
         found.append(
             f"Against the reference it loses {versus.lost} and gains {versus.gained} of {chosen.accuracy.total} test "
-            f"photos: {units.points(chosen.difference)}, between {units.points(chosen.ci95[0])} and "
-            f"{units.points(chosen.ci95[1])} (95% interval; {units.p_value(versus.mcnemar_p)})."
+            f"photos: {_points(chosen.difference, chosen.ci95, chosen.accuracy.total)} points (95% interval; "
+            f"{units.p_value(versus.mcnemar_p)})."
         )
     if chosen.speedup is not None:
         ratio, low, high = chosen.speedup
@@ -143,9 +150,9 @@ def _judged(results: SearchResults) -> Table:
                 text=row.name + (" (reference)" if row.name == results.reference else ""),
                 href=f"#{provenance.anchor(row)}",
             ),
-            accuracy(row.accuracy.value, row.accuracy.ci95), _balanced(row.accuracy),
+            accuracy(row.accuracy), _balanced(row.accuracy),
             NONE if final is None or final.difference is None or final.ci95 is None
-            else _points(final.difference, final.ci95),
+            else _points(final.difference, final.ci95, final.accuracy.total),
             _time(time), _runtime(time),
             NONE if final is None or final.speedup is None else _speed(*final.speedup),
             units.bytes(row.file_bytes), units.count(row.macs),
@@ -165,11 +172,12 @@ def _balanced(judged: Accuracy) -> str:
     if not any(map(any, lines)):  # not recorded
         return units.percent(fmean(judged.by_class.values())) if judged.by_class else NONE
     mean, low, high = stats.balanced(lines)
-    return accuracy(mean, (low, high))
+    return units.accuracy(mean, (low, high), judged.total)
 
 
-def _points(difference: float, interval: tuple[float, float]) -> str:
-    value, low, high = (units.points(each).removesuffix(" points") for each in (difference, *interval))
+def _points(difference: float, interval: tuple[float, float], pictures: int) -> str:
+    digits = units.digits(pictures)
+    value, low, high = (units.points(each, digits).removesuffix(" points") for each in (difference, *interval))
     return f"{value} ({low} to {high})"
 
 
@@ -195,7 +203,7 @@ def _limits(results: SearchResults) -> list[Block]:
     )
     made = Steps(steps=tuple((row.name, row.how) for row in results.variants))
     shown = flips.flips(results, [group for group in groups(results.variants) if group.name != results.reference])
-    return [Text(text=HONEST), table, made, *shown]
+    return [Text(text=f"{SEARCHED if results.candidates else GIVEN} {JUDGED}"), table, made, *shown]
 
 
 def _photos(results: SearchResults) -> list[Block]:
@@ -208,7 +216,7 @@ def again(results: SearchResults) -> list[str]:
     tried = results.tried
     space = "; ".join(f"{key}: {', '.join(str(value) for value in values)}" for key, values in tried.space.items())
     return [
-        f"The whole search: {results.run.command} (it goes on where it was stopped).",
+        f"Everything, as it was run: {results.run.command} (it goes on where it was stopped).",
         *(
             ["This network without a search: petiole compress DATA --recipe chosen.toml --out ANOTHER."]
             if results.chosen
@@ -221,5 +229,9 @@ def again(results: SearchResults) -> list[str]:
         ),
         "Its predictions: petiole predict with the artifact directory and photos; its time on another machine: petiole "
         "bench with the artifact directory.",
-        f"The space that was searched: {space}. Budget: {units.seconds(tried.budget_s)}. Database: {tried.study}.",
+        *(
+            [f"The space that was searched: {space}. Budget: {units.seconds(tried.budget_s)}. Database: {tried.study}."]
+            if results.candidates
+            else []
+        ),
     ]

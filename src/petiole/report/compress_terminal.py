@@ -9,6 +9,7 @@ from rich.text import Text
 
 from petiole import units
 from petiole.report import summary
+from petiole.report.candidates import accuracy
 from petiole.report.compress import verdict
 from petiole.search_records import SearchResults
 
@@ -22,9 +23,14 @@ def print_search(results: SearchResults, run_dir: Path, console: Console) -> Non
     for header in ("Accuracy (95%)", "p50, batch 1", "File", "MACs"):
         table.add_column(header, justify="right")
     for row in results.variants:
-        accuracy = f"{units.percent(row.accuracy.value)} ({units.interval(*row.accuracy.ci95)})"
         name = f"{row.name} (reference)" if row.name == results.reference else row.name
-        cells = (name, accuracy, units.ms(row.latency[0].p50_ms), units.bytes(row.file_bytes), units.count(row.macs))
+        cells = (
+            name,
+            accuracy(row.accuracy),
+            units.ms(row.latency[0].p50_ms),
+            units.bytes(row.file_bytes),
+            units.count(row.macs),
+        )
         table.add_row(*(Text(cell) for cell in cells))
     console.print(table)
     for each in results.finalists:

@@ -3,7 +3,17 @@
 from collections.abc import Sequence
 
 from petiole import units
-from petiole.evidence import Flips, Group, Timing, groups, intervals_apart, timing_change
+from petiole.evidence import (
+    SIGNIFICANT,
+    Flips,
+    Group,
+    Timing,
+    groups,
+    intervals_apart,
+    is_as_fast,
+    may_be_compared,
+    timing_change,
+)
 from petiole.records import Results
 from petiole.report.tables import RUNTIMES, accuracy
 
@@ -30,10 +40,11 @@ def difference(group: Group) -> str:
 def told(group: Group, flips: Flips) -> str:
     """A paired difference with its 95% interval, and the exact test's verdict."""
     low, high = (units.points(end, group.digits) for end in flips.interval)
-    verdict = "does not show" if flips.change == "unclear" else "shows"
+    verdict = "shows" if flips.p < SIGNIFICANT else "does not show"
+    seeds = ", the t interval over the seeds does not" if flips.p < SIGNIFICANT and flips.change == "unclear" else ""
     return (
         f"{units.points(flips.difference, group.digits)} (95% interval {low} to {high}; the exact test on "
-        f"{group.total:,} pictures {verdict} a difference, {units.p_value(flips.p)})"
+        f"{group.total:,} pictures {verdict} a difference, {units.p_value(flips.p)}{seeds})"
     )
 
 
@@ -64,6 +75,8 @@ def _time(group: Group, runtime: str) -> Timing | None:
 
 def _faster(before: Timing, after: Timing, where: str) -> str:
     """A time beside another one, and the ratio where the spread carries it."""
+    if not may_be_compared(before, after):
+        return f"{_spread(before)} {where}"
     if timing_change(before, after) == "unclear":
         return f"{_spread(before)} {where} (no measurable difference)"
     ratio = before.p50_ms / after.p50_ms
@@ -83,7 +96,7 @@ def _int8(every: Sequence[Group], parent_name: str) -> str:
     if parent is None or not timed:
         return ""
     fastest, _ = min(timed, key=lambda pair: pair[0].p50_ms)
-    equal = [pair for pair in timed if pair[0] is fastest or timing_change(fastest, pair[0]) == "unclear"]
+    equal = [pair for pair in timed if pair[0] is fastest or is_as_fast(fastest, pair[0])]
     time, best = max(equal, key=lambda pair: pair[1].accuracy)
     float_time, eager_time = _time(parent, DEPLOYED), _time(parent, EAGER)
     than = [
@@ -118,7 +131,7 @@ def _pruned(whole: Group, group: Group) -> str:
     if before is None or after is None:
         return ""
     if "structured" in group.name:
-        taken = f"channels with {units.percent(1 - group.first.macs / max(1, whole.first.macs), 0)} of the MACs removed"
+        taken = f"channels with {units.percent(1 - _macs(group) / _macs(whole), 0)} of the MACs removed"
     else:
         taken = f"{units.percent(1 - _nonzero(group) / _nonzero(whole), 0)} of the weights set to zero at random"
     text = f"{taken} ({group.label}): {_spread(after)} as against {_faster(before, after, 'whole')}"
@@ -126,6 +139,10 @@ def _pruned(whole: Group, group: Group) -> str:
     if flips is None:
         return text
     return f"{text}; accuracy {told(group, flips)}"
+
+
+def _macs(group: Group) -> float:
+    return group.mean(row.macs for row in group.rows) or 1.0
 
 
 def _nonzero(group: Group) -> float:

@@ -16,6 +16,8 @@ from petiole.report.tables import MOST_CLASSES
 
 PER_ROW = 3
 CELL_PX = 46
+LETTER_PX = 7
+"""Width of a letter of a class's name, at most."""
 
 
 def confusions(groups: Sequence[Group], name: str) -> Picture | None:
@@ -38,9 +40,11 @@ def confusions(groups: Sequence[Group], name: str) -> Picture | None:
         wrong = sum(sum(line) for line in accuracy.confusion) - accuracy.correct
         said.append(f"{group.label} {wrong} of {accuracy.total} wrong")
     size = CELL_PX if len(names) <= 3 else 22
+    angle = 0 if max(map(len, names)) * LETTER_PX < size else -90
+    axis: dict[str, Any] = {"domain": False, "ticks": False, "labelLimit": 110}
     base = alt.Chart().encode(
-        x=alt.X("called:N", sort=names, axis=alt.Axis(title="called", labelAngle=0, domain=False, ticks=False)),
-        y=alt.Y("true:N", sort=names, axis=alt.Axis(title="true class", domain=False, ticks=False)),
+        x=alt.X("called:N", sort=names, axis=alt.Axis(title="called", labelAngle=angle, **axis)),
+        y=alt.Y("true:N", sort=names, axis=alt.Axis(title="true class", **axis)),
     )
     cell = base.mark_rect(stroke=charts.INK, strokeOpacity=0.3).encode(
         color=alt.Color("share:Q", scale=alt.Scale(domain=[0, 1], range=["#3f83c400", "#2b6299"]), legend=None)
@@ -107,12 +111,11 @@ def weights(groups: Sequence[Group], name: str) -> Picture | None:
 
 def layer_errors(results: Results, groups: Sequence[Group], name: str) -> list[Picture]:
     """For each int8 variant (first seed) what rounding does to each layer alone, in the order of the network."""
-    labels = {(group.name, group.engine): group.label for group in groups}
+    labels = {(group.name, group.engine, group.first.seed): group.label for group in groups}
     found: dict[str, list[LayerError]] = {}
-    first = results.run.seeds[0] if results.run.seeds else 0
     for each in results.layer_errors:
-        if (each.variant, each.engine) in labels and each.seed == first:
-            found.setdefault(labels[each.variant, each.engine], []).append(each)
+        if label := labels.get((each.variant, each.engine, each.seed)):
+            found.setdefault(label, []).append(each)
     return [
         _layer_errors(label, rows, f"{name}-layers-{at}") for at, (label, rows) in enumerate(found.items(), start=1)
     ]

@@ -83,7 +83,7 @@ def _block(block: Block, source: str = "", names: Collection[str] = ()) -> str:
 
 def _photo(photo: Photo) -> str:
     said = ", ".join(part for part in (photo.mark, *photo.lines) if part)
-    return f"- ![{escape(photo.alt)}]({photo.file}) {escape(said)}".rstrip()
+    return f"- ![{escape(photo.alt)}](<{photo.file}>) {escape(said)}".rstrip()
 
 
 def _cell(cell: Cell) -> str:

@@ -24,8 +24,6 @@ HEIGHT_PX, PLOT_PX, LABELS_PX, LINE_PX = 420.0, 420.0, 230.0, 15.0
 NARROW_PX = 190.0
 """Of the plot on a phone."""
 RUNTIME = "openvino"
-BYTES_FROM = 1000.0
-"""No network takes so many ms, and no file so few bytes: what an axis is of."""
 STEPS = (
     (1, 1.5, 2, 3, 5, 7),
     (1, 1.2, 1.4, 1.7, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 9),
@@ -35,7 +33,7 @@ STEPS = (
 ENOUGH_TICKS = 3
 TICKS = (
     (0.999, 0.998, 0.995, 0.99, 0.98, 0.97, 0.95, 0.93, 0.9, 0.8, 0.7, 0.5, 0.3, 0.1),
-    tuple(step / 1000 for step in range(999, 0, -1)),
+    *(tuple(at / 1000 for at in range(1000 - step, 0, -step)) for step in (50, 20, 10, 5, 2, 1)),
 )
 """Of the axis of accuracies, likewise."""
 
@@ -174,8 +172,7 @@ def _layers(
     ticks = _enough([1 - value for value in values if height[0] <= 1 - value <= height[1]] for values in TICKS)
     ticks_x = _ticks(left, right)
     options: dict[str, Any] = {"titleAnchor": "start", "values": ticks_x, "domain": False, "labelOverlap": True}
-    sizes = left > BYTES_FROM
-    x_axis = charts.bytes_axis(title, **options) if sizes else alt.Axis(title=title, format="~g", **options)
+    x_axis = charts.bytes_axis(title, **options) if "bytes" in title else alt.Axis(title=title, format="~g", **options)
     y_axis = alt.Axis(
         title="accuracy on the test split (%)", values=ticks, labelExpr="format(1 - datum.value, '.3~%')", domain=False
     )

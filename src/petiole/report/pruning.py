@@ -65,8 +65,8 @@ def _rows(points: Sequence[CurvePoint]) -> list[dict[str, Any]]:
 def _curve(points: Sequence[CurvePoint], name: str, *, retrained: bool) -> Picture:
     rows = _rows(points)
     series = list(dict.fromkeys(str(row["series"]) for row in rows))
-    x = alt.X("amount:Q", axis=charts.axis("share removed (%)", percent=True))
-    axis = charts.axis("accuracy on the test split (%)", percent=True)
+    x = alt.X("amount:Q", axis=charts.axis("share removed (%)"))
+    axis = charts.axis("accuracy on the test split (%)")
     scale = alt.Scale(zero=False, domainMax=1.0)
     base = alt.Chart(charts.data(rows)).encode(x=x, color=charts.colour("series", series))
     band = base.mark_area(opacity=0.15).encode(y=alt.Y("low:Q", axis=axis, scale=scale), y2="high:Q")
@@ -90,8 +90,8 @@ def _curve(points: Sequence[CurvePoint], name: str, *, retrained: bool) -> Pictu
     return charts.picture(
         name,
         (band + line + dot).properties(width=charts.WIDTH_PX, height=240),
-        f"Accuracy against pruning amount, {when}; the band is the 95% interval (over the seeds, where there are "
-        "several).",
+        f"Accuracy against pruning amount, {when}; the band is the 95% interval (with several seeds it "
+        "covers Wilson's of their mean and Student's t).",
         f"Accuracy against pruning amount, {when}. {'; '.join(said)}.",
     )
 
@@ -119,8 +119,8 @@ def _curve_table(points: Sequence[CurvePoint]) -> Table:
 
 
 def _cell(points: Sequence[CurvePoint]) -> str:
-    value, low, high = mean_interval([point.correct for point in points], points[0].total)
-    return f"{units.percent(value)} ({units.interval(low, high)})"
+    value, *ends = mean_interval([point.correct for point in points], points[0].total)
+    return units.accuracy(value, (ends[0], ends[1]), points[0].total)
 
 
 def sensitivities(found: Sequence[Sensitivity], name: str) -> list[Block]:

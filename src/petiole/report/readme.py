@@ -145,7 +145,10 @@ def _commands(results: Results) -> list[str]:
         "networks are in it only with --bundle-weights: without them links to model.onnx lead nowhere in the archive."
     )
     if stages:
-        lines.append(f"One part only: the same command with --stages and one or more of {','.join(stages)}.")
+        lines.append(
+            f"One part only: the same command with --stages and one or more of {','.join(stages)}, and another --out: "
+            "a part does not take the place of the whole."
+        )
     versions = ", ".join(f"{name} {version}" for name, version in results.run.machine.versions.items())
     lines.append(f"Made with Petiole {results.run.petiole or '(version not recorded)'}; {versions}.")
     return lines

@@ -5,9 +5,9 @@ from statistics import median
 
 from petiole import stats, units
 from petiole.caveats import busy_share, random_weights, synthetic_photos
-from petiole.evidence import Group, groups, timing_change
+from petiole.evidence import Group, groups, is_as_fast
 from petiole.records import Results
-from petiole.report.tables import RUNTIMES, accuracy
+from petiole.report.tables import MOST_CLASSES, RUNTIMES, accuracy
 
 TITLE = "IL2230 Lab 3B: transfer learning, network pruning and quantization"
 
@@ -65,7 +65,7 @@ def facts(results: Results) -> list[tuple[str, str]]:
             (
                 "Photos",
                 f"{photos.source} ({kind}): {photos.train:,} for training, {photos.test:,} for testing, classes "
-                f"{', '.join(photos.classes)}{skipped}{doubles}{note}",
+                f"{_named(photos.classes)}{skipped}{doubles}{note}",
             )
         )
     if digits is not None:
@@ -84,6 +84,11 @@ def facts(results: Results) -> list[tuple[str, str]]:
     seeds = ", ".join(str(seed) for seed in results.run.seeds)
     lines.append(("Run", f"{results.run.command} (seeds {seeds}; {units.seconds(results.run.seconds)})"))
     return lines
+
+
+def _named(classes: Sequence[str]) -> str:
+    more = len(classes) - MOST_CLASSES
+    return ", ".join(classes[:MOST_CLASSES]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def findings(results: Results) -> list[str]:
@@ -126,11 +131,11 @@ def _paired(compared: Sequence[Group], what: str) -> str:
             shown.append(f"{group.label} ({points} against {group.flips.against}, {units.p_value(group.flips.p)})")
     names = f": {', '.join(shown)}" if shown else ""
     text = (
-        f"Of {len(compared)} paired comparisons with a parent on the {what}, {len(shown)} "
+        f"Of {units.counted(len(compared), 'paired comparison')} with a parent on the {what}, {len(shown)} "
         f"{'shows' if len(shown) == 1 else 'show'} a difference at the 5% level{names}."
     )
     rates = [
-        (group.flips.lost + group.flips.gained) / (group.total * len(group.rows))
+        (group.flips.lost + group.flips.gained) / (group.total * len(group.flips.seeds))
         for group in compared
         if group.flips is not None and group.flips.change == "unclear"
     ]
@@ -155,9 +160,7 @@ def _fastest(here: Sequence[Group], what: str) -> list[str]:
         f"{units.ms(first.p50_ms)} (median)"
     )
     fastest = {other.label: min(other.singles, key=lambda time: time.p50_ms) for _, other in timed}
-    equal = [
-        label for label, time in fastest.items() if label != group.label and timing_change(first, time) == "unclear"
-    ]
+    equal = [label for label, time in fastest.items() if label != group.label and is_as_fast(first, time)]
     if equal:
         text += f"; not measurably slower: {', '.join(equal)}"
     return [f"{text}."]

@@ -21,8 +21,7 @@ RUNTIMES = {"torch": "eager PyTorch", "openvino": "OpenVINO", "onnxruntime": "ON
 
 def accuracy(group: Group) -> str:
     """Accuracy and its interval."""
-    digits = group.digits
-    return f"{units.percent(group.accuracy, digits)} ({units.interval(*group.interval, digits)})"
+    return units.accuracy(group.accuracy, group.interval, group.total)
 
 
 def versus_parent(group: Group) -> str:
@@ -74,7 +73,7 @@ def variants(results: Results, groups: Sequence[Group], caption: str) -> Table:
         )
     made = how_intervals_are_made(groups)
     if alike:
-        made += f"; times of one call at batch {settings[0][1]}, {settings[0][2]} threads"
+        made += f"; times of one call at batch {settings[0][1]}, {units.counted(settings[0][2], 'thread')}"
     made += "; parameters, MACs and bytes are exact counts" + (", mean over the seeds" if seeds else "")
     return Table(caption=f"{caption}: {made}.", header=tuple(header), rows=tuple(rows), words=frozenset({2}))
 
@@ -87,7 +86,7 @@ def _seeds(group: Group, asked: int) -> str:
 
 def _setting(runtime: str, batch: int, threads: int, *, short: bool) -> str:
     name = RUNTIMES.get(runtime, runtime)
-    return name if short else f"{name} (batch {batch}, {threads} threads)"
+    return name if short else f"{name} (batch {batch}, {units.counted(threads, 'thread')})"
 
 
 def _timing(group: Group, setting: tuple[str, int, int]) -> str:
@@ -141,7 +140,7 @@ def _class_share(group: Group, name: str) -> str:
         return units.percent(fmean(each.by_class[name] for each in accuracies))
     at = list(first.by_class).index(name)
     value, low, high = mean_interval([each.confusion[at][at] for each in accuracies], sum(first.confusion[at]))
-    return f"{units.percent(value)} ({units.interval(low, high)})"
+    return units.accuracy(value, (low, high), group.total)
 
 
 def training(groups: Sequence[Group]) -> Table | None:

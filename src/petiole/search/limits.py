@@ -50,13 +50,17 @@ class Limits:
     def exact(self, *, p50_ms: float, file_bytes: int, macs: int) -> list["Exact"]:
         """The limits on a network's own figures, each with what it allows and what was found."""
         rows = (
-            ("--max-latency", self.max_latency_ms, p50_ms, units.ms),
-            ("--max-size", self.max_bytes, file_bytes, units.bytes),
-            ("--max-macs", self.max_macs, macs, units.count),
+            ("--max-latency", "time", self.max_latency_ms, p50_ms, units.ms),
+            ("--max-size", "size", self.max_bytes, file_bytes, units.bytes),
+            ("--max-macs", "count", self.max_macs, macs, units.count),
         )
         return [
-            Exact(limit=f"{option} {words(most)}", found=words(found), times=found / most)
-            for option, most, found, words in rows
+            Exact(
+                limit=f"{option} {units.written(most, measure)}",
+                found=words(found) if words(found) != words(most) else units.written(found, measure),
+                times=found / most,
+            )
+            for option, measure, most, found, words in rows
             if most is not None
         ]
 
