@@ -81,10 +81,16 @@ def _accuracies(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def _field(field: FieldInfo) -> st.SearchStrategy[Any]:
-    names = ("ge", "le", "min_length")
+    names = ("ge", "gt", "le", "min_length")
     bounds = {name: getattr(each, name) for each in field.metadata for name in names if hasattr(each, name)}
     if field.annotation is int and bounds:
         return st.integers(bounds.get("ge"), bounds.get("le"))
+    if field.annotation is float and bounds:
+        least, above = bounds.get("ge"), bounds.get("gt")
+        return st.floats(
+            least if above is None else above, bounds.get("le"), exclude_min=above is not None, allow_infinity=False,
+            allow_nan=False,
+        )  # fmt: skip
     if bounds.get("min_length"):
         return st.lists(_annotated(typing.get_args(field.annotation)[0]), min_size=bounds["min_length"], max_size=3)
     return _annotated(field.annotation)

@@ -14,6 +14,8 @@ GUARDS = {
     "petiole.download.fetch",
     "petiole.models.backbones.load_state",
     "petiole.models.weights.read_state",
+    "petiole.models.weights._require_checksums",
+    "petiole.models.weights._require_numbers",
     "petiole.pruning.storage.load_sparse",
     "petiole.quantization.eager.load_state",
 }
@@ -136,6 +138,11 @@ GATES = [
            ("broken or cut short", "test_files_that_are_no_weights[cut]"),
            ("holds no state dict", "test_files_that_are_no_weights[list]"),
            ("other things than tensors", "test_files_that_are_no_weights[mixed]")),
+    *_rows("models.weights._require_checksums", "models/test_weights.py",
+           ("is damaged", "test_files_that_are_no_weights[bit]")),
+    *_rows("models.weights._require_numbers", "models/test_weights.py",
+           ("no dense tensor of real numbers", "test_files_that_are_no_weights[complex-safetensors]"),
+           ("values that are no numbers", "test_files_that_are_no_weights[nan-safetensors]")),
     *_rows("models.backbones.load_state", "models/test_networks.py",
            *((says, "test_weights_that_do_not_fit_are_named")
              for says in ("is missing", "not {wanted}", "is not in this network"))),

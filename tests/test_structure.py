@@ -24,6 +24,7 @@ LAYERS = [
         "rundir",
         "download",
         "preprocessing",
+        "paired",
         "evidence",
         "caveats",
         "progress",

@@ -3,14 +3,17 @@
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from petiole.chain.config import require_seed
 from petiole.errors import GoalError, UserError
 from petiole.inference_records import Benchmark, Prediction
 from petiole.lab.config import STAGES, LabConfig
 from petiole.recipes import effort
 from petiole.records import Photos, Results
+from petiole.rundir import RunDir
 from petiole.search_records import Finalist, SearchResults, read_any_results
 
 if TYPE_CHECKING:
@@ -151,10 +154,11 @@ def check(data: Path, *, seed: int = 0) -> Photos:
     """Check a folder of photos as the lab would, and train nothing.
 
     Raises:
-        UserError: the folder cannot be used; the message says why.
+        UserError: the folder cannot be used, or the seed is out of range; the message says why.
     """
     from petiole.data.folder import check as check_folder
 
+    require_seed("seed", seed)
     return check_folder(data, seed=seed, progress=sys.stderr.isatty())
 
 
@@ -259,12 +263,13 @@ def report(run: Path, other: Path | None = None, *, out: Path | None = None) -> 
     if other is None:
         if out is not None:
             raise UserError("--out is for a comparison of two runs: the report of one run lies in its own directory")
-        if isinstance(results, SearchResults):
-            write_search_readme(run, results)
-            return write_search_report(run, results)
-        path = write_report(run, results)
-        write_readme(run, results)
-        return path
+        with RunDir(run).held() if (run / "state").is_dir() else nullcontext():  # not while a run delivers its own
+            if isinstance(results, SearchResults):
+                write_search_readme(run, results)
+                return write_search_report(run, results)
+            path = write_report(run, results)
+            write_readme(run, results)
+            return path
     first, second = run.resolve(), other.resolve()
     if first == second:
         raise UserError(f"{run} is named twice: name two runs to compare")

@@ -96,3 +96,11 @@ class Sensitivity(Record):
     loss: float  #: cross-entropy without them
     correct_before: int  #: pictures called rightly with them
     loss_before: float  #: cross-entropy with them
+
+
+class Operator(Record):
+    """One line of the PyTorch profiler: an operator in one forward pass, mean over several."""
+
+    name: str  #: as the profiler calls it
+    calls: int  #: how often it ran
+    self_cpu_ms: float  #: of all its calls, without what it called

@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 from petiole.errors import UserError
 from petiole.figure_records import CurvePoint as CurvePoint
 from petiole.figure_records import Flip, Histogram, LayerError, Thumbnail
+from petiole.figure_records import Operator as Operator
 from petiole.figure_records import Sensitivity as Sensitivity
 from petiole.record import Record
 
@@ -46,9 +47,9 @@ class Accuracy(Record):
 class VersusParent(Record):
     """Paired comparison with the parent on the same pictures: flips, and the exact McNemar p-value."""
 
-    lost: int  #: pictures only the parent called rightly
-    gained: int  #: pictures only this network called rightly
-    mcnemar_p: float  #: two-sided, exact
+    lost: int = Field(ge=0, le=MOST)  #: pictures only the parent called rightly
+    gained: int = Field(ge=0, le=MOST)  #: pictures only this network called rightly
+    mcnemar_p: float = Field(ge=0, le=1)  #: two-sided, exact
 
 
 class Latency(Record):
@@ -58,8 +59,8 @@ class Latency(Record):
     runtime: str  #: openvino, onnxruntime or torch
     batch: int  #: pictures in one call
     threads: int  #: threads of the runtime
-    p50_ms: float  #: median time of a call
-    p90_ms: float  #: 90th percentile
+    p50_ms: float = Field(gt=0)  #: median time of a call
+    p90_ms: float = Field(ge=0)  #: 90th percentile
     samples: int  #: timed calls
     p25_ms: float = 0.0  #: lower quartile
     p75_ms: float = 0.0  #: upper quartile
@@ -80,19 +81,28 @@ class Train(Record):
     """How a network was trained. ``converged_epoch`` is judged on the training loss, never on the test split."""
 
     epochs: int  #: passes over the training split
-    converged_epoch: int  #: from here on the loss hardly falls
+    converged_epoch: int  #: from here on the loss hardly falls; the last one: it had not converged
     seconds: float  #: wall time
     images_per_s: float = 0.0  #: training pictures in a second
     recipe: str = ""  #: optimizer and its settings, in words
     history: list[Epoch] = []  #: one entry for each epoch
 
+    @property
+    def has_converged(self) -> bool:
+        """Whether some epoch came after the one at which it had."""
+        return self.converged_epoch < self.epochs
 
-class Operator(Record):
-    """One line of the PyTorch profiler: an operator's own CPU time over ``calls`` calls, summed."""
 
-    name: str  #: as the profiler calls it
-    calls: int  #: how often it ran
-    self_cpu_ms: float  #: without what it called
+class Comparison(Record):
+    """Paired comparison of two networks of which neither was made from the other (of their parents: ``Variant``)."""
+
+    variant: str  #: name of the one
+    against: str  #: name of the other
+    engine: str  #: of both
+    seed: int  #: of both
+    lost: int = Field(ge=0, le=MOST)  #: pictures only ``against`` called rightly
+    gained: int = Field(ge=0, le=MOST)  #: pictures only ``variant`` called rightly
+    mcnemar_p: float = Field(ge=0, le=1)  #: exact, two-sided
 
 
 class Variant(Record):
@@ -242,6 +252,7 @@ class Results(Record):
     run: Run  #: the run itself
     data: Data  #: what was trained and judged on
     variants: list[Variant] = []  #: every network
+    comparisons: list[Comparison] = []  #: of networks that share no more than their pictures
     demos: dict[str, dict[str, Any]] = {}  #: ``dtype`` and ``lstm`` of the handout
     curves: list[CurvePoint] = []  #: accuracy against pruning amount
     sensitivities: list[Sensitivity] = []  #: what each layer means
@@ -250,7 +261,7 @@ class Results(Record):
     answers: list[Answer] = []  #: the handout's questions
     failures: list[Failure] = []  #: what could not be made
 
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, populate_by_name=True)
 
 
 def to_json(record: Record) -> str:
@@ -280,7 +291,10 @@ def read_results(run: Path) -> Results:
     if schema != SCHEMA:
         raise UserError(f"{path} has schema {schema!r}, this Petiole reads {SCHEMA}: use the Petiole that wrote it")
     try:
-        return Results.model_validate(raw)
+        found = Results.model_validate(raw)
     except ValidationError as error:
         where, what = ".".join(str(part) for part in error.errors()[0]["loc"]), error.errors()[0]["msg"]
         raise UserError(f"{path} does not fit at {where} ({what}): run the lab again to write it anew") from error
+    if len({row.key for row in found.variants}) < len(found.variants):
+        raise UserError(f"{path} holds a variant twice: run the lab again to write it anew")
+    return found

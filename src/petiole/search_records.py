@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError
 
 from petiole.errors import UserError
 from petiole.record import Record
@@ -102,16 +102,6 @@ class SearchResults(Results):
     candidates: list[Candidate] = Field(default_factory=list)  #: all that were tried to the end
     tried: Tried = Field(default_factory=Tried)  #: how the search went
 
-    @model_validator(mode="after")
-    def _is_whole(self) -> "SearchResults":
-        if self.reference not in {row.name for row in self.variants}:
-            raise ValueError("the reference is not among the variants")
-        if untimed := next((row.name for row in self.variants if not row.latency), ""):
-            raise ValueError(f"{untimed} was not timed")
-        if any("quantization" not in each.recipe for each in self.candidates):
-            raise ValueError("the recipe of a candidate names no quantization")
-        return self
-
 
 def read_any_results(run: Path) -> Results | SearchResults:
     """Read ``run/results.json``, of the lab or of a search.
@@ -124,11 +114,22 @@ def read_any_results(run: Path) -> Results | SearchResults:
         return results
     path = run / "results.json"
     try:
-        return SearchResults.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        found = SearchResults.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or first["msg"].removeprefix("Value error, ")
-        raise UserError(f"{path} does not fit ({where}): run petiole compress again to write it anew") from error
+        where = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise UserError(f"{path} does not fit at {where}: run petiole compress again to write it anew") from error
+    if lack := _lack(found):
+        raise UserError(f"{path} is not whole ({lack}): run petiole compress again to write it anew")
+    return found
+
+
+def _lack(found: SearchResults) -> str:
+    """What the records of every search hold, and these do not; "" where they are whole."""
+    if found.reference not in {row.name for row in found.variants}:
+        return "the reference is not among the variants"
+    if untimed := next((row.name for row in found.variants if not row.latency), ""):
+        return f"{untimed} was not timed"
+    return "" if all("quantization" in each.recipe for each in found.candidates) else "a recipe names no quantization"
 
 
 def require_same_kind(run: Path, profile: str) -> None:
@@ -139,7 +140,7 @@ def require_same_kind(run: Path, profile: str) -> None:
     """
     try:
         found = json.loads((run / "results.json").read_text(encoding="utf-8"))["run"]["profile"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return  # none, or none that can be read
     if found != profile:
         kinds = {SEARCH: "a search (petiole compress)"}

@@ -20,10 +20,10 @@ def test_operators_of_a_known_call(capfd: pytest.CaptureFixture[str]) -> None:
     operators, total_ms = profile({"it": call}, rounds=5, top=100, warmup_calls=2)["it"]
     assert len(made) == 2 + 5
     by_name = {operator.name: operator for operator in operators}
-    assert by_name["aten::mm"].calls == 2 * 5
-    assert by_name["aten::relu"].calls == 5
+    assert by_name["aten::mm"].calls == 2
+    assert by_name["aten::relu"].calls == 1
     assert all(operator.self_cpu_ms >= 0 for operator in operators)
-    mean_ms = sum(operator.self_cpu_ms for operator in operators) / 5
+    mean_ms = sum(operator.self_cpu_ms for operator in operators)
     assert 0.2 * mean_ms < total_ms < 5 * mean_ms, "the median of the rounds, which these times add up to"
     assert total_ms > 0
     written = capfd.readouterr()

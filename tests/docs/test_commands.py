@@ -1,9 +1,10 @@
 """The commands that the README, the documentation and ``--help`` show: none can be wrong.
 
 ``petiole lab`` and ``petiole compress`` are followed until the run would begin, so that options and their values are
-checked. The others are parsed and carried out, of ``predict`` and ``bench`` one line each. What they work on is a small
-run: that of the README, with the options of ``SMALL`` put behind what it shows, and links for the folders that the
-pages name (``STANDS_FOR``).
+checked; the lab's of a page also one after another, so that none is refused for what another has left. The others are
+parsed and carried out, of ``predict`` and ``bench`` one line each. What they work on is a small run: that of the
+README, with the options of ``SMALL`` put behind what it shows, and links for the folders that the pages name
+(``STANDS_FOR``).
 """
 
 import re
@@ -17,13 +18,18 @@ import pytest
 import typer.main
 from typer.testing import CliRunner
 
+from fabricated import results
 from petiole import recipes
 from petiole.cli import app
+from petiole.lab.config import LabConfig
+from petiole.records import Stage, to_json
+from petiole.rundir import RunDir
 from petiole.search.recipe import Recipe, RecipeFile, RecipeLimits
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(\S*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+TOCTREE = re.compile(r"^```\{toctree\}\n(?::.*\n)*\n(?P<pages>(?:.+\n)+)```$", re.MULTILINE)
 SHELLS = {"", "sh", "bash", "console"}
 GROUP: Any = typer.main.get_command(app)
 OTHERS = {"export", "source", "scp", "pip"}
@@ -54,10 +60,14 @@ class _ReachedError(Exception):
     """The run would begin now."""
 
 
+def _shown(page: Path) -> list[str]:
+    """The lines of a page's blocks, in their order."""
+    blocks = [text for language, text in BLOCK.findall(page.read_text(encoding="utf-8")) if language in SHELLS]
+    return [line.split(" # ")[0].strip() for block in blocks for line in block.splitlines()]
+
+
 def _lines() -> list[str]:
-    found = [block for page in PAGES for block in BLOCK.findall(page.read_text(encoding="utf-8"))]
-    blocks = [text for language, text in found if language in SHELLS]
-    shown = [line.split(" # ")[0].strip() for block in blocks for line in block.splitlines()]
+    shown = [line for page in PAGES for line in _shown(page)]
     for command in GROUP.commands.values():
         _, _, examples = (command.epilog or "").partition(": ")
         shown += [example.strip() for example in examples.split("   -   ")]
@@ -79,6 +89,19 @@ STARTED = {line: words for line, words in OURS.items() if words[0] in {"lab", "c
 READY = {line: words for line, words in OURS.items() if line not in STARTED}
 ONCE = [next(line for line, words in READY.items() if words[0] == verb) for verb in ("predict", "bench")]
 CARRIED_OUT = {line: words for line, words in READY.items() if words[0] not in {"predict", "bench"} or line in ONCE}
+TUTORIAL = ROOT / "docs" / "tutorial"
+CHAPTERS = TOCTREE.search((TUTORIAL / "index.md").read_text(encoding="utf-8"))
+READ_TOGETHER = [
+    [TUTORIAL / f"{name}.md" for name in ("index", *(CHAPTERS["pages"].split() if CHAPTERS else []))],
+    *([page] for page in PAGES if page.parent != TUTORIAL),
+]
+"""Pages whose commands are typed one after another: those of the tutorial, and each other one for itself."""
+IN_ORDER = {
+    pages[0].relative_to(ROOT).as_posix(): [
+        words for page in pages for line in _shown(page) if (words := STARTED.get(line)) and words[0] == "lab"
+    ]
+    for pages in READ_TOGETHER
+}
 FIRST = next(words for words in STARTED.values() if words[0] == "lab")
 
 
@@ -133,6 +156,34 @@ def test_a_run_would_begin(line: str, workshop: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr("petiole.search.run.run_search", reached)
     done = CliRunner().invoke(app, STARTED[line])
     assert isinstance(done.exception, _ReachedError), done.output or done.exception
+
+
+@pytest.mark.parametrize("page", [page for page, commands in IN_ORDER.items() if commands])
+def test_no_command_of_a_page_is_refused_after_those_before_it(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is followed until data would be read; then it leaves the records that it would have left, so that the next
+    one finds them: a part is refused in the directory of a whole run."""
+
+    def leave_records(config: LabConfig, rundir: RunDir, *_: object, **__: object) -> None:
+        stages = [Stage(name=name, seed=config.seed, seconds=1.0) for name in config.stages]
+        seeds = list(range(config.seed, config.seed + config.seeds))
+        run = results([], run_stages=stages, run_seeds=seeds, run_profile=config.profile)
+        rundir.results.write_text(to_json(run), encoding="utf-8")
+        raise _ReachedError
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("petiole.lab.run.set_up", leave_records)
+    for words in IN_ORDER[page]:
+        done = CliRunner().invoke(app, words)
+        assert isinstance(done.exception, _ReachedError), done.output or done.exception
+
+
+def test_the_tutorial_is_read_in_its_order() -> None:
+    """The whole lab, then each of its chapters: one command, or two where a chapter has two kinds."""
+    out = [words[words.index("--out") + 1] for words in IN_ORDER["docs/tutorial/index.md"]]
+    assert out == ["runs/lab", "runs/scratch", "runs/transfer", "runs/pruning", "runs/pruning", "runs/study",
+                   "runs/demos", "runs/quantization", "runs/lenet"]  # fmt: skip
 
 
 @pytest.mark.parametrize("line", [line for line in READY if line not in CARRIED_OUT])

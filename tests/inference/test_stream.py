@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,10 @@ import torch
 
 from bad_photos import encoded, noise
 from petiole import api
+from petiole.deploy.runtime import Array
 from petiole.errors import UserError
+from petiole.inference import predict as loading
+from petiole.inference.predict import AHEAD
 from petiole.inference_records import Prediction
 from petiole.models.scratch import CNNScratch
 from petiole.preprocessing import Preprocessing
@@ -20,8 +24,8 @@ from petiole.variants import AssemblyLine, Subject, Task
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 PHOTOS, BAD_EVERY, DIFFERENT = 1000, 50, 7
 PIXELS = Preprocessing(size_px=64, resize_px=64, mean=(0.5,) * 3, std=(0.25,) * 3)
-KEPT_MB = 0.25 * 800 / 2
-"""Half of what 800 decoded photos of 256 x 256 would take as floats, let alone as pixels beside that."""
+INPUTS_MB = PHOTOS * 3 * 64 * 64 * 4 / 1e6
+"""What the inputs of all photos take together: 49 MB."""
 
 
 @pytest.fixture(scope="module")
@@ -78,19 +82,35 @@ def quiet(text: str) -> None:
 
 
 @pytest.mark.parametrize("batch", [1, 16])
-def test_none_is_lost_the_order_is_kept_and_memory_stays_flat(artifact: Path, many: Path, batch: int) -> None:
+def test_none_is_lost_the_order_is_kept_and_memory_stays_flat(
+    artifact: Path, many: Path, batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of ``batch`` rows the first comes when all were pulled, and others are under way: AHEAD and one more batch."""
     images = [str(many / f"{at:04}.jpg") for at in range(DIFFERENT)]
     alone = list(api.predict(artifact, images, runtime="onnxruntime", threads=1, say=quiet))
     assert len({row.probability for row in alone}) == DIFFERENT, "told apart by what is said of them"
-    early_mb, count = 0.0, 0
+    loads, inputs, load = list[Path](), list[weakref.ref[Array]](), loading._load
+
+    def watched(path: Path, preprocessing: Preprocessing) -> Array | str:
+        loads.append(path)
+        loaded = load(path, preprocessing)
+        if not isinstance(loaded, str):
+            inputs.append(weakref.ref(loaded))
+        return loaded
+
+    monkeypatch.setattr(loading, "_load", watched)
+    rows, most_mb = 0, 0.0
     stream = api.predict(artifact, [str(many)], runtime="onnxruntime", batch=batch, threads=2, say=quiet)
+    before_mb = own_memory_mb()
     for at, row in enumerate(stream):
         row_of(at, row, alone)
-        count += 1
-        if at == 200:
-            early_mb = own_memory_mb()
-    assert count == PHOTOS
-    assert own_memory_mb() - early_mb < KEPT_MB
+        rows += 1
+        assert len(loads) - rows <= batch - 1 + AHEAD + batch, "loaded too far ahead of who takes the rows"
+        alive = sum(each() is not None for each in inputs)
+        assert alive <= batch + AHEAD + batch + 2, "inputs are kept (each of 2 threads may still hold its last one)"
+        most_mb = max(most_mb, own_memory_mb())
+    assert (rows, len(loads), len(inputs)) == (PHOTOS, PHOTOS, PHOTOS - PHOTOS // BAD_EVERY)
+    assert most_mb - before_mb < INPUTS_MB / 2
 
 
 def test_json_of_a_fresh_process_holds_every_row_in_order(artifact: Path, many: Path) -> None:

@@ -1,5 +1,6 @@
 """What a run does when it is killed, changed or failing, on chapters that only count how often they ran."""
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from petiole.errors import GateError, UserError
 from petiole.lab import run as lab_run
 from petiole.lab.bench import Bench, ChapterResult
 from petiole.records import Results
+from petiole.rundir import write_atomic
 
 NAMES = {
     "scratch": "CNNScratch",
@@ -37,7 +39,12 @@ class Fakes:
     def chapter(self, name: str) -> Any:
         def run(bench: Bench, seed: int, result: ChapterResult) -> None:
             self.ran[name] += 1
-            result.variants.append(variant(NAMES[name], 50 + self.ran[name], seed=seed, latency=[]))
+            predictions = f"predictions/{name}.json"
+            content = json.dumps({"labels": [0], "predicted": [0]})
+            write_atomic(bench.line.rundir.path / predictions, content)
+            result.variants.append(
+                variant(NAMES[name], 50 + self.ran[name], seed=seed, latency=[], artifact=None, predictions=predictions)
+            )
             if name in self.fate:
                 raise self.fate[name]
 
@@ -82,6 +89,22 @@ def test_seconds_are_those_of_all_processes(fakes: Fakes, photos: Path, tmp_path
     first, second = lab(photos, tmp_path), lab(photos, tmp_path)
     assert second.run.seconds > first.run.seconds
     assert set(fakes.ran.values()) == {1}
+
+
+def test_what_is_not_whole_any_more_is_done_again(fakes: Fakes, photos: Path, tmp_path: Path) -> None:
+    """A file of a finished chapter is lost; a marker holds something else."""
+    lab(photos, tmp_path)
+    (tmp_path / "predictions" / "scratch.json").unlink()
+    marker = tmp_path / "state" / "lenet-seed0.json"
+    stored = json.loads(marker.read_text())
+    marker.write_text(json.dumps({**stored, "result": {"stage": 7}}))
+    said: list[str] = []
+    again = lab(photos, tmp_path, say=said.append)
+    assert fakes.ran == {**dict.fromkeys(NAMES, 1), "scratch": 2, "lenet": 2}
+    lost = tmp_path / "predictions" / "scratch.json"
+    told = f"chapter scratch, seed 0: finished earlier, but not whole any more; done again ({lost} is missing)"
+    assert told in said
+    assert not again.failures
 
 
 def test_a_part_does_not_take_the_place_of_the_whole(fakes: Fakes, photos: Path, tmp_path: Path) -> None:

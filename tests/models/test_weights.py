@@ -74,25 +74,22 @@ class _Code:
         ("nothing.pth", _saved({}), "holds no state dict"),
         ("mixed.pth", _saved({"a": torch.zeros(1), "b": 3}), "other things than tensors"),
         ("bit.pth", _flipped(_saved({"a": torch.ones(1000)})), "broken or cut short"),
-        ("sparse.pth", _saved({"a": torch.eye(3).to_sparse()}), "a is no dense tensor of real numbers"),
-        ("complex.pth", _saved({"a": torch.zeros(1, dtype=torch.complex64)}), "a is no dense tensor of real numbers"),
+        ("sparse.pth", _saved({"a": torch.eye(3).to_sparse()}), "is no dense tensor of real numbers"),
+        ("complex.pth", _saved({"a": torch.zeros(1, dtype=torch.complex64)}), "is no dense tensor of real numbers"),
         ("nan.pth", _saved({"a": torch.tensor([1.0, float("nan")])}), "a holds values that are no numbers"),
+        ("nothing.safetensors", safetensors.torch.save({}), "holds no state dict"),
+        ("complex.safetensors", safetensors.torch.save({"a": torch.zeros(1, dtype=torch.complex64)}),
+         r"a \(torch.complex64\) is no dense tensor of real numbers"),
+        ("float8.safetensors", safetensors.torch.save({"a": torch.zeros(1).to(torch.float8_e4m3fn)}),
+         r"a \(torch.float8_e4m3fn\) is no dense tensor of real numbers"),
+        ("nan.safetensors", safetensors.torch.save({"a": torch.tensor([1.0, float("nan")])}),
+         "a holds values that are no numbers"),
     ],
     ids=[
-        "code",
-        "code-zip",
-        "cut",
-        "empty",
-        "cut-safetensors",
-        "list",
-        "nothing",
-        "mixed",
-        "bit",
-        "sparse",
-        "complex",
-        "nan",
+        "code", "code-zip", "cut", "empty", "cut-safetensors", "list", "nothing", "mixed", "bit", "sparse",
+        "complex", "nan", "nothing-safetensors", "complex-safetensors", "float8-safetensors", "nan-safetensors",
     ],
-)
+)  # fmt: skip
 def test_files_that_are_no_weights(tmp_path: Path, name: str, content: bytes, why: str) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError, match=why) as caught:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +26,9 @@ SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 """What CI keeps, for people to look at."""
 Scheme = Literal["light", "dark"]
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
-A4_PX = 794
+A4_PX, PAPER_PX = 794, 688
+"""A sheet, and what its margins of 14 mm leave of it."""
+PX_TO_PT = 0.75
 
 
 def with_pictures(directory: Path) -> Results:
@@ -171,20 +174,124 @@ def test_tables_sort_by_value_and_not_by_letters(browser: Browser, report: Path)
     page.context.close()
 
 
-def test_on_paper_nothing_sticks_out(browser: Browser, report: Path) -> None:
+TEXT_BOTTOMS = """row => [...row.cells].map(cell => {
+    const range = document.createRange();
+    range.selectNodeContents(cell);
+    return Math.round(range.getBoundingClientRect().bottom);
+})"""
+
+
+@pytest.mark.parametrize("size", sorted(SIZES))
+def test_headers_stand_on_one_line_and_sorting_does_not_move_them(browser: Browser, report: Path, size: str) -> None:
+    page = opened(browser, report, size, "light").page
+    tables = page.locator("table.sortable")
+    for row in page.locator("thead tr").all():
+        assert len(set(row.evaluate(TEXT_BOTTOMS))) == 1
+    width_height = "e => [e.offsetWidth, e.offsetHeight]"
+    before = tables.first.evaluate(width_height)
+    tables.first.locator("thead th").nth(1).click()
+    page.wait_for_timeout(50)
+    assert page.locator("th[aria-sort]").count() == 1
+    assert tables.first.evaluate(width_height) == before
+    names = page.locator("tbody th")
+    assert names.count() == page.locator("tbody tr").count()
+    assert names.evaluate_all("all => all.every(th => th.tabIndex === -1 && !th.hasAttribute('aria-label'))")
+    page.context.close()
+
+
+def test_wide_tables_say_so_and_links_are_dotted(browser: Browser, report: Path) -> None:
+    for scheme in ("light", "dark"):
+        page = opened(browser, report, "phone", scheme).page
+        scroll = page.locator("#variants ~ figure .scroll").first
+        assert scroll.evaluate("e => e.scrollWidth > e.clientWidth")
+        attachment = scroll.evaluate("e => getComputedStyle(e).backgroundAttachment")
+        assert attachment == "local, local, scroll, scroll", "paper moves along, shadows stay at the edges"
+        link = page.locator("td a.source").first
+        line = "e => (style => [style.textDecorationLine, style.textDecorationStyle])(getComputedStyle(e))"
+        assert link.evaluate(line) == ["underline", "dotted"]
+        colour = link.evaluate("e => getComputedStyle(e).textDecorationColor")
+        assert contrast(colour, page.locator("body").evaluate("e => getComputedStyle(e).backgroundColor")) > 2
+        page.emulate_media(media="print")
+        assert link.evaluate(line)[0] == "none"
+        page.context.close()
+
+
+def test_each_matrix_has_its_axis_below_it(browser: Browser, tmp_path: Path) -> None:
+    rows = [
+        row.model_copy(update={"accuracy": row.accuracy.model_copy(update={"confusion": [[40, 10], [20, 30]]})})
+        for row in variants()
+    ]
+    report = write_report(tmp_path, results(rows))
+    for size, most in (("desktop", 5), ("phone", 3)):
+        page = opened(browser, report, size, "light").page
+        svgs = page.locator("svg[aria-label^='Confusion']").locator("visible=true")
+        assert svgs.count() > 0
+        for svg in svgs.all():
+            axes = [box for each in svg.get_by_text("called").all() if (box := each.bounding_box())]
+            assert len(axes) == (svg.get_attribute("aria-label") or "").count(" wrong")
+            beside = Counter(round(box["y"]) for box in axes)
+            assert max(beside.values()) <= most
+            box = svg.bounding_box()
+            assert box is not None
+            assert box["x"] + box["width"] <= SIZES[size][0], "seen whole"
+        page.context.close()
+
+
+def test_commands_are_shown_as_such_and_break_between_words(browser: Browser, tmp_path: Path) -> None:
+    command = "petiole lab --data '<b>a&b</b>' --author \"`x`\" --offline" + " --no-such-option" * 9
+    run = with_pictures(tmp_path)
+    run = run.model_copy(update={"run": run.run.model_copy(update={"command": command})})
+    page = opened(browser, write_report(tmp_path, run), "phone", "light").page
+    assert page.locator(".facts code").inner_text() == command
+    for words in (page.locator(".facts code span"), page.locator("td code span")):
+        assert words.count() > 9
+        assert words.evaluate_all("all => Math.max(...all.map(e => e.getBoundingClientRect().height))") < 30, "a line"
+    page.context.close()
+
+
+def test_on_paper_nothing_sticks_out_and_numbers_keep_their_units(browser: Browser, report: Path) -> None:
     page = opened(browser, report, "desktop", "light").page
     page.emulate_media(media="print")
-    page.set_viewport_size({"width": A4_PX, "height": 1123})
-    assert page.evaluate("document.documentElement.scrollWidth") <= A4_PX
+    page.set_viewport_size({"width": PAPER_PX, "height": 1017})
+    assert page.evaluate("document.documentElement.scrollWidth") <= PAPER_PX
+    right = "all => Math.max(...all.map(e => e.getBoundingClientRect().right))"
+    assert page.locator("table, svg").locator("visible=true").evaluate_all(right) <= PAPER_PX
+    pieces = page.locator("td.n span")
+    assert "10.0 ms /" in pieces.all_inner_texts()
+    assert pieces.evaluate_all("all => all.every(e => e.getClientRects().length === 1)")
+    page.set_viewport_size({"width": 300, "height": 1017})  # where no two pieces have room beside each other
+    assert pieces.evaluate_all("all => all.every(e => e.getClientRects().length === 1)")
     printed = page.pdf(format="A4")
     assert printed.startswith(b"%PDF")
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     (SCREENSHOTS / "report.pdf").write_bytes(printed)
+    page.context.close()
+
+
+def test_on_paper_sizes_descend_and_small_print_is_read(browser: Browser, report: Path) -> None:
+    page = opened(browser, report, "desktop", "light").page
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": PAPER_PX, "height": 1017})
+    size = "e => parseFloat(getComputedStyle(e).fontSize)"
+    order = ("h1", "h2", "main li", ".further li", "figcaption", "td")
+    sizes_pt = [page.locator(each).first.evaluate(size) * PX_TO_PT for each in order]
+    assert sizes_pt == sorted(sizes_pt, reverse=True)
+    assert 9 <= sizes_pt[2] <= 11
+    assert sizes_pt[-1] >= 6.5
+    drawn = """all => all.map(e => {
+        const to = e.getScreenCTM();
+        return parseFloat(e.getAttribute("font-size")) * Math.hypot(to.a, to.b);
+    })"""
+    labels = page.locator(".first svg text").locator("visible=true").evaluate_all(drawn)
+    assert labels
+    assert min(labels) * PX_TO_PT >= 6.5
     page.context.close()
 
 
 def test_a_comparison_is_whole_too(browser: Browser, tmp_path: Path) -> None:
     sides = [Side(name=name, folder=tmp_path, results=results()) for name in ("alexnet", "resnet18")]
     found = opened(browser, write_comparison(tmp_path / "out", *sides), "phone", "dark")
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     found.page.screenshot(path=SCREENSHOTS / "comparison-phone-dark.png", full_page=True)
     assert found.said == []
     assert found.page.evaluate("document.documentElement.scrollWidth") <= SIZES["phone"][0]

@@ -96,6 +96,8 @@ def test_the_overview_labels_every_variant() -> None:
         assert f">{group.label}</text>" in time.svg
         assert f">{group.label}</text>" in size.svg
         assert f"{group.label} {units.percent(group.accuracy)}" in time.alt
+    assert ">float32 (hollow)</text>" in time.svg
+    assert ">int8 (filled)</text>" in time.svg
     assert "hollow" in time.caption.lower()
 
 
@@ -109,7 +111,7 @@ def test_flips_show_the_photos_with_both_probabilities() -> None:
     assert "CNNPrunedF lost 36 and gained 0 test pictures against CNNOptimized" in strip.caption
     assert "1 of 36 are shown" in strip.caption
     (photo,) = strip.photos
-    assert photo.lines == ("truly ants", "ants 91% → bees 60%")
+    assert photo.lines == ("truly ants", "ants (91%) → bees (60%)")
     assert photo.mark == "lost"
     assert photo.file == "thumbnails/test-3.jpg"
 

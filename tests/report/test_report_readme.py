@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
-from fabricated import results
-from petiole.records import Failure
+from fabricated import latency, results, variant
+from petiole.record import Record
+from petiole.records import Failure, Results, Run, Variant
 from petiole.report.html import write_report
-from petiole.report.readme import WIDTH, write_readme
+from petiole.report.readme import NUMBERS, WIDTH, write_readme, write_search_readme
+from petiole.search_records import SearchResults
 
 
 def test_it_says_how_to_get_everything_again(tmp_path: Path) -> None:
@@ -18,15 +20,19 @@ def test_it_says_how_to_get_everything_again(tmp_path: Path) -> None:
         "Team: Ada, Bo",
         "petiole lab --out runs/madeup",
         "petiole report .",
-        "--stages and one or more of scratch,transfer.",
+        "--stages and one or more of scratch,transfer, and another --out:",
         "made-up photos (real): 200 for training, 100 for testing",
         "madeupnet, weights: made-up weights",
         "CNNOptimized-qat-int8 (pt2e): 96.0% (90.2-98.4%), 2.0 kB, artifacts/CNNOptimized-qat-int8/",
         "LeNet-dynamic-int8 (eager): 98.9% (",
         "charts/c3-3-curve.svg",
         "variants[].versus_parent",
+        "variants[].profile and profile_ms (from the run)",
+        "variants[].sparse_bytes and dense_bytes (from artifacts/)",
+        "run.stages (from the run)",
+        "run.machine (from the run)",
     ):
-        assert part in text
+        assert part in " ".join(text.split())
     assert max(len(line) for line in text.splitlines()) <= WIDTH
 
 
@@ -35,8 +41,10 @@ def test_it_lists_only_files_that_are_there(tmp_path: Path) -> None:
     text = write_readme(tmp_path, results()).read_text(encoding="utf-8")
     assert "report.html - " in text
     assert "latency/ - " not in text
+    assert "thumbnails/" not in text
+    assert "charts/ - its graphs" in text
     for line in text.splitlines():
-        if line.startswith("  charts/"):
+        if line.startswith("  charts/") and ".svg" in line:
             assert (tmp_path / line.split()[0]).is_file()
             assert "(from " in line, "it says what the graph is drawn from"
 
@@ -52,3 +60,28 @@ def test_a_long_command_is_never_broken_inside_a_word(tmp_path: Path) -> None:
     command = f"petiole lab --data {'/a-long-folder' * 12}"
     text = write_readme(tmp_path, results(run_command=command)).read_text(encoding="utf-8")
     assert "/a-long-folder" * 12 in text
+
+
+def test_the_keys_that_it_names_are_keys_of_the_records() -> None:
+    record: dict[str, type[Record]] = {"variants[].": Variant, "run.": Run, "": Results}
+    for _, keys, _ in NUMBERS:
+        first, *others = keys.removesuffix(" and the keys after it").split(" and ")
+        top = next(each for each in record if first.startswith(each))
+        for key in (first.removeprefix(top), *others):
+            assert key in record[top].model_fields
+
+
+def test_the_readme_of_a_search_says_what_its_graphs_are_drawn_from(tmp_path: Path) -> None:
+    run = results([variant("reference", 96, latency=[latency(2.0)])], run_profile="compress")
+    search = SearchResults(**{**dict(run), "objective": "latency", "reference": "reference"})
+    (tmp_path / "charts").mkdir()
+    (tmp_path / "charts" / "candidates.svg").write_text("<svg/>", encoding="utf-8")
+    write_search_readme(tmp_path, search)
+    text = (tmp_path / "Readme.txt").read_text(encoding="utf-8")
+    assert "charts/candidates.svg - accuracy against time of the candidates (from candidates)" in text
+    assert "charts/ - its graphs" in text
+    assert "thumbnails/" not in text
+    assert "run.machine" in text
+    (tmp_path / "thumbnails").mkdir()
+    write_search_readme(tmp_path, search)
+    assert "thumbnails/ - its photos" in (tmp_path / "Readme.txt").read_text(encoding="utf-8")

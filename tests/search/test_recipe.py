@@ -86,6 +86,7 @@ def test_names_tell_what_was_done(changes: dict[str, object], name: str) -> None
         (f"{HEAD}[recipe]\nbackbone = 'resnet18'\nsize_px = 224\nmacs = 2.0\n", r"recipe\.macs"),
         (f"{HEAD}[recipe]\nbackbone = 'resnet18'\nsize_px = 224\nextra = 1\n", r"recipe\.extra"),
         (f"{HEAD}[recipe]\nsize_px = 224\n", r"recipe\.backbone"),
+        (f"{HEAD}[recipe]\nbackbone = 'resnet18'\nsize_px = 224\nmacs = true\n", r"recipe\.macs"),
         ("[recipe]\nbackbone = 'resnet18'\nsize_px = 224\n", "seed"),
         ("not toml", "is not a recipe"),
         (f"{HEAD}{NET}[limits]\nmax_dorp = 0.01\n", r"limits\.max_dorp"),

@@ -141,6 +141,20 @@ def test_a_weight_that_is_no_number_is_found_though_no_loss_tells() -> None:
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
 
 
+def test_statistics_of_batchnorm_that_are_no_numbers_are_found() -> None:
+    """Pictures of 1e25 are normalized before the loss, which is a number, and their variance is infinite."""
+    network = nn.Sequential(nn.BatchNorm1d(1), nn.Linear(1, 2))
+    steps = itertools.count(1)
+
+    def spoil() -> None:
+        if next(steps) == 2:
+            network.get_buffer("0.running_var").fill_(float("inf"))
+
+    with pytest.raises(TrainingError, match=r"^0\.running_var became NaN or infinite at epoch 1, step 2"):
+        fit(network, Points(), FitConfig(epochs=1, lr=0.1), hooks=Hooks(after_step=spoil))
+    assert bool(network.get_buffer("0.running_var").isfinite().all())
+
+
 @pytest.mark.parametrize("broken", [float("nan"), float("inf")])
 def test_logits_that_are_no_numbers_are_not_judged(broken: float) -> None:
     """The highest of NaNs is the first class: of pictures of that class, all would be called right."""

@@ -21,12 +21,12 @@ CHATTER = re.compile(r"^(USDT:|INFO:|.*gpuGetDeviceCount failed)")
 def profile(
     calls: Mapping[str, Callable[[], object]], *, rounds: int = 5, top: int = 8, warmup_calls: int = 3
 ) -> dict[str, tuple[list[Operator], float]]:
-    """For each call the ``top`` most expensive operators over ``rounds`` runs, and the CPU time of a run, in ms.
+    """For each call the ``top`` most expensive operators, and the CPU time of a run, in ms.
 
-    The calls take turns, so that a drift of the machine hits all alike; the time is the median over the rounds. An
+    The calls take turns, so that a drift of the machine hits all alike; the time is the median over ``rounds`` runs. An
     operator's own time leaves out the operators that it calls, so that those of all add up to a run's.
-    ``Operator.calls`` and ``Operator.self_cpu_ms`` are sums over all rounds. The profiler itself costs time: these
-    figures compare operators with each other, and :mod:`petiole.bench.latency` measures latency.
+    ``Operator.calls`` and ``Operator.self_cpu_ms`` are of one run, the mean over the rounds. The profiler itself costs
+    time: these figures compare operators with each other, and :mod:`petiole.bench.latency` measures latency.
     """
     if rounds < 1:
         raise ValueError("rounds must be at least 1")
@@ -47,7 +47,10 @@ def profile(
                 totals_ms[key].append(run_ms)
     return {
         key: (
-            [Operator(name=name, calls=counts[key][name], self_cpu_ms=ms) for name, ms in found.most_common(top)],
+            [
+                Operator(name=name, calls=round(counts[key][name] / rounds), self_cpu_ms=ms / rounds)
+                for name, ms in found.most_common(top)
+            ],
             statistics.median(totals_ms[key]),
         )
         for key, found in times_ms.items()

@@ -7,6 +7,18 @@ from pydantic import BaseModel, ConfigDict
 from petiole.errors import UserError, unknown_choice
 from petiole.pruning.choices import IMPORTANCES, SCHEDULES, SPREADS
 
+MAX_SEED = 2**31
+
+
+def require_seed(name: str, value: int) -> None:
+    """What generators of random numbers take as a seed.
+
+    Raises:
+        UserError: it is out of range.
+    """
+    if not 0 <= value < MAX_SEED:
+        raise UserError(f"--{name} {value} is out of range: give a whole number from 0 to {MAX_SEED - 1}")
+
 
 class ChainEffort(BaseModel):
     """How much of everything: epochs of training, views and pictures, steps of pruning."""

@@ -12,7 +12,7 @@ from petiole.bench.machine import describe
 from petiole.caveats import busy_share
 from petiole.deploy import artifact, runtimes
 from petiole.deploy.runtime import Runtime
-from petiole.deployed import AUTO, Deployed, fastest, read
+from petiole.deployed import AUTO, MOST_BATCH, Deployed, fastest, read
 from petiole.errors import UserError, unknown_choice
 from petiole.inference_records import Benchmark, Benchmarked, Speedup
 
@@ -51,6 +51,8 @@ def bench(
     for name, value, least in (("batch", batch, 1), ("threads", threads, 1), ("samples", samples, 2)):
         if value < least:
             raise UserError(f"--{name} {value} is too small: give {least} or more")
+    if batch > MOST_BATCH:
+        raise UserError(f"--batch {batch} is too large: give {MOST_BATCH} at most")
     for name in against:
         if name not in runtimes.NAMES:
             raise unknown_choice("runtime to compare with", name, list(runtimes.NAMES))

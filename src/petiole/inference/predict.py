@@ -61,6 +61,9 @@ def predict(
             yield from _rows(deployed.card.classes, runtime, some)
 
 
+NO_NUMBER = "the network's answer is no number"
+
+
 def _rows(
     classes: Sequence[str], runtime: Runtime, loaded: Sequence[tuple[Named, Array | str]]
 ) -> Iterator[Prediction]:
@@ -73,13 +76,17 @@ def _rows(
         began = time.perf_counter()
         logits = runtime.run(inputs)
         ms = (time.perf_counter() - began) * 1000 / len(readable)
-        answers = iter(softmax(logits.astype(np.float64), axis=1))
+        with np.errstate(invalid="ignore", over="ignore"):  # what is no number is told, picture by picture
+            answers = iter(softmax(logits.astype(np.float64), axis=1))
     for named, each in loaded:
         path = text_of(named.path)
         if isinstance(each, str):
             yield Prediction(path=path, why=each)
             continue
         probabilities = next(answers)
+        if not np.isfinite(probabilities).all():
+            yield Prediction(path=path, why=NO_NUMBER)
+            continue
         of_all = dict(zip(classes, probabilities.tolist(), strict=True))
         label = classes[int(probabilities.argmax())]
         yield Prediction(path=path, label=label, probability=of_all[label], probabilities=of_all, ms=ms)

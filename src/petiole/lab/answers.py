@@ -128,11 +128,12 @@ def _epochs(scratch: Group) -> list[str]:
     if train is None or len(train.history) < 2:
         return []
     first, last = train.history[0].loss, train.history[-1].loss
-    if train.converged_epoch == train.epochs:
-        rest = "it was still falling in the last one"
+    if not train.has_converged:
+        rest = "it had not converged then"
     else:
         rest = f"from epoch {train.converged_epoch} on it stayed within 5% of that fall above its lowest value"
-    return [f"In {train.epochs} epochs its training loss fell from {first:.2f} to {last:.2f}; {rest}."]
+    went = f"{'fell' if last < first else 'rose'} from {first:.2f} to {last:.2f}"
+    return [f"In {train.epochs} epochs its training loss {went}; {rest}."]
 
 
 def _weakest_class(scratch: Group) -> list[str]:
@@ -150,7 +151,7 @@ def _pretrained_instead(run: Run, scratch: Group) -> list[str]:
     optimized = run.find("CNNOptimized")
     if optimized is None or random_weights(run.results):
         return []
-    if accuracy_change(scratch, optimized) == "up":
+    if run.change(scratch, optimized) == "up":
         return [
             "CNNOptimized, which starts from pretrained weights, reaches "
             f"{units.percent(optimized.accuracy)} with the same training photos: the photos can be told "
@@ -178,16 +179,16 @@ def _transfer(run: Run) -> list[str]:
             "nothing was transferred, and the figures below only show what the steps do."
         )
     else:
-        lead = _transfer_benefits(scratch, transferred)
-    sentences = [lead, *(_against_scratch(scratch, group) for group in transferred)]
+        lead = _transfer_benefits(run, scratch, transferred)
+    sentences = [lead, *(_against_scratch(run, scratch, group) for group in transferred)]
     if optimized is not None and optimized.flips is not None:
         sentences.append(f"Retraining all layers (CNNOptimized) changes {phrases.versus_parent(optimized)}.")
     sentences += _training_cost(scratch, transferred)
     return [*sentences, *run.missing(*names)]
 
 
-def _transfer_benefits(scratch: Group, transferred: list[Group]) -> str:
-    better = [group.label for group in transferred if accuracy_change(scratch, group) == "up"]
+def _transfer_benefits(run: Run, scratch: Group, transferred: list[Group]) -> str:
+    better = [group.label for group in transferred if run.change(scratch, group) == "up"]
     quicker = [
         group.label
         for group in transferred
@@ -205,9 +206,11 @@ def _transfer_benefits(scratch: Group, transferred: list[Group]) -> str:
     return f"In this run, transfer learning brings {listed(shown)}, compared with CNNScratch."
 
 
-def _against_scratch(scratch: Group, group: Group) -> str:
+def _against_scratch(run: Run, scratch: Group, group: Group) -> str:
     points = units.points(group.accuracy - scratch.accuracy)
     figures = f"{group.label} reaches {phrases.accuracy(group)}, CNNScratch {phrases.accuracy(scratch)}"
+    if flips := run.paired(scratch, group):
+        return f"{figures}: {phrases.versus(group, flips)}."
     intervals = f"{units.interval(*group.pictures_interval)} and {units.interval(*scratch.pictures_interval)}"
     change = accuracy_change(scratch, group)
     if change == "unclear":
@@ -256,6 +259,8 @@ def _training_cost(scratch: Group, transferred: list[Group]) -> list[str]:
         for group in transferred:
             judged.setdefault(_training_time(scratch, group, transferred), []).append(group.label)
         words = [f"{verdict} for {listed(labels)}" for verdict, labels in judged.items()]
+        if len(scratch.rows) == 1:
+            words = ["one training each, so that no verdict is passed on them"]
         steps = " (from the pretrained weights on, all steps together)"
         sentences.append(f"Training took {listed(parts)}{steps}, and {own} for CNNScratch: {listed(words)}.")
     for group in transferred:

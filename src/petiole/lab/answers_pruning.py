@@ -168,16 +168,17 @@ def _time(run: Run, pruned: list[Group]) -> list[str]:
 def _converged(pruned: list[Group]) -> list[str]:
     parts = []
     for group in pruned:
-        if not group.name.endswith("O") or group.first.train is None:
+        trained = [row.train for row in group.rows if row.train]
+        if not group.name.endswith("O") or not trained:
             continue
-        at = [str(row.train.converged_epoch) for row in group.rows if row.train]
-        still = any(row.train.converged_epoch >= row.train.epochs for row in group.rows if row.train)
-        epoch = f"epoch {at[0]}" if len(at) == 1 else f"epochs {listed(at)} (by seed)"
-        words = f"at {epoch} of {group.first.train.epochs} for {group.label}"
-        parts.append(f"{words} (the last epoch, so it may not have ended)" if still else words)
-    if not parts:
-        return []
-    return [f"Retraining converged, judged by the training loss alone, {listed(parts)}."]
+        ended = [str(each.converged_epoch) for each in trained if each.has_converged]
+        if len(ended) == len(trained):
+            at = f"epoch {ended[0]}" if len(ended) == 1 else f"epochs {listed(ended)} (by seed)"
+            parts.append(f"{group.label} at {at} of {trained[0].epochs}")
+        else:
+            whom = "" if len(trained) == 1 else f" with {len(trained) - len(ended)} of {len(trained)} seeds"
+            parts.append(f"{group.label} not within its {units.counted(trained[0].epochs, 'epoch')}{whom}")
+    return [f"Convergence of the retraining, judged by the training loss alone: {listed(parts)}."] if parts else []
 
 
 def _curve(results: Results) -> list[str]:
@@ -216,6 +217,9 @@ def _magnitude(run: Run) -> list[str]:
     for random, magnitude in (("CNNPrunedFO", "CNNPrunedFO-magnitude"), ("CNNPrunedGO", "CNNPrunedGO-magnitude")):
         one, other = run.find(random), run.find(magnitude)
         if one is None or other is None:
+            continue
+        if flips := run.paired(one, other):
+            parts.append(f"{other.name} reaches {phrases.accuracy(other)}: {phrases.versus(other, flips)}")
             continue
         apart = {
             "unclear": "their intervals overlap",

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from petiole import units
-from petiole.evidence import Group, Timing, accuracy_change, timing_change
+from petiole.evidence import Group, Timing, timing_change
 from petiole.lab import phrases
 from petiole.lab.phrases import Run, listed
 
@@ -186,9 +186,11 @@ def _qat_or_static(run: Run, engine: str) -> list[str]:
     static, qat = (run.find(name, engine) for name in PHOTOS)
     if static is None or qat is None:
         return []
+    flips = run.paired(static, qat)
+    told = f", {phrases.versus(qat, flips)}" if flips else ", Wilson intervals overlap"
     figures = f"{units.percent(qat.accuracy)} against {units.percent(static.accuracy)}"
     cost = f" of {units.seconds(qat.train_seconds)}" if qat.train_seconds is not None else ""
-    change = accuracy_change(static, qat)
+    change = run.change(static, qat)
     if change == "up":
         return [
             f"With {engine}, QAT is more accurate than static quantization ({figures}), at the price of training{cost}."
@@ -198,8 +200,8 @@ def _qat_or_static(run: Run, engine: str) -> list[str]:
             f"With {engine}, QAT is less accurate than static quantization ({figures}), in spite of its training{cost}."
         ]
     return [
-        f"With {engine}, QAT and static quantization cannot be told apart in accuracy ({figures}, Wilson "
-        f"intervals overlap), so its extra training{cost} is not shown to pay."
+        f"With {engine}, QAT and static quantization cannot be told apart in accuracy ({figures}{told}), "
+        f"so its extra training{cost} is not shown to pay."
     ]
 
 

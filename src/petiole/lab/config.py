@@ -3,13 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from petiole.chain.config import ChainConfig, ChainEffort
+from petiole.chain.config import ChainConfig, ChainEffort, require_seed
 from petiole.errors import UserError, unknown_choice
 
 STAGES = ("scratch", "transfer", "pruning", "structured", "demos", "quantization", "lenet")
 """The chapters in the handout's order: 3.1, 3.2, 3.3 (masks; channels), 3.4.2 (demos; static and QAT), 3.4.3."""
 
-MAX_SEED = 2**31
 _HOW_TO_PRUNE = {"schedule", "prune_steps", "importance", "reestimate"}
 CHOICES = {
     "pruning": {"amount", "spread", "study", *_HOW_TO_PRUNE},
@@ -81,8 +80,7 @@ class LabConfig(ChainConfig):
         if self.seeds < 1:
             raise UserError(f"--seeds {self.seeds} is too few: give 1 or more")
         for name, value in (("seed", self.seed), ("demo-seed", self.demo_seed)):
-            if not 0 <= value < MAX_SEED:
-                raise UserError(f"--{name} {value} is out of range: give a whole number from 0 to {MAX_SEED - 1}")
+            require_seed(name, value)
         if self.count is not None and self.count < 20:
             raise UserError(f"--count {self.count} is too few pictures to train on: give 20 or more")
         for stage in self.stages:

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from petiole import units
-from petiole.evidence import SIGNIFICANT, Change, Flips, Group, groups, latency_change, timing_change
+from petiole.evidence import Group, Timing, accuracy_change, compared, groups, latency_change, timing_change
+from petiole.paired import SIGNIFICANT, Change, Flips
 from petiole.records import Results
 
 RUNTIMES = {"torch": "eager-mode PyTorch", "openvino": "OpenVINO", "onnxruntime": "ONNX Runtime"}
@@ -52,6 +53,15 @@ class Run:
     def parent(self, group: Group) -> Group | None:
         """The variant that ``group`` is compared with."""
         return None if group.first.parent is None else self.find(group.first.parent)
+
+    def paired(self, before: Group, after: Group) -> Flips | None:
+        """The paired comparison of two networks of which neither was made from the other, where it was recorded."""
+        return compared(self.results.comparisons, before, after)
+
+    def change(self, before: Group, after: Group) -> Change:
+        """Which way accuracy goes: by the paired test, else (not recorded) by the Wilson intervals."""
+        flips = self.paired(before, after)
+        return accuracy_change(before, after) if flips is None else flips.change
 
     def missing(self, *names: str) -> list[str]:
         """A sentence for each failure of ``names`` or their chapters, and one for those that were not run."""
@@ -114,15 +124,16 @@ def accuracy(group: Group) -> str:
 
 def versus_parent(group: Group) -> str:
     """The paired comparison with the parent: a gain, a loss, or a difference that the test cannot see."""
-    return _versus(group, group.flips)
+    return versus(group, group.flips)
 
 
 def versus_baseline(group: Group) -> str | None:
     """The paired comparison with the baseline, None where the records hold none."""
-    return None if group.baseline_flips is None else _versus(group, group.baseline_flips)
+    return None if group.baseline_flips is None else versus(group, group.baseline_flips)
 
 
-def _versus(group: Group, flips: Flips | None) -> str:
+def versus(group: Group, flips: Flips | None) -> str:
+    """A paired comparison: a gain, a loss, or a difference that the test cannot see."""
     if flips is None:
         return "without a paired comparison in the records"
     counts = f"{flips.lost:,} lost, {flips.gained:,} gained"
@@ -155,6 +166,10 @@ def size(before: Group, after: Group) -> str:
     return f"a file that is no smaller ({new}, before {old})"
 
 
+def _spread(time: Timing) -> str:
+    return units.spread(time.p50_ms, time.p25_ms, time.p75_ms)
+
+
 def latency(before: Group, after: Group) -> str:
     """Time of one call on each runtime that both were measured on; faster only where the spread allows it."""
     parts = []
@@ -164,9 +179,9 @@ def latency(before: Group, after: Group) -> str:
             continue
         where = RUNTIMES.get(new.runtime, new.runtime) + (f" at batch {new.batch}" if new.batch != 1 else "")
         change = latency_change(old, new)
-        pair = f"{units.ms(new.p50_ms)} instead of {units.ms(old.p50_ms)}"
+        pair = f"{_spread(new)} instead of {_spread(old)}"
         if change == "unclear":
-            pair = f"{units.ms(new.p50_ms)} and {units.ms(old.p50_ms)}"
+            pair = f"{_spread(new)} and {_spread(old)}"
             parts.append(f"no measurable difference on {where} ({pair})")
         elif change == "down":
             parts.append(f"faster on {where} ({pair}, {units.times(old.p50_ms / new.p50_ms)} the speed)")
@@ -183,7 +198,7 @@ def across_runtimes(before: Group, after: Group) -> str | None:
         return None
     where = RUNTIMES.get(new.runtime, new.runtime)
     return (
-        f"{units.ms(new.p50_ms)} on {where} against {units.ms(old.p50_ms)} for {before.label} in eager-mode "
+        f"{_spread(new)} on {where} against {_spread(old)} for {before.label} in eager-mode "
         f"PyTorch, {units.times(old.p50_ms / new.p50_ms)} the speed"
     )
 

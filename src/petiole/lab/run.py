@@ -7,9 +7,11 @@ from typing import Any
 
 import petiole
 from petiole.bench.machine import describe, peak_memory_bytes
+from petiole.deploy.artifact import read_card
 from petiole.errors import UserError
 from petiole.lab import answers, demos, lenet, pruning, quantization, scratch, structured, thumbnails, timing, transfer
 from petiole.lab.bench import Bench, ChapterResult
+from petiole.lab.comparisons import compare
 from petiole.lab.config import NEEDS, STAGES, LabConfig
 from petiole.lab.setup import basis, set_up, timing_basis
 from petiole.progress import Say
@@ -110,7 +112,7 @@ def _run(bench: Bench, began: float, command: str) -> Results:
     results = Results(
         run=run, data=data, variants=variants, demos=so_far.gathered.demos, curves=so_far.gathered.curves,
         sensitivities=so_far.gathered.sensitivities, layer_errors=so_far.gathered.layer_errors,
-        thumbnails=thumbnails.write(bench, variants),
+        thumbnails=thumbnails.write(bench, variants), comparisons=compare(bench.line.rundir.path, variants),
         failures=so_far.gathered.failures,
     )  # fmt: skip
     return results.model_copy(update={"answers": answers.answer(results)})
@@ -118,22 +120,36 @@ def _run(bench: Bench, began: float, command: str) -> Results:
 
 def _chapter(bench: Bench, name: str, seed: int, so_far: _Progress) -> None:
     """Run one chapter, or take what an earlier, interrupted run has finished of it."""
-    rundir, step = bench.line.rundir, f"{name}-seed{seed}"
     needed = NEEDS.get(name)
     if needed is not None and any(row.seed == seed and row.stage == needed for row in so_far.gathered.failures):
         why = f"not run, since chapter {needed} failed"
         so_far.gathered.failures.append(Failure(variant=name, why=why, seed=seed, stage=name))
         return
-    stored = rundir.load(step, basis(bench, name))
+    stage, result = _finished(bench, name, seed) or _run_chapter(bench, name, seed)
+    so_far.stages.append(stage)
+    so_far.gathered.add(result)
+
+
+def _finished(bench: Bench, name: str, seed: int) -> tuple[Stage, ChapterResult] | None:
+    """What an earlier run has finished of a chapter; None where there is nothing, or not all of it any more."""
+    run_dir, stored = bench.line.rundir.path, bench.line.rundir.load(f"{name}-seed{seed}", basis(bench, name))
     if stored is None:
-        stored = _run_chapter(bench, name, seed)
-    else:
-        bench.say(f"chapter {name}, seed {seed}: finished earlier, taken as it is")
-    so_far.stages.append(Stage.model_validate(stored["stage"]))
-    so_far.gathered.add(ChapterResult.model_validate(stored["result"]))
+        return None
+    try:
+        stage, result = Stage.model_validate(stored["stage"]), ChapterResult.model_validate(stored["result"])
+        for row in result.variants:
+            if row.artifact is not None:
+                read_card(run_dir / row.artifact)
+            if row.predictions is not None and not (run_dir / row.predictions).is_file():
+                raise UserError(f"{run_dir / row.predictions} is missing")
+    except (UserError, ValueError, KeyError, TypeError) as error:
+        bench.say(f"chapter {name}, seed {seed}: finished earlier, but not whole any more; done again ({error})")
+        return None
+    bench.say(f"chapter {name}, seed {seed}: finished earlier, taken as it is")
+    return stage, result
 
 
-def _run_chapter(bench: Bench, name: str, seed: int) -> dict[str, Any]:
+def _run_chapter(bench: Bench, name: str, seed: int) -> tuple[Stage, ChapterResult]:
     """Run one chapter from its beginning; its done-marker is written if nothing failed."""
     rundir, result = bench.line.rundir, ChapterResult()
     for outdated in (name, *(each for each, needed in NEEDS.items() if needed == name)):
@@ -146,11 +162,11 @@ def _run_chapter(bench: Bench, name: str, seed: int) -> dict[str, Any]:
     release_freed_memory()
     seconds = time.perf_counter() - began + sum(bench.earlier) - earlier
     stage = Stage(name=name, seed=seed, seconds=seconds, images=result.images, images_per_s=result.images / seconds)
-    stored = {"stage": stage.model_dump(mode="json"), "result": result.model_dump(mode="json")}
     if not result.failures:
+        stored = {"stage": stage.model_dump(mode="json"), "result": result.model_dump(mode="json")}
         rundir.save(step=f"{name}-seed{seed}", basis=basis(bench, name), result=stored)
     rundir.forget_trainings()
-    return stored
+    return stage, result
 
 
 def _demos(bench: Bench, so_far: _Progress) -> dict[str, Any]:

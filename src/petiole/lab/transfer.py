@@ -2,6 +2,7 @@
 
 import torch
 
+from petiole import units
 from petiole.chain.transfer import LR, probe_views, retrain, train_output_layer
 from petiole.lab.bench import Bench, ChapterResult
 from petiole.models import backbones
@@ -12,7 +13,7 @@ from petiole.variants import Subject
 ADAPTED = (
     "The pretrained network with a new output layer of one neuron for each class; only that layer learned, on features "
     "that the frozen network computed once: of each training photo as it is judged, of its mirror image, and of "
-    "{views} random crops of it."
+    "{crops} of it."
 )
 OPTIMIZED = (
     "CNNAdapted with all its weights released: retrained as a whole at a small learning rate on random crops of the "
@@ -27,7 +28,7 @@ def run(bench: Bench, seed: int, result: ChapterResult) -> None:
     network = backbones.adapt(bench.backbone, bench.weights.state, classes=len(photos.record.classes), seed=seed)
     network.eval()
     adapted_train, gates = train_output_layer(network, bench, seed)
-    how = ADAPTED.format(views=probe_views(bench))
+    how = ADAPTED.format(crops=units.counted(probe_views(bench), "random crop"))
     adapted = _subject(bench, "CNNAdapted", seed, None, how, adapted_train)
     release_freed_memory()
     result.variants.append(bench.line.judge_float(network, task, adapted, gates=gates))

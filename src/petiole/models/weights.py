@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import safetensors
 import safetensors.torch
@@ -114,15 +115,7 @@ def read_state(path: Path) -> State:
     if not path.is_file():
         raise UserError(f"no such weights file: {path}; give a .pth or .safetensors file with --weights")
     try:
-        if path.suffix == ".safetensors":
-            return safetensors.torch.load_file(path)
-        with warnings.catch_warnings():
-            # Of a file that is then read all the same, or refused below with our own words.
-            warnings.filterwarnings("ignore", message="Detected pickle protocol")
-            warnings.filterwarnings("ignore", message=".*looks like a TorchScript archive")
-            warnings.filterwarnings("ignore", message="Validating sparse tensor invariants")
-            _require_checksums(path)
-            loaded = torch.load(path, map_location="cpu", weights_only=True)
+        loaded = safetensors.torch.load_file(path) if path.suffix == ".safetensors" else _of_torch(path)
     except pickle.UnpicklingError as error:
         raise UserError(
             f"{path} is no file of plain weights, and code in it is never run: save a state dict"
@@ -149,6 +142,17 @@ def read_state(path: Path) -> State:
     return dict(loaded)
 
 
+def _of_torch(path: Path) -> Any:
+    """What ``torch.save`` wrote, its checksums compared."""
+    _require_checksums(path)
+    with warnings.catch_warnings():
+        # Of a file that is then read all the same, or refused with our own words.
+        warnings.filterwarnings("ignore", message="Detected pickle protocol")
+        warnings.filterwarnings("ignore", message=".*looks like a TorchScript archive")
+        warnings.filterwarnings("ignore", message="Validating sparse tensor invariants")
+        return torch.load(path, map_location="cpu", weights_only=True)
+
+
 def _require_checksums(path: Path) -> None:
     """torch does not look at those of the archive that it writes.
 
@@ -163,8 +167,12 @@ def _require_checksums(path: Path) -> None:
 
 
 def _require_numbers(path: Path, name: str, value: torch.Tensor) -> None:
-    if value.layout != torch.strided or value.is_quantized or value.is_meta or value.is_complex():
-        raise UserError(f"{path}: {name} is no dense tensor of real numbers: save the state dict of a float network")
+    is_tiny_float = value.is_floating_point() and value.itemsize == 1  # torch cannot compute with those of 8 bits
+    if value.layout != torch.strided or value.is_quantized or value.is_meta or value.is_complex() or is_tiny_float:
+        raise UserError(
+            f"{path}: {name} ({value.dtype}) is no dense tensor of real numbers that can be computed with: "
+            "save the state dict of a float network"
+        )
     if value.is_floating_point() and not value.isfinite().all():
         raise UserError(f"{path}: {name} holds values that are no numbers: take a state dict from before it diverged")
 

@@ -1,19 +1,24 @@
 """The hand-in: one archive of a run's report, records, Readme and of the source that made them."""
 
 import zipfile
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatch
+from pathlib import Path, PurePosixPath
 
 import petiole
 from petiole.records import Results
 from petiole.report.provenance import is_plain
+from petiole.report.readme import README, render
 from petiole.rundir import atomic_file
 
 NAME = "hand-in.zip"
-FILES = ("report.html", "report.md", "Readme.txt", "results.json", "split.json")
+FILES = ("report.html", "report.md", "results.json", "split.json")
 FOLDERS = ("charts", "thumbnails")
-PROJECT = ("README.md", "LICENSE", "CHANGELOG.md", "pyproject.toml", "Makefile")
-SOURCES = (".py", ".html", ".css", ".js", ".typed")
+PROJECT = (
+    "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "pyproject.toml", "Makefile", ".gitignore", ".ci/run",
+)  # fmt: skip
+PARTS = ("tests", "benchmarks", "docs")
+SOURCES = (".py", ".html", ".css", ".js", ".typed", ".md", ".svg", ".png")
 CARD = "artifact.json"
 MADE = (1980, 1, 1, 0, 0, 0)
 """The time of every file in the archive, so that the same run gives the same archive."""
@@ -27,11 +32,14 @@ def write_bundle(run_dir: Path, results: Results, *, weights: bool) -> Path:
         UserError: the directory cannot be written, or has too little space.
     """
     path = run_dir / NAME
+    sources = dict((*_run(run_dir, results, weights=weights), *_source()))
+    folders = {f"{folder}/" for name in sources for folder in PurePosixPath(name).parents}
+    readme = render(run_dir, results, (sources.keys() | folders).__contains__)
     with atomic_file(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for inside, source in sorted((*_run(run_dir, results, weights=weights), *_source())):
+        for inside in sorted({README, *sources}):
             info = zipfile.ZipInfo(f"{run_dir.resolve().name}/{inside}", MADE)
             info.compress_type, info.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
-            archive.writestr(info, source.read_bytes())
+            archive.writestr(info, readme if inside == README else sources[inside].read_bytes())
     return path
 
 
@@ -52,15 +60,25 @@ def _run(run_dir: Path, results: Results, *, weights: bool) -> Iterator[tuple[st
 
 
 def _source() -> Iterator[tuple[str, Path]]:
-    """The package as it is installed and, where it is a checkout, what lies beside it."""
+    """The package as it is installed and, where it is a checkout, what lies beside it: all that its README.md and its
+    Makefile name, and nothing that git ignores."""
     package = Path(petiole.__file__).parent
-    for path in package.rglob("*"):
-        if path.suffix in SOURCES and path.is_file():
-            yield f"source/src/petiole/{path.relative_to(package).as_posix()}", path
     root = package.parents[1]
-    if (root / "pyproject.toml").is_file() and package.parent.name == "src":
-        for name in PROJECT:
-            if (root / name).is_file():
-                yield f"source/{name}", root / name
-        for path in (root / "tests").rglob("*.py"):
+    for path in _texts(package):
+        yield f"source/src/petiole/{path.relative_to(package).as_posix()}", path
+    if not ((root / "pyproject.toml").is_file() and package.parent.name == "src"):
+        return
+    ignored = (root / ".gitignore").read_text(encoding="utf-8").split() if (root / ".gitignore").is_file() else ()
+    beside = [path for part in PARTS for path in _texts(root / part, ignored)]
+    for path in (*beside, *(root / name for name in PROJECT)):
+        if path.is_file():
             yield f"source/{path.relative_to(root).as_posix()}", path
+
+
+def _texts(folder: Path, ignored: Sequence[str] = ()) -> Iterator[Path]:
+    """The sources below a folder, without those of which git ignores the file or a folder, by its plain name."""
+    for path in folder.rglob("*"):
+        parts = path.relative_to(folder).parts
+        is_ignored = any(fnmatch(part, name.rstrip("/")) for part in parts for name in ignored)
+        if path.suffix in SOURCES and path.is_file() and not is_ignored:
+            yield path

@@ -1,4 +1,7 @@
-"""What a search tried besides what it chose: tables and the chart of accuracy against time."""
+"""What a search tried besides what it chose: tables, and charts of accuracy against time and size."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import altair as alt
 
@@ -7,6 +10,7 @@ from petiole.records import Accuracy
 from petiole.report import charts, provenance
 from petiole.report.blocks import Block, Picture, Table, Text
 from petiole.report.overview import non_dominated
+from petiole.report.tables import RUNTIMES
 from petiole.search_records import Candidate, SearchResults
 
 
@@ -50,23 +54,71 @@ def _table(rows: list[Candidate], caption: str) -> Table:
         (
             provenance.file(each.recipe_file, each.name), "all of it" if each.retrained else "output layer",
             f"{each.accuracy.correct}/{each.accuracy.total}", accuracy(each.accuracy),
-            f"{each.log_loss:.3f}", units.ms(each.p50_ms), units.bytes(each.file_bytes), units.count(each.macs),
+            f"{each.log_loss:.3f}", units.ms(each.p50_ms), RUNTIMES.get(each.runtime, each.runtime),
+            units.bytes(each.file_bytes), units.count(each.macs),
         )
         for each in sorted(rows, key=lambda each: each.p50_ms)
     )  # fmt: skip
     single = "Log loss and time are single figures, to put recipes in order by; bytes and MACs are exact."
     return Table(
-        caption=f"{caption} {single}", rows=cells, words=frozenset({1}),
-        header=("Recipe", "Trained", "Right", "Accuracy (95%)", "Log loss (nats)", "p50, batch 1", "File", "MACs"),
+        caption=f"{caption} {single}", rows=cells, words=frozenset({1, 6}),
+        header=("Recipe", "Trained", "Right", "Accuracy (95%)", "Log loss (nats)", "p50, batch 1", "Runtime", "File",
+                "MACs"),
     )  # fmt: skip
 
 
-def chart(results: SearchResults) -> Picture:
-    """Accuracy on held-out training photos against time."""
+@dataclass(frozen=True, kw_only=True)
+class _Cost:
+    """What a candidate takes: the field of its record, the word for it, the axis, its best."""
+
+    field: str
+    word: str
+    axis: alt.Axis
+    text: Callable[[float], str]
+    best: str
+
+    def of(self, candidate: Candidate) -> float:
+        return float(getattr(candidate, self.field))
+
+
+def pictures(results: SearchResults) -> tuple[Picture, ...]:
+    """Accuracy on held-out training photos against time and against size; none without a search."""
+    if not results.candidates:
+        return ()
+    time = alt.Axis(title="time of one picture, median (ms)")
+    costs = (
+        _Cost(field="p50_ms", word="time", axis=time, text=units.ms, best="fastest"),
+        _Cost(
+            field="file_bytes", word="size", axis=charts.bytes_axis("file (bytes)"), text=units.bytes, best="smallest"
+        ),
+    )
+    return tuple(_picture(results, cost) for cost in costs)
+
+
+def _picture(results: SearchResults, cost: _Cost) -> Picture:
+    trained = [each for each in results.candidates if each.retrained]
+    dashed = f" Dashed: the best accuracy within each {cost.word}." if len(_front(results, cost)) > 1 else ""
+    best = max(trained or results.candidates, key=lambda each: each.accuracy.value)
+    least = min(trained or results.candidates, key=cost.of)
+    whom = "those trained in full" if trained else "them, none of which was trained in full,"
+    return charts.picture(
+        f"candidates-{cost.word}", _drawn(results, cost).properties(width=charts.WIDTH_PX, height=260),
+        f"Accuracy on held-out training photos against {cost.word}: hollow, the first look; filled, trained in full; "
+        f"the name is that of the chosen network. Upright lines: 95% intervals.{dashed}",
+        f"Accuracy against {cost.word} of {len(results.candidates)} candidates; of {whom} {best.name} is the most "
+        f"accurate ({accuracy(best.accuracy)}), {cost.best} {least.name} ({cost.text(cost.of(least))}).",
+    )  # fmt: skip
+
+
+def _front(results: SearchResults, cost: _Cost) -> list[tuple[float, float]]:
+    return non_dominated([(cost.of(each), each.accuracy.value) for each in results.pareto])
+
+
+def _drawn(results: SearchResults, cost: _Cost) -> charts.Chart:
     chosen = results.chosen.name if results.chosen else ""
     rows = [
         {
-            "name": each.name, "ms": each.p50_ms, "value": each.accuracy.value, "low": each.accuracy.ci95[0],
+            "cost": cost.of(each), "value": each.accuracy.value, "low": each.accuracy.ci95[0],
             "high": each.accuracy.ci95[1], "kind": str(each.recipe["quantization"]).replace("none", "float"),
             "trained": "trained in full" if each.retrained else "first look",
             "label": each.name if each.name == chosen and each.retrained else "",
@@ -77,8 +129,7 @@ def chart(results: SearchResults) -> Picture:
     stages = ["first look", "trained in full"]
     scale, axis = alt.Scale(zero=False), charts.axis("accuracy on held-out training photos (%)")
     base = alt.Chart(charts.data(rows)).encode(
-        x=alt.X("ms:Q", axis=alt.Axis(title="time of one picture, median (ms)"), scale=scale),
-        y=alt.Y("value:Q", axis=axis, scale=scale),
+        x=alt.X("cost:Q", axis=cost.axis, scale=scale), y=alt.Y("value:Q", axis=axis, scale=scale)
     )
     dots = base.mark_point(size=80, strokeWidth=2).encode(
         color=charts.colour("kind", kinds), shape=alt.Shape("kind:N", scale=alt.Scale(domain=kinds), legend=None),
@@ -89,20 +140,8 @@ def chart(results: SearchResults) -> Picture:
         y=alt.Y("low:Q", axis=axis, scale=scale), y2="high:Q", color=charts.colour("kind", kinds)
     )
     text = base.mark_text(align="left", dx=8, dy=-8, color=charts.INK).encode(text="label:N")
-    front = non_dominated([(each.p50_ms, each.accuracy.value) for each in results.pareto])
-    line = alt.Chart(charts.data([{"ms": ms, "value": value} for ms, value in front])).mark_line(
+    front = [{"cost": at, "value": value} for at, value in _front(results, cost)]
+    line = alt.Chart(charts.data(front)).mark_line(
         color=charts.INK, strokeDash=[4, 3], interpolate="step-after"
-    )
-    line = line.encode(x="ms:Q", y="value:Q", order="ms:Q")
-    taught = [each for each in results.candidates if each.retrained]
-    dashed = " Dashed: the best accuracy within each time." if len(front) > 1 else ""
-    best = max(taught or results.candidates, key=lambda each: each.accuracy.value)
-    fastest = min(taught or results.candidates, key=lambda each: each.p50_ms)
-    whom = "those trained in full" if taught else "them, none of which was trained in full,"
-    return charts.picture(
-        "candidates", (spread + line + dots + text).properties(width=charts.WIDTH_PX, height=260),
-        "Accuracy on held-out training photos against time: hollow, the first look; filled, trained in full. Upright "
-        f"lines: 95% intervals.{dashed}",
-        f"Accuracy against time of {len(rows)} candidates; of {whom} {best.name} is the most accurate "
-        f"({accuracy(best.accuracy)}), fastest {fastest.name} ({units.ms(fastest.p50_ms)}).",
-    )  # fmt: skip
+    ).encode(x="cost:Q", y="value:Q", order="cost:Q")  # fmt: skip
+    return alt.layer(spread, line, dots, text)

@@ -70,7 +70,7 @@ def training(groups: Sequence[Group], name: str) -> Picture | None:
             "network": label,
             "epoch": epoch.epoch,
             "loss": epoch.loss,
-            "converged": train is not None and epoch.epoch == train.converged_epoch,
+            "converged": train is not None and train.has_converged and epoch.epoch == train.converged_epoch,
         }
         for label, train in trained
         for epoch in (train.history if train else [])
@@ -93,8 +93,9 @@ def training(groups: Sequence[Group], name: str) -> Picture | None:
     line = base.mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=18))
     dot = base.mark_point(filled=True, size=110, opacity=1).transform_filter("datum.converged")
     said = [
-        f"{label} from {train.history[0].loss:.3g} to {train.history[-1].loss:.3g} in {train.epochs} epochs, "
-        f"converged at epoch {train.converged_epoch}"
+        f"{label} from {train.history[0].loss:.3g} to {train.history[-1].loss:.3g} in "
+        f"{units.counted(train.epochs, 'epoch')}, "
+        + (f"converged at epoch {train.converged_epoch}" if train.has_converged else "not converged")
         for label, train in trained
         if train
     ]
@@ -102,7 +103,7 @@ def training(groups: Sequence[Group], name: str) -> Picture | None:
         name,
         (line + dot).properties(width=WIDTH_PX, height=220),
         "Training loss after each epoch (first seed). The large dot is the epoch at which it had "
-        "converged; where that is the last one, training may not have come to its end.",
+        "converged; without one it had not, within its epochs.",
         f"Training loss: {'; '.join(said)}.",
     )
 

@@ -53,7 +53,7 @@ def page(results: SearchResults) -> Page:
         byline=_byline(results),
         facts=tuple(summary.facts(results)), banners=tuple(summary.banners(results)),
         failures=tuple(summary.failures(results)), findings=tuple(findings(results)), tables=(_judged(results),),
-        tables_title="On the test split", pictures=(candidates.chart(results),) if results.candidates else (),
+        tables_title="On the test split", pictures=candidates.pictures(results),
         chapters=tuple(chapters), places=provenance.places(every),
     )  # fmt: skip
 
@@ -107,11 +107,7 @@ def findings(results: SearchResults) -> list[str]:
         )
     if chosen.speedup is not None:
         ratio, low, high = chosen.speedup
-        speed = (
-            "no measurable difference in time"
-            if low <= 1 <= high
-            else f"{units.times(ratio)} as fast ({low:.2f}-{high:.2f})"
-        )
+        speed = "no measurable difference in time" if low <= 1 <= high else f"{_speed(ratio, low, high)} as fast"
         found.append(
             f"One picture takes {_time(chosen.latency)} on {_runtime(chosen.latency)} (median, middle half of the "
             f"calls), the reference {_time(reference.latency[0])} on {_runtime(reference.latency[0])}: {speed}. The "
@@ -182,7 +178,7 @@ def _points(difference: float, interval: tuple[float, float], pictures: int) -> 
 
 
 def _speed(ratio: float, low: float, high: float) -> str:
-    return f"{units.times(ratio)} ({low:.2f}-{high:.2f})"
+    return f"{ratio:.2f}x ({low:.2f}-{high:.2f})"
 
 
 def _found(name: Linked | None, limit: Limit) -> Cell:

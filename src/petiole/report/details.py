@@ -19,7 +19,7 @@ def dtype(demo: dict[str, Any]) -> Table:
     return Table(
         caption=(
             f"demo-dtype, seed {demo['seed']}: one linear layer before and after dynamic quantization; scale "
-            f"{demo['scale']!r}, zero point {demo['zero_point']}. All numbers are exact: the seed makes them."
+            f"{demo['scale']:.6g}, zero point {demo['zero_point']}. All numbers are exact: the seed makes them."
         ),
         header=("Quantity", "float32", "int8"),
         rows=(

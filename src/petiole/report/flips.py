@@ -55,8 +55,8 @@ def flips(results: Results, groups: Sequence[Group]) -> list[Block]:
 
 
 def _photo(flip: Flip, picture: Thumbnail) -> Photo:
-    before = f"{flip.before} {units.percent(flip.before_p, 0)}"
-    after = f"{flip.after} {units.percent(flip.after_p, 0)}"
+    before = f"{flip.before} ({units.percent(flip.before_p, 0)})"
+    after = f"{flip.after} ({units.percent(flip.after_p, 0)})"
     mark = "gained" if flip.is_gain else "lost"
     return Photo(
         file=picture.file, alt=f"{picture.path}, truly {flip.truth}: {before} became {after}", mark=mark,

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 
 from petiole import units
 from petiole.evidence import (
-    SIGNIFICANT,
-    Flips,
     Group,
     Timing,
+    compared,
     groups,
     intervals_apart,
     is_as_fast,
     may_be_compared,
     timing_change,
 )
+from petiole.paired import SIGNIFICANT, Flips
 from petiole.records import Results
 from petiole.report.tables import RUNTIMES, accuracy
 
@@ -28,7 +28,7 @@ def headline(results: Results) -> list[str]:
     every = groups(results.variants)
     photos = [group for group in every if group.first.dataset == "photos"]
     digits = [group for group in every if group.first.dataset == "digits"]
-    found = (_transfer(photos), _int8(photos, "CNNOptimized"), _pruning(photos), _int8(digits, "LeNet"))
+    found = (_transfer(results, photos), _int8(photos, "CNNOptimized"), _pruning(photos), _int8(digits, "LeNet"))
     return [text for text in found if text][:MOST]
 
 
@@ -52,20 +52,24 @@ def _named(every: Sequence[Group], name: str) -> Group | None:
     return next((group for group in every if group.name == name), None)
 
 
-def _transfer(every: Sequence[Group]) -> str:
+def _transfer(results: Results, every: Sequence[Group]) -> str:
     scratch = _named(every, "CNNScratch")
     ours = _named(every, "CNNOptimized") or _named(every, "CNNAdapted")
     if scratch is None or ours is None:
         return ""
-    change = intervals_apart(scratch, ours)
-    apart = {
-        "up": "The intervals lie apart.",
-        "down": "The intervals lie apart, and not in favour of transfer.",
-        "unclear": "The intervals overlap: these pictures do not tell the two apart.",
-    }[change]
-    return (
+    said = (
         f"Transfer: {ours.label} calls {accuracy(ours)} of the {ours.total:,} test photos rightly, the CNN trained "
-        f"from scratch {accuracy(scratch)}. {apart}"
+        f"from scratch {accuracy(scratch)}"
+    )
+    if flips := compared(results.comparisons, scratch, ours):
+        return f"{said}: {told(ours, flips)}."
+    return (
+        said
+        + {
+            "up": ". The intervals lie apart.",
+            "down": ". The intervals lie apart, and not in favour of transfer.",
+            "unclear": ". The intervals overlap: these pictures do not tell the two apart.",
+        }[intervals_apart(scratch, ours)]
     )
 
 

@@ -32,7 +32,7 @@ def write_report(run_dir: Path, results: Results) -> Path:
     Raises:
         UserError: ``run_dir`` cannot be written.
     """
-    return _write(run_dir, chapters.page(results))
+    return _write(run_dir, chapters.page(results), [results.run.command])
 
 
 def write_search_report(run_dir: Path, results: SearchResults) -> Path:
@@ -41,7 +41,7 @@ def write_search_report(run_dir: Path, results: SearchResults) -> Path:
     Raises:
         UserError: ``run_dir`` cannot be written.
     """
-    return _write(run_dir, compress.page(results))
+    return _write(run_dir, compress.page(results), [results.run.command])
 
 
 def write_comparison(out: Path, first: Side, second: Side) -> Path:
@@ -50,13 +50,14 @@ def write_comparison(out: Path, first: Side, second: Side) -> Path:
     Raises:
         UserError: ``out`` cannot be written.
     """
-    return _write(out, compare.page(first, second, out))
+    return _write(out, compare.page(first, second, out), [side.results.run.command for side in (first, second)])
 
 
 SCRIPTS = ("sortable.min.js", "sortable.a11y.min.js")
 
 
-def _write(run_dir: Path, page: Page) -> Path:
+def _write(run_dir: Path, page: Page, commands: Sequence[str]) -> Path:
+    """``commands`` are those that are shown as such wherever they stand."""
     environment = Environment(
         loader=PackageLoader("petiole.report", "."),
         autoescape=True,
@@ -68,7 +69,11 @@ def _write(run_dir: Path, page: Page) -> Path:
     environment.filters["svg"] = Markup  # only charts of ours: their text is escaped where they are drawn
     environment.filters["sort_key"] = _sort_key
     environment.filters["paragraphs"] = lambda text: paragraphs(text, dict(page.places))
-    environment.filters["named"] = _links_to(page.places)
+    coded, linked = _commands_in(commands), _links_to(page.places)
+    environment.filters["command"] = _command
+    environment.filters["coded"] = lambda text: coded(text, escape)
+    environment.filters["named"] = lambda text: coded(text, linked)
+    environment.filters["pieces"] = _pieces
     environment.filters["embedded"] = lambda name: _embedded(run_dir / name)
     css, *scripts = (
         (files("petiole.report") / name).read_text(encoding="utf-8").strip() for name in ("report.css", *SCRIPTS)
@@ -107,6 +112,55 @@ def _links_to(places: Sequence[tuple[str, str]]) -> Callable[[str], Markup]:
         )
 
     return linked
+
+
+COMMAND = re.compile(
+    r"petiole (?:bench|check|compress|lab|predict|report)\b"
+    r"(?: (?:--[\w-]+|'[^']*'|[A-Z]{2,}\b|[\w-]*[./][\w./-]*\w|\.(?= )))*"
+)
+"""A command in prose: its verb, and what can be nothing but an argument."""
+
+
+def _commands_in(commands: Sequence[str]) -> Callable[[str, Callable[[str], Markup]], Markup]:
+    """What shows commands in a text as such (these ones, and what looks like one of ours), and gives the text between
+    them to a function that escapes it.
+
+    >>> str(_commands_in(["./a <b>"])("./a <b> (1 s). Or petiole report RUN.", escape))
+    '<code><span>./a</span> <span>&lt;b&gt;</span></code> (1 s). Or <code><span>petiole</span> <span>report</span> \
+<span>RUN</span></code>.'
+    """
+    known = sorted({units.one_line(each) for each in commands if " " in each.strip()}, key=len, reverse=True)
+    pattern = re.compile("|".join([*map(re.escape, known), COMMAND.pattern]))
+
+    def coded(text: str, between: Callable[[str], Markup]) -> Markup:
+        line, parts, end = units.one_line(text), [], 0
+        for found in pattern.finditer(line):
+            parts += [between(line[end : found.start()]), _command(found[0])]
+            end = found.end()
+        return Markup("").join([*parts, between(line[end:])])
+
+    return coded
+
+
+def _command(text: str) -> Markup:
+    """A command, which breaks between its words only."""
+    words = (Markup("<span>{}</span>").format(word) for word in units.one_line(str(text)).split(" "))
+    return Markup("<code>{}</code>").format(Markup(" ").join(words))
+
+
+def _pieces(text: str) -> Markup:
+    """A cell's text; where it begins with a number, in pieces that hold a number and its unit together.
+
+    >>> print(_pieces("2.04 ms (1.99-2.09)"), _pieces("36 / 0, p < 0.001"))
+    <span>2.04 ms</span> <span>(1.99-2.09)</span> <span>36 / 0,</span> <span>p &lt; 0.001</span>
+    >>> print(_pieces("4.07 ms / 4.58 ms"), _pieces("not timed"))
+    <span>4.07 ms /</span> <span>4.58 ms</span> not timed
+    """
+    line = units.one_line(text)
+    if units.leading_number(line) is None or not re.search(r"[ -]", line[1:]):
+        return escape(line)
+    pieces = re.split(r"(?<=[,)]) | (?=\()|(?<=[A-Za-z] /) ", line)
+    return Markup(" ").join(Markup("<span>{}</span>").format(piece) for piece in pieces)
 
 
 def _embedded(path: Path) -> str:

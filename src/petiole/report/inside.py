@@ -1,6 +1,7 @@
 """What happened inside the networks, in pictures: mistakes by class, weights before and after, damage of int8."""
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,10 +15,17 @@ from petiole.report import charts
 from petiole.report.blocks import Picture
 from petiole.report.tables import MOST_CLASSES
 
-PER_ROW = 3
-CELL_PX = 46
+CELL_PX, SMALL_CELL_PX, MOST_LARGE = 46, 24, 3
+"""A class of a confusion matrix takes a large cell up to that many classes."""
+WIDE_PX, NARROW_PX = 840, 420
+"""What the facets of a chart take beside each other, on a page and on a phone."""
+AXIS_PX, GAP_PX = 60, 20
+"""What the upright axis takes, and the space between two."""
+HISTOGRAM_PX = 160
 LETTER_PX = 7
-"""Width of a letter of a class's name, at most."""
+"""Width of a letter of a name, at most."""
+MOST_LETTERS = 18
+"""Of a line of a name above a chart."""
 
 
 def confusions(groups: Sequence[Group], name: str) -> Picture | None:
@@ -25,21 +33,22 @@ def confusions(groups: Sequence[Group], name: str) -> Picture | None:
     shown = [group for group in groups if 2 <= len(group.first.accuracy.confusion) <= MOST_CLASSES]
     if not shown:
         return None
-    rows, said = [], []
+    rows, said, titles = [], [], []
     for group in shown:
         accuracy = group.first.accuracy
         classes = list(accuracy.by_class) if len(accuracy.by_class) == len(accuracy.confusion) else None
         names = classes or [str(at) for at in range(len(accuracy.confusion))]
+        titles.append(_in_lines(group.label))
         for true, line in zip(names, accuracy.confusion, strict=True):
             share = max(1, sum(line))
             rows += [
-                {"variant": group.label, "true": true, "called": called, "count": count, "share": count / share,
+                {"variant": titles[-1], "true": true, "called": called, "count": count, "share": count / share,
                  "ink": "#ffffff" if count > share * 0.55 else charts.INK, "text": str(count)}
                 for called, count in zip(names, line, strict=True)
             ]  # fmt: skip
         wrong = sum(sum(line) for line in accuracy.confusion) - accuracy.correct
         said.append(f"{group.label} {wrong} of {accuracy.total} wrong")
-    size = CELL_PX if len(names) <= 3 else 22
+    size = CELL_PX if len(names) <= MOST_LARGE else SMALL_CELL_PX
     angle = 0 if max(map(len, names)) * LETTER_PX < size else -90
     axis: dict[str, Any] = {"domain": False, "ticks": False, "labelLimit": 110}
     base = alt.Chart().encode(
@@ -49,21 +58,19 @@ def confusions(groups: Sequence[Group], name: str) -> Picture | None:
     cell = base.mark_rect(stroke=charts.INK, strokeOpacity=0.3).encode(
         color=alt.Color("share:Q", scale=alt.Scale(domain=[0, 1], range=["#3f83c400", "#2b6299"]), legend=None)
     )
-    text = base.mark_text(fontSize=12 if size == CELL_PX else 9).encode(
+    text = base.mark_text(fontSize=12 if size == CELL_PX else 10).encode(
         text="text:N", color=alt.Color("ink:N", scale=None)
     )
-    chart = (
-        alt.layer(cell, text, data=charts.data(rows))
-        .resolve_scale(color="independent")
-        .properties(width=size * len(names), height=size * len(names))
-        .facet(alt.Facet("variant:N", sort=[group.label for group in shown], header=_header()), columns=PER_ROW)
-    )
+    matrix = alt.layer(cell, text, data=charts.data(rows)).resolve_scale(color="independent")
+    matrix = matrix.properties(width=size * len(names), height=size * len(names))
+    drawn, narrow = _facets(matrix, titles, size * len(names))
     return charts.picture(
         name,
-        chart,
+        drawn,
         "Confusion matrices on the test split: rows are the true classes, columns what the pictures were called "
         "(counts; the first seed).",
         f"Confusion matrices: {'; '.join(said)}.",
+        narrow=narrow,
     )
 
 
@@ -78,34 +85,32 @@ def weights(groups: Sequence[Group], name: str) -> Picture | None:
         width = (histogram.high - histogram.low) / len(histogram.counts)
         total = sum(histogram.counts) + histogram.outside + histogram.zeros
         zeros = f"{units.percent(histogram.zeros / total)} exactly zero"
-        title = f"{label}|{zeros}; {histogram.levels:,} values a channel"
+        title = f"{_in_lines(label)}|{zeros}|{histogram.levels:,} values a channel"
         titles.append(title)
+        shares = [count / total for count in (*histogram.counts, histogram.counts[-1])]  # a step ends where it began
         rows += [
-            {"variant": title, "from": histogram.low + at * width, "to": histogram.low + (at + 1) * width,
-             "share": count / total, "zero": 0}
-            for at, count in enumerate(histogram.counts)
-        ]  # fmt: skip
+            {"variant": title, "weight": histogram.low + at * width, "share": share} for at, share in enumerate(shares)
+        ]
         said.append(f"{label}: {zeros}, at most {histogram.levels:,} different values within one channel")
-    header = _header()
-    header.labelExpr = "split(datum.label, '|')"
     axis = alt.Axis(title="share (root scale)", format="~%", values=[0, 0.01, 0.05, 0.1, 0.2, 0.4])
     chart = (
         alt.Chart(charts.data(rows))
-        .mark_rect(color=charts.COLOURS[0])
+        .mark_area(color=charts.COLOURS[0], interpolate="step-after")
         .encode(
-            x=alt.X("from:Q", axis=alt.Axis(title="weight", tickCount=5), scale=alt.Scale(nice=False)), x2="to:Q",
-            y=alt.Y("share:Q", axis=axis, scale=alt.Scale(type="sqrt")), y2="zero:Q",
+            x=alt.X("weight:Q", axis=alt.Axis(tickCount=3, grid=False), scale=alt.Scale(nice=False)),
+            y=alt.Y("share:Q", axis=axis, scale=alt.Scale(type="sqrt"), stack=False),
         )
-        .properties(width=250, height=90)
-        .facet(alt.Facet("variant:N", sort=titles, header=header), columns=2)
-    )  # fmt: skip
+        .properties(width=HISTOGRAM_PX, height=90)
+    )
+    drawn, narrow = _facets(chart, titles, HISTOGRAM_PX)
     return charts.picture(
         name,
-        chart,
+        drawn,
         "Weights of all convolutions and linear layers of the deployed files, BatchNorm folded into them, int8 "
         "dequantized (first seed). Weights that are exactly zero are told in words, not drawn; the outermost 3% are "
         "left out. Values a channel: how many different ones a channel holds at most; int8 allows 255.",
         f"Histograms of the weights. {'; '.join(said)}.",
+        narrow=narrow,
     )
 
 
@@ -156,5 +161,30 @@ def decibels(error: float) -> float:
     return round(-10 * math.log10(max(error, 1e-12)), 2)
 
 
-def _header() -> alt.Header:
-    return alt.Header(title=None, labelFontSize=12, labelLimit=280, labelColor=charts.INK, labelAnchor="start")
+def _facets(cell: alt.Chart | alt.LayerChart, titles: Sequence[str], cell_px: int) -> list[charts.Chart]:
+    """The chart once for each title (the field ``variant``), as many beside each other as a page has room for; and the
+    same for a phone. Each has its own axis below it, for the last row may be a short one."""
+    lines = [line for title in titles for line in title.split("|")]
+    beside_px = max(cell_px, max(map(len, lines)) * LETTER_PX) + GAP_PX
+    header = alt.Header(
+        title=None, labelFontSize=12, labelLimit=280, labelColor=charts.INK, labelAnchor="start",
+        labelExpr="split(datum.label, '|')",
+    )  # fmt: skip
+    facet = alt.Facet("variant:N", sort=list(titles), header=header)
+    columns = [max(1, min(len(titles), (room - AXIS_PX) // beside_px)) for room in (WIDE_PX, NARROW_PX)]
+    spacing = {"row": 10, "column": GAP_PX}
+    return [cell.facet(facet, columns=each, spacing=spacing).resolve_axis(x="independent") for each in columns]
+
+
+def _in_lines(label: str) -> str:
+    """A name in lines that are not much wider than a small chart, with ``|`` between them.
+
+    >>> _in_lines("CNNPrunedGO-structured-static-int8 (pt2e)")
+    'CNNPrunedGO-|structured-static-|int8 (pt2e)'
+    """
+    lines = [""]
+    for part in re.findall(r"[^- ]*(?:[- ]|$)", label):
+        if lines[-1] and len(lines[-1] + part.rstrip()) > MOST_LETTERS:
+            lines.append("")
+        lines[-1] += part
+    return "|".join(line.strip() for line in lines)

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from petiole import units
+from petiole.errors import UserError
 from petiole.report.blocks import Block, Cell, Failed, Linked, Page, Photo, Picture, Question, Steps, Strip, Table, Text
 from petiole.report.charts import as_file
 from petiole.report.prose import paragraphs
@@ -15,8 +16,10 @@ def write_markdown(run_dir: Path, page: Page) -> Path:
     """Write ``report.md`` and ``charts/*.svg``.
 
     Raises:
-        UserError: ``run_dir`` cannot be written.
+        UserError: ``run_dir`` cannot be written, or its charts are a link.
     """
+    if (run_dir / "charts").is_symlink():
+        raise UserError(f"{run_dir / 'charts'} is a link, and what it leads to is not the run's: remove it")
     inside = (block for chapter in page.chapters for block in chapter.blocks)
     pictures = {block.name: block for block in (*page.pictures, *inside) if isinstance(block, Picture)}
     for old in (run_dir / "charts").glob("*.svg"):
@@ -44,8 +47,12 @@ def render(page: Page) -> str:
     if page.further:
         parts.append("\n".join(f"- {escape(text)}" for text in page.further))
     parts += [_table(table) for table in page.tables]
+    if page.chapters:
+        parts.append(
+            "## Chapters\n\n" + "\n".join(f"- [{escape(each.title)}](<#{each.anchor}>)" for each in page.chapters)
+        )
     for chapter in page.chapters:
-        parts.append(f"## {escape(chapter.title)}")
+        parts.append(f'## <a id="{chapter.anchor}"></a>{escape(chapter.title)}')
         parts += [_block(block, chapter.source, dict(page.places)) for block in chapter.blocks]
     return "\n\n".join(parts) + "\n"
 

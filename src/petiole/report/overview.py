@@ -25,11 +25,16 @@ NARROW_PX = 190.0
 """Of the plot on a phone."""
 RUNTIME = "openvino"
 STEPS = (
+    (1, 2, 5),
     (1, 1.5, 2, 3, 5, 7),
+    (1, 1.5, 2, 3, 4, 6, 8),
     (1, 1.2, 1.4, 1.7, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 9),
     tuple(step / 10 for step in range(10, 100)),
 )
-"""Ticks of a logarithmic axis within each power of ten: the first ones that give enough."""
+"""Ticks of a logarithmic axis within each power of ten: the first ones that are enough and span the points."""
+ENOUGH_TICKS_X = 4
+END = 0.2
+"""Share of the axis at either end that holds a tick."""
 ENOUGH_TICKS = 3
 TICKS = (
     (0.999, 0.998, 0.995, 0.99, 0.98, 0.97, 0.95, 0.93, 0.9, 0.8, 0.7, 0.5, 0.3, 0.1),
@@ -43,6 +48,10 @@ class _Point:
     group: Group
     x: float
     text: str
+
+    @property
+    def is_int8(self) -> bool:
+        return self.group.engine != "torch"
 
     @property
     def kind(self) -> str:
@@ -147,14 +156,16 @@ def _drawn(points: Sequence[_Point], title: str, plot_px: float) -> charts.Chart
         {
             "x": each.x, "error": error(each.group.accuracy), "low": error(each.group.interval[0]),
             "high": error(each.group.interval[1]), "kind": each.kind,
-            "precision": PRECISIONS[each.group.engine != "torch"], "label": each.group.label,
+            "precision": PRECISIONS[each.is_int8], "fill": COLOURS[each.kind] if each.is_int8 else "transparent",
+            "label": each.group.label,
             "at": right * (right / left) ** (14 / plot_px), "to": top * (bottom / top) ** (place / HEIGHT_PX),
         }
         for each, place in zip(order, places, strict=True)
     ]  # fmt: skip
     front = non_dominated([(each.x, each.group.accuracy) for each in points])
     steps = [{"x": x, "error": error(value)} for x, value in front]
-    chart = _layers(rows, steps, title, (left, end, right), (top, bottom))
+    columns = 4 if plot_px == PLOT_PX else 2
+    chart = _layers(rows, steps, title, (left, end, right), (top, bottom), columns)
     return chart.properties(width=plot_px + LABELS_PX, height=HEIGHT_PX)
 
 
@@ -166,8 +177,9 @@ def _error(points: Sequence[_Point]) -> Callable[[float], float]:
 
 def _layers(
     rows: list[dict[str, Any]], steps: list[dict[str, float]], title: str, reach: tuple[float, float, float],
-    height: tuple[float, float],
+    height: tuple[float, float], columns: int,
 ) -> charts.Chart:  # fmt: skip
+    """The chart with the kinds in that many columns of its legend."""
     left, end, right = reach
     ticks = _enough([1 - value for value in values if height[0] <= 1 - value <= height[1]] for values in TICKS)
     ticks_x = _ticks(left, right)
@@ -189,35 +201,57 @@ def _layers(
     kinds = [kind for kind in SHAPES if any(row["kind"] == kind for row in rows)]
     shades = [COLOURS[kind] for kind in kinds]
     colour = alt.Scale(domain=kinds, range=shades)
-    shape = alt.Shape(
-        "kind:N", scale=alt.Scale(domain=kinds, range=[SHAPES[kind] for kind in kinds]), legend=charts.legend()
-    )
+    hollow = _legend(columns, symbolFillColor="transparent")
+    shape = alt.Shape("kind:N", scale=alt.Scale(domain=kinds, range=[SHAPES[kind] for kind in kinds]), legend=hollow)
     front = alt.Chart(charts.data(steps)).mark_line(color=charts.INK, strokeDash=[4, 3], interpolate="step-after")
     leader = base.mark_rule(strokeWidth=0.7, opacity=0.55, color=charts.INK)
     spread = base.mark_rule(strokeWidth=1.2, opacity=0.5).encode(
-        x=x("x"), y=y("low"), y2="high:Q", color=alt.Color("kind:N", scale=colour, legend=charts.legend())
+        x=x("x"), y=y("low"), y2="high:Q", color=alt.Color("kind:N", scale=colour, legend=hollow)
     )
     point = base.mark_point(size=95, strokeWidth=2, opacity=1).encode(
-        x=x("x"), y=y("error"), shape=shape, color=alt.Color("kind:N", scale=colour, legend=charts.legend()),
-        fill=alt.Fill("kind:N", scale=colour, legend=None),
-        fillOpacity=alt.FillOpacity("precision:N", scale=alt.Scale(domain=list(PRECISIONS), range=[0, 1]), legend=None),
+        x=x("x"), y=y("error"), shape=shape, color=alt.Color("kind:N", scale=colour, legend=hollow),
+        fill=alt.Fill("fill:N", scale=None),
     )  # fmt: skip
     text = base.mark_text(align="left", dx=3, fontSize=11.5, color=charts.INK).encode(
         x=x("at"), y=y("to"), text="label:N"
     )
     return alt.layer(
         leader.encode(x=x("x"), y=y("error"), x2="at:Q", y2="to:Q"), front.encode(x=x("x"), y=y("error")),
-        spread, point, text,
+        spread, point, text, _precisions(rows, columns // 2),
     )  # fmt: skip
 
 
+def _legend(columns: int, **options: Any) -> alt.Legend:
+    return alt.Legend(title=None, orient="top", labelLimit=260, columns=columns, columnPadding=12, **options)
+
+
+def _precisions(rows: Sequence[dict[str, Any]], columns: int) -> alt.Chart:
+    """Nothing but the legend of hollow and filled points: of those that are there."""
+    first = {row["precision"]: row for row in rows}
+    there = [name for name in PRECISIONS if name in first]
+    scale = alt.Scale(domain=there, range=["transparent" if name == PRECISIONS[0] else charts.INK for name in there])
+    legend = _legend(columns, symbolType="circle", symbolStrokeColor=charts.INK)
+    unseen = alt.Chart(charts.data([first[name] for name in there])).mark_point(size=0, strokeWidth=0)
+    fill = alt.Fill("precision:N", scale=scale, legend=legend)
+    found: alt.Chart = unseen.encode(x="x:Q", y="error:Q", fill=fill)
+    return found
+
+
 def _ticks(low: float, high: float) -> list[float]:
-    """A few round numbers within the points."""
+    """A few round numbers within the points, from one end to the other.
+
+    >>> _ticks(1.19, 4.59), _ticks(3.9, 4.2)
+    ([1.5, 2.0, 3.0, 4.0], [3.9, 4.0, 4.1, 4.2])
+    """
     exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    return _enough(
-        [step * 10.0**exponent for exponent in exponents for step in steps if low <= step * 10.0**exponent <= high]
-        for steps in STEPS
-    )
+    first, last = low * (high / low) ** END, high / (high / low) ** END
+    ticks: list[float] = []
+    for steps in STEPS:
+        every = [float(f"{step}e{exponent}") for exponent in exponents for step in steps]
+        ticks = [tick for tick in every if low <= tick <= high]
+        if len(ticks) >= ENOUGH_TICKS_X and ticks[0] <= first and ticks[-1] >= last:
+            break
+    return ticks
 
 
 def _enough(tried: Iterable[list[float]]) -> list[float]:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from petiole.errors import UserError
-from petiole.evidence import Flips, Group, groups, paired, unpaired_difference
+from petiole.evidence import Group, groups, unpaired_difference
+from petiole.paired import Flips, paired
 from petiole.records import Results, Variant
 from petiole.report.provenance import is_plain
 

@@ -1,6 +1,7 @@
 """``Readme.txt``: how the run was made, where each file lies, and how to get each number and graph again."""
 
 import textwrap
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from petiole import units
@@ -11,19 +12,30 @@ from petiole.report.tables import accuracy
 from petiole.rundir import write_atomic
 from petiole.search_records import SearchResults
 
+README = "Readme.txt"
 WIDTH = 100
+STATE = "state/"
+There = Callable[[str], bool]
+"""Whether a file or folder, by its path from ``Readme.txt``, is there."""
 NO_CHAPTERS = ("set-up", "timing")
 """Stages that are timed, but cannot be asked for."""
 
+ARTIFACTS = "artifacts/"
 FILES = (
     ("report.html", "the whole report; it opens in any browser, without a network"),
-    ("report.md", "the same report as text, its graphs in charts/*.svg, its photos in thumbnails/"),
+    ("report.md", "the same report as text"),
+    ("charts/", "its graphs"),
+    ("thumbnails/", "its photos"),
     ("results.json", "every number of the report; key variants[] has a row for each name, seed and engine"),
     ("predictions/", "what each variant called each test picture: the paired tests come from these"),
     ("latency/", "the raw timings in ms"),
-    ("artifacts/", "a directory for each variant: model.onnx is what was deployed, weights.safetensors its weights"),
-    ("state/", "one file for each finished stage, with which a stopped run goes on"),
+    (ARTIFACTS, "a directory for each variant: model.onnx is what was deployed, weights.safetensors its weights"),
+    ("split.json", "which photos were for training and which for testing"),
+    (STATE, "one file for each finished stage, with which a stopped run goes on"),
+    ("source/", "the source of Petiole that made all this"),
 )
+DESCRIBED = "a directory for each variant: artifact.json says what its network is; the network itself is not here"
+"""Of ``ARTIFACTS`` where they hold no networks."""
 
 SEARCH_FILES = (
     ("chosen.toml", "the recipe of the chosen network"),
@@ -37,14 +49,24 @@ NUMBERS = (
     ("accuracy, interval, by class", "variants[].accuracy", "predictions/"),
     ("lost, gained, McNemar p", "variants[].versus_parent", "predictions/"),
     ("parameters, nonzero, MACs, bytes", "variants[].parameters and the keys after it", "artifacts/"),
+    ("bytes as nonzeros and bitmasks, and dense", "variants[].sparse_bytes and dense_bytes", "artifacts/"),
     ("time of a call, p50 and p90", "variants[].latency", "latency/"),
+    ("operators and CPU time by the profiler", "variants[].profile and profile_ms", "the run"),
     ("training loss, epochs, converged", "variants[].train", "the run"),
     ("gates", "variants[].gates", "the run"),
     ("accuracy against pruning amount", "curves", "the run"),
     ("the two demos", "demos", "the run"),
     ("answers", "answers", "the other keys of results.json"),
+    ("time of each stage, pictures in a second", "run.stages", "the run"),
+    ("machine, instruction sets, versions", "run.machine", "the run"),
 )
-
+SEARCH_NUMBERS = (
+    "what was chosen: chosen",
+    "judged on the test split: finalists[] and variants[]",
+    "all candidates, and those that no other beats: candidates[], pareto[]",
+    "limits: chosen.limits[]",
+    "time of the search: run.seconds; machine, instruction sets, versions: run.machine",
+)
 
 GRAPHS = (
     ("overview-time", "accuracy against time", "variants[].accuracy and variants[].latency"),
@@ -71,7 +93,7 @@ def write_readme(run_dir: Path, results: Results) -> Path:
     Raises:
         UserError: ``run_dir`` cannot be written.
     """
-    path = run_dir / "Readme.txt"
+    path = run_dir / README
     write_atomic(path, render(run_dir, results))
     return path
 
@@ -89,30 +111,27 @@ def write_search_readme(run_dir: Path, results: SearchResults) -> Path:
         _section("What was found", compress.findings(results)),
         _section("Data, weights and machine", [f"{name}: {text}" for name, text in summary.facts(results)]),
         _section("How to make it again", compress.again(results)),
-        _section(
-            "Where each file lies",
-            [f"{name} - {what}" for name, what in (*SEARCH_FILES, *FILES) if (run_dir / name).exists()],
-        ),
-        _section(
-            "Each number: its key in results.json",
-            ["what was chosen: chosen", "judged on the test split: finalists[] and variants[]",
-             "all candidates, and those that no other beats: candidates[], pareto[]", "limits: chosen.limits[]"],
-        ),
-    ]  # fmt: skip
-    path = run_dir / "Readme.txt"
+        _section("Where each file lies", _files((*SEARCH_FILES, *FILES), results, _beside(run_dir))),
+        _section("Each number: its key in results.json", SEARCH_NUMBERS),
+        _section("Each graph", _graphs(run_dir)),
+    ]
+    path = run_dir / README
     write_atomic(path, "\n\n".join(section for section in sections if section) + "\n")
     return path
 
 
-def render(run_dir: Path, results: Results) -> str:
-    """The text of ``Readme.txt``."""
+def render(run_dir: Path, results: Results, there: There | None = None) -> str:
+    """The text of ``Readme.txt``; ``there`` tells what lies beside it, where that is not the run directory."""
+    there = there or _beside(run_dir)
     sections = [
         _wrapped(summary.TITLE),
         _wrapped(f"Team: {summary.authors(results)}"),
         *(_wrapped(f"!!! {banner}") for banner in summary.banners(results)),
         _section("Data, weights and machine", [f"{name}: {text}" for name, text in summary.facts(results)]),
-        _section("How to run it again", _commands(results)),
-        _section("Where each file lies", [f"{name} - {what}" for name, what in FILES if (run_dir / name).exists()]),
+        _section("How to install it", _installation(there)),
+        _section("How to run it again", _commands(results, there)),
+        _section("Where each file lies", _files(FILES, results, there)),
+        _section("What is not here", _absent(results, there)),
         _section("The networks", _networks(results)),
         _section(
             "Each number: its key in results.json, and what it comes from",
@@ -126,24 +145,59 @@ def render(run_dir: Path, results: Results) -> str:
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
-def _commands(results: Results) -> list[str]:
+def _beside(run_dir: Path) -> There:
+    return lambda name: (run_dir / name).exists()
+
+
+def _files(files: Iterable[tuple[str, str]], results: Results, there: There) -> list[str]:
+    """Those that are there, with what each is."""
+    described = {} if _network(results, there) else {ARTIFACTS: DESCRIBED}
+    return [f"{name} - {described.get(name, what)}" for name, what in files if there(name)]
+
+
+def _network(results: Results, there: There = lambda _: True) -> str | None:
+    """The artifact of a network that a person would try, if there is one."""
+    stored = [row for row in results.variants if row.artifact and there(f"{row.artifact}/model.onnx")]
+    stored.sort(key=lambda row: (row.dataset == "photos", row.engine == "pt2e"))  # what a person would try, last
+    return stored[-1].artifact if stored else None
+
+
+def _installation(there: There) -> list[str]:
+    """How the source that lies beside it becomes the command."""
+    if there("source/pyproject.toml"):
+        return [
+            "The source needs Python 3.11 or newer. With make: cd source; make lab installs it into source/.venv and "
+            "runs the whole lab, make test its tests, make docs its documentation (make alone lists them all).",
+            "Without make: cd source; python3 -m venv .venv; .venv/bin/pip install .",
+            "Afterwards source/.venv/bin/petiole is the command, which is petiole below.",
+        ]
+    if there("source/"):
+        return [
+            "source/src/petiole is the package as it was installed, to be read. No copy of the project lay beside it: "
+            "its tests, its documentation and pyproject.toml are not here."
+        ]
+    return []
+
+
+def _commands(results: Results, there: There) -> list[str]:
+    goes_on = "With the same --out a stopped run goes on; with a new one it starts afresh."
+    elsewhere = "Folders in it are those of the machine that it was run on."
     lines = [
         f"Everything, as it was run: {results.run.command}",
-        "With the same --out a stopped run goes on; with a new one it starts afresh. The same seed on the same machine "
-        "gives the same accuracies; times differ from run to run.",
+        f"{goes_on if there(STATE) else elsewhere} The same seed on the same machine gives the same accuracies; times "
+        "differ from run to run.",
         "The report from its records, in this directory: petiole report .",
     ]
-    stored = [row for row in results.variants if row.artifact]
-    stored.sort(key=lambda row: (row.dataset == "photos", row.engine == "pt2e"))  # what a person would try, last
-    deployed = stored[-1].artifact if stored else None
-    if deployed:
+    if deployed := _network(results, there):
         lines.append(f"What a network says of a photo: petiole predict {deployed} PHOTO")
         lines.append(f"How fast a network is on this machine: petiole bench {deployed}")
+    if there(STATE):
+        lines.append(
+            "To hand in: the same command with --bundle writes hand-in.zip (report, records, this file, the source). "
+            "The networks are in it only with --bundle-weights: without them links to model.onnx lead nowhere in the "
+            "archive."
+        )
     stages = [name for name in dict.fromkeys(stage.name for stage in results.run.stages) if name not in NO_CHAPTERS]
-    lines.append(
-        "To hand in: the same command with --bundle writes hand-in.zip (report, records, this file, the source). The "
-        "networks are in it only with --bundle-weights: without them links to model.onnx lead nowhere in the archive."
-    )
     if stages:
         lines.append(
             f"One part only: the same command with --stages and one or more of {','.join(stages)}, and another --out: "
@@ -151,6 +205,22 @@ def _commands(results: Results) -> list[str]:
         )
     versions = ", ".join(f"{name} {version}" for name, version in results.run.machine.versions.items())
     lines.append(f"Made with Petiole {results.run.petiole or '(version not recorded)'}; {versions}.")
+    return lines
+
+
+def _absent(results: Results, there: There) -> list[str]:
+    """What a run makes and is not there, with how to get it."""
+    lines = []
+    network = _network(results)
+    if network and not _network(results, there):
+        lines = [
+            "The networks (model.onnx, weights.safetensors): links to them in report.html lead nowhere. The command "
+            "above makes them again. On the finished run itself it only packs them, with --bundle-weights.",
+            f"With them, petiole predict {network} PHOTO says what a network calls a photo, and petiole bench "
+            f"{network} how fast it is.",
+        ]
+    if not there(STATE):
+        lines.append("What a stopped run goes on with: it stays in the run's own directory.")
     return lines
 
 
@@ -175,7 +245,7 @@ def _graph(name: str) -> str:
     return f"{found[0]} (from {found[1]})" if found else "drawn from results.json"
 
 
-def _section(title: str, rows: list[str]) -> str:
+def _section(title: str, rows: Sequence[str]) -> str:
     if not rows:
         return ""
     body = "\n".join(_wrapped(row, "  ") for row in rows)

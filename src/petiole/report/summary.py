@@ -134,6 +134,8 @@ def _paired(compared: Sequence[Group], what: str) -> str:
         f"Of {units.counted(len(compared), 'paired comparison')} with a parent on the {what}, {len(shown)} "
         f"{'shows' if len(shown) == 1 else 'show'} a difference at the 5% level{names}."
     )
+    if shown and len(compared) > 1:
+        text += " By chance alone one test in twenty shows one."
     rates = [
         (group.flips.lost + group.flips.gained) / (group.total * len(group.flips.seeds))
         for group in compared
@@ -157,7 +159,7 @@ def _fastest(here: Sequence[Group], what: str) -> list[str]:
     text = (
         f"Lowest time of one call at batch 1 for the {what}: {group.label} on "
         f"{RUNTIMES.get(first.runtime, first.runtime)}, "
-        f"{units.ms(first.p50_ms)} (median)"
+        f"{units.spread(first.p50_ms, first.p25_ms, first.p75_ms)} (median, middle half of the calls)"
     )
     fastest = {other.label: min(other.singles, key=lambda time: time.p50_ms) for _, other in timed}
     equal = [label for label, time in fastest.items() if label != group.label and is_as_fast(first, time)]

@@ -159,7 +159,7 @@ def training(groups: Sequence[Group]) -> Table | None:
                     Linked(text=f"{group.label}{seed}", href=sources.named(group).href),
                     train.recipe or NONE,
                     str(train.epochs),
-                    f"{train.converged_epoch}{' (the last)' if train.converged_epoch == train.epochs else ''}",
+                    str(train.converged_epoch) if train.has_converged else "not in these",
                     NONE if end is None else units.percent(end),
                     units.seconds(train.seconds),
                     speed,
@@ -169,9 +169,9 @@ def training(groups: Sequence[Group]) -> Table | None:
         return None
     header = ("Network", "Recipe", "Epochs", "Converged at epoch", "Training accuracy", "Time", "Images/s")
     caption = (
-        "Training. Convergence is judged by the training loss alone; where it came with the last epoch, training may "
-        "not have come to its end. The training accuracy is that of the last epoch, counted on augmented pictures. "
-        "Times and images per second are of this one training."
+        "Training. Convergence is judged by the training loss alone: from that epoch on it stayed within 5% "
+        "of its whole fall above its lowest value. The training accuracy is that of the last epoch, counted on "
+        "augmented pictures. Times and images per second are of this one training."
     )
     return Table(caption=caption, header=header, rows=tuple(rows), words=frozenset({1}))
 
@@ -187,13 +187,13 @@ def sizes(groups: Sequence[Group]) -> Table:
         rows.append(
             (
                 sources.named(group),
-                units.count(parameters),
-                units.count(nonzero),
-                units.percent(1 - nonzero / parameters) if parameters else NONE,
-                NONE if dense is None else units.bytes(dense),
-                NONE if sparse is None else units.bytes(sparse),
+                f"{parameters:,.0f}",
+                f"{nonzero:,.0f}",
+                units.percent(1 - nonzero / parameters, 2) if parameters else NONE,
+                NONE if dense is None else f"{dense:,.0f}",
+                NONE if sparse is None else f"{sparse:,.0f}",
                 units.percent(sparse / dense) if dense and sparse is not None else NONE,
-                units.bytes(group.file_bytes),
+                f"{group.file_bytes:,.0f}",
             )
         )
     header = (
@@ -206,7 +206,7 @@ def sizes(groups: Sequence[Group]) -> Table:
         "Sparse / dense",
         "Deployed file",
     )
-    caption = "Sizes before and after pruning: exact counts (of several seeds their mean)."
+    caption = "Sizes before and after pruning: exact counts, sizes in bytes (of several seeds the mean)."
     return Table(caption=caption, header=header, rows=tuple(rows))
 
 
@@ -227,11 +227,11 @@ def profiles(groups: Sequence[Group]) -> Table | None:
     whole = (NONE if row.profile_ms is None else units.ms(row.profile_ms) for _, row in profiled)
     return Table(
         caption="PyTorch profiler, batch 1, the variants in turns. Operators: own CPU time of those that took most, "
-        "summed over all profiled calls (first seed). Last row: the median of a single call, all operators together. "
+        "in one call (mean over several; first seed). Last row: the median of a whole call, all operators together. "
         "–: not among the top operators of that variant. One measurement, for where the time goes; what the networks "
         "take is told with its spread where it is told how everything was measured.",
         header=("Operator", *(sources.named(group) for group in groups)),
-        rows=(*rows, ("A single call, all operators", *whole)),
+        rows=(*rows, ("A whole call, all operators", *whole)),
     )  # fmt: skip
 
 

@@ -4,12 +4,11 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from petiole.chain.config import ChainConfig, ChainEffort
+from petiole.chain.config import ChainConfig, ChainEffort, require_seed
 from petiole.errors import UserError, unknown_choice
 from petiole.search.limits import Limits
 from petiole.search.recipe import QUANTIZATIONS
 
-MAX_SEED = 2**31
 SIZES = (1.0, 6 / 7, 5 / 7, 4 / 7)
 """Input sizes that are tried where none is named, as shares of a backbone's own: 224, 192, 160 and 128 pixels."""
 
@@ -47,8 +46,7 @@ class SearchConfig(BaseModel):
         self.limits.require_valid()
         if not self.budget_s > 0:
             raise UserError(f"--budget {self.budget_s:g} leaves no time: give some, such as 15m")
-        if not 0 <= self.seed < MAX_SEED:
-            raise UserError(f"--seed {self.seed} is out of range: give a whole number from 0 to {MAX_SEED - 1}")
+        require_seed("seed", self.seed)
         for option, shares, most in (("--macs", self.macs, 1.0), ("--amount", self.amounts, 0.99)):
             for share in shares:
                 if not (0 < share <= most or (option == "--amount" and share == 0)):

@@ -21,9 +21,9 @@ class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     backbone: str
-    size_px: int = Field(ge=32, le=1024)
-    macs: float = Field(default=1.0, gt=0, le=1)
-    amount: float = Field(default=0.0, ge=0, lt=1)
+    size_px: int = Field(ge=32, le=1024, strict=True)
+    macs: float = Field(default=1.0, gt=0, le=1, strict=True)
+    amount: float = Field(default=0.0, ge=0, lt=1, strict=True)
     quantization: Quantization = "static"
 
     @property
@@ -93,10 +93,10 @@ def read_recipe(path: Path) -> RecipeFile:
     Raises:
         UserError: there is no such file, or it holds no recipe; the message names the key.
     """
+    if not path.is_file():
+        raise UserError(f"no such recipe: {path}; give the chosen.toml of a run, or a file of its recipes/")
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise UserError(f"no such recipe: {path}; give the chosen.toml of a run, or a file of its recipes/") from error
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path} is not a recipe ({error}): give a chosen.toml that petiole compress wrote") from error
     try:

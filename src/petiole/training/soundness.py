@@ -7,6 +7,9 @@ from torch import nn
 
 from petiole.errors import PetioleError
 
+STATISTICS = ("running_mean", "running_var")
+"""Buffers of BatchNorm (those of observers begin at infinity)."""
+
 
 class TrainingError(PetioleError):
     """Training cannot go on: the loss or a weight is no longer a number."""
@@ -24,10 +27,11 @@ def require_numbers(network: nn.Module, *, epoch: int, step: int, lr: float) -> 
     """The gate after an epoch: the last step was not judged by a loss.
 
     Raises:
-        TrainingError: a parameter has become NaN or infinite; it is named.
+        TrainingError: a parameter, or a BatchNorm's statistics, became NaN or infinite; it is named.
     """
-    for name, parameter in network.named_parameters():
-        if not bool(parameter.isfinite().all()):
+    statistics = ((name, each) for name, each in network.named_buffers() if name.endswith(STATISTICS))
+    for name, tensor in (*network.named_parameters(), *statistics):
+        if not bool(tensor.isfinite().all()):
             raise lost(f"{name} became NaN or infinite", epoch=epoch, step=step, lr=lr)
 
 
