@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from petiole import api
+from petiole import api, cli_stop
+from petiole.download import without_password
 from petiole.training import checkpoint
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
@@ -37,6 +38,16 @@ sys.argv = ["petiole", *sys.argv[2:]]
 cli.main()
 """
 """The command line in a process that is killed when it is about to give the n-th file or folder its name."""
+
+
+@pytest.fixture(autouse=True)
+def signals_are_heard() -> Iterator[None]:
+    """Processes started here hear Ctrl-C also where these tests are a script's job in the background."""
+    before = {each: signal.signal(each, signal.SIG_DFL) for each in cli_stop.SIGNALS}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    for each, handler in before.items():
+        signal.signal(each, handler)
 
 
 @pytest.fixture
@@ -110,6 +121,43 @@ def test_a_command_that_keeps_nothing_only_says_that_it_was_stopped() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (130, "petiole: stopped\n")
+
+
+@pytest.mark.parametrize("number", cli_stop.SIGNALS)
+def test_a_signal_that_is_ignored_when_the_command_begins_stays_ignored(number: signal.Signals) -> None:
+    """A shell has its script's jobs in the background ignore Ctrl-C, and ``nohup`` is of that kind."""
+    heed = (
+        "import os, signal; from petiole import cli_stop; cli_stop.heed()\n"
+        f"os.kill(os.getpid(), {number.value}); print('went on')\n"
+    )
+    command = [sys.executable, "-c", heed]
+    signal.signal(number, signal.SIG_IGN)
+    ignoring = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ignoring.returncode, ignoring.stdout, ignoring.stderr) == (0, "went on\n", "")
+    signal.signal(number, signal.SIG_DFL)
+    stopped = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert stopped.stdout == ""
+    assert "petiole.cli_stop.Stopped" in stopped.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("postgresql://me:secret@host/name", "postgresql://me:***@host/name"),
+        ("postgresql://me:secret%40/:x@host/name", "postgresql://me:***@host/name"),
+        ("--study=mysql://h/n?user=me&passwd=secret", "--study=mysql://h/n?user=me&passwd=***"),
+        ("postgresql://h/n?password=secret&user=me", "postgresql://h/n?password=***&user=me"),
+        ("mssql://h/n?PWD=secret;UID=me", "mssql://h/n?PWD=***;UID=me"),
+        ("postgresql://me@host/name", "postgresql://me@host/name"),
+        ("a folder?pwd=3", "a folder?pwd=3"),
+        ("sqlite:///study.db", "sqlite:///study.db"),
+    ],
+)
+def test_no_password_is_shown(given: str, shown: str) -> None:
+    assert without_password(given) == shown
+    assert cli_stop.last_words(["compress", given]) == (
+        f"stopped; to go on where it was: {shlex.join(['petiole', 'compress', shown])}"
+    )
 
 
 def test_a_command_that_is_stopped_while_it_is_imported_says_so_too() -> None:

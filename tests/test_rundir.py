@@ -46,11 +46,24 @@ def test_a_write_that_fails_leaves_the_old_content(tmp_path: Path, monkeypatch: 
 
 @pytest.mark.parametrize(
     ("number", "words"),
-    [(errno.EACCES, "permission"), (errno.EROFS, "read-only"), (errno.ENOTDIR, "is a file")],
+    [(errno.EACCES, "permission"), (errno.EROFS, "read-only"), (errno.ENOTDIR, "is a file"), (errno.EFBIG, "ulimit")],
 )
 def test_refusals_become_one_sentence(number: int, words: str) -> None:
     with pytest.raises(UserError, match=words), user_errors(Path("there")):
         raise OSError(number, "refused")
+
+
+def test_a_limit_on_the_size_of_files_is_told(tmp_path: Path) -> None:
+    """``ulimit -f``, as a process that lowers it sees it."""
+    write = (
+        "import resource, sys; from pathlib import Path; from petiole.rundir import write_atomic\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "write_atomic(Path(sys.argv[1]), b'x' * 2000)\n"
+    )
+    target = tmp_path / "results.json"
+    done = subprocess.run([sys.executable, "-c", write, str(target)], capture_output=True, text=True, check=False)
+    assert f"UserError: cannot write {target}: no file may become so large: raise the limit" in done.stderr
+    assert names(tmp_path) == []
 
 
 def test_an_error_that_is_no_refusal_passes_unchanged() -> None:

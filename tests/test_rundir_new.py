@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from petiole.errors import UserError
-from petiole.rundir import RunDir
+from petiole.rundir import UNFINISHED, RunDir
 
 
 def test_a_new_directory_in_which_nothing_came_about_is_taken_away_again(tmp_path: Path) -> None:
@@ -63,6 +63,38 @@ def test_a_directory_of_somebody_else_is_not_written_into(theirs: str, tmp_path:
     with pytest.raises(UserError, match=f"is no run directory and holds {theirs}"), RunDir(tmp_path).held():
         pass
     assert [*tmp_path.iterdir()] == [tmp_path / theirs]
+
+
+@pytest.mark.parametrize("theirs", ["results.json", "charts", ""])
+def test_a_directory_with_a_state_of_somebody_else_is_not_written_into(theirs: str, tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "texas.json").write_text('{"name": "Texas"}')
+    if theirs:
+        (tmp_path / theirs).mkdir()
+    named = ", ".join(each for each in (theirs, "state") if each)
+    with pytest.raises(UserError, match=f"is no run directory and holds {named}, which"), RunDir(tmp_path).held():
+        pass
+    assert [each.name for each in (tmp_path / "state").iterdir()] == ["texas.json"]
+
+
+@pytest.mark.parametrize("mark", ["lock", "a done-marker", "something unfinished"])
+def test_what_marks_a_directory_of_a_run(mark: str, tmp_path: Path) -> None:
+    """A run of an earlier version has no lock, but it has finished steps."""
+    rundir = RunDir(tmp_path)
+    rundir.artifact("LeNet").mkdir(parents=True)
+    if mark == "a done-marker":
+        rundir.save("lenet-seed0", 0, {"accuracy": 0.9})
+    else:
+        (tmp_path / "state").mkdir()
+        (tmp_path / "state" / ("lock" if mark == "lock" else f".lenet-seed0.json.12345678{UNFINISHED}")).touch()
+    with rundir.held():
+        assert rundir.artifact("LeNet").exists()
+
+
+def test_a_run_that_was_killed_before_it_had_its_lock_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    with RunDir(tmp_path).held():
+        assert (tmp_path / "state" / "lock").exists()
 
 
 def test_a_lock_that_is_a_link_leads_nowhere(tmp_path: Path) -> None:

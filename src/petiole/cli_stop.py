@@ -1,7 +1,6 @@
 """Ctrl-C and SIGTERM: a command ends with 130 and one sentence, which says how to go on where something was kept."""
 
 import os
-import re
 import shlex
 import signal
 from collections.abc import Sequence
@@ -17,7 +16,8 @@ class Stopped(BaseException):
 
 
 def heed() -> None:
-    """From now on a signal raises :class:`Stopped` in the main thread; a forked child just ends."""
+    """From now on a signal raises :class:`Stopped` in the main thread; a forked child just ends. A signal that whoever
+    started this has it ignore (``nohup``, a script's job in the background) is ignored."""
     ours = os.getpid()
 
     def stop(signum: int, frame: object) -> None:
@@ -26,7 +26,8 @@ def heed() -> None:
         raise Stopped
 
     for each in SIGNALS:
-        signal.signal(each, stop)
+        if signal.getsignal(each) is not signal.SIG_IGN:
+            signal.signal(each, stop)
 
 
 def ignore() -> None:
@@ -44,8 +45,12 @@ def last_words(arguments: Sequence[str]) -> str:
     'stopped'
     >>> last_words(["compress", "--study", "postgresql://:secret@host/studies"])
     "stopped; to go on where it was: petiole compress --study 'postgresql://:***@host/studies'"
+    >>> last_words(["compress", "--study=postgresql://host/studies?password=secret"])
+    "stopped; to go on where it was: petiole compress '--study=postgresql://host/studies?password=***'"
     """
     if arguments and arguments[0] in KEEP:
-        shown = [re.sub(r"(://[^:/@\s]*:)[^@\s]+@", r"\1***@", each) for each in arguments]  # a database's password
-        return f"stopped; to go on where it was: {shlex.join(['petiole', *shown])}"
+        from petiole.download import without_password  # not at the top: until Ctrl-C is heeded, little is imported
+
+        shown = ["petiole", *map(without_password, arguments)]  # a database's password
+        return f"stopped; to go on where it was: {shlex.join(shown)}"
     return "stopped"

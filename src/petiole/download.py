@@ -6,9 +6,11 @@ target, its SHA-256 is checked, and only then does it take the target's name. Wh
 to show it. All the waiting for servers that do not answer adds up to ``PROBE_BUDGET_S``.
 """
 
+import glob
 import hashlib
 import http.client
 import os
+import re
 import shutil
 import tempfile
 import threading
@@ -16,7 +18,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,10 +26,13 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from petiole.errors import PetioleError, UserError
+from petiole.rundir import UNFINISHED
 
 PROBE_BUDGET_S = 4.0
 """Longest time that one process waits, over all hosts, for servers that turn out not to answer."""
 
+STALE_S = 86_400.0
+"""What is unfinished and was not touched for so long is of a process that was killed."""
 CHUNK_BYTES = 1 << 18
 _AGENT = {"User-Agent": "petiole"}  # some mirrors refuse urllib's own name
 
@@ -151,7 +156,8 @@ def _temporary_beside(target: Path) -> Iterator[Path]:
     """An empty file beside ``target``, gone when the block ends if it is still there."""
     with cache_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        _clear_stale(target.parent, target.name)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=UNFINISHED)
     os.close(handle)
     try:
         yield Path(name)
@@ -194,6 +200,20 @@ def _chunks(response: http.client.HTTPResponse, *, what: str, progress: bool) ->
         raise http.client.IncompleteRead(b"", total_bytes - received_bytes)
 
 
+def without_password(url: str) -> str:
+    """A URL, of a database as well, as it may be shown; any other text stays as it is.
+
+    >>> without_password("postgresql://me:secret@host/name")
+    'postgresql://me:***@host/name'
+    >>> without_password("postgresql://host/name?user=me&password=secret")
+    'postgresql://host/name?user=me&password=***'
+    """
+    if "://" not in url:
+        return url
+    url = re.sub(r"(://[^:/@]*:)[^@]*@", r"\1***@", url)
+    return re.sub(r"(?i)([?&;][^=&;]*(?:password|passwd|pwd)=)[^&;]*", r"\1***", url)
+
+
 def cache_path() -> Path:
     """Where Petiole keeps downloads: ``PETIOLE_CACHE``, else ``~/.cache/petiole``. It need not exist."""
     chosen = os.environ.get("PETIOLE_CACHE")
@@ -201,7 +221,7 @@ def cache_path() -> Path:
 
 
 def cache_dir() -> Path:
-    """:func:`cache_path`, made if need be, and tried: it can be written.
+    """:func:`cache_path`, made if need be, and tried: it can be written. What killed processes left is cleared away.
 
     Raises:
         UserError: it cannot be written.
@@ -211,7 +231,20 @@ def cache_dir() -> Path:
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):
             pass
+    _clear_stale(path)
     return path
+
+
+def _clear_stale(folder: Path, name: str = "") -> None:
+    """Take away what processes that were killed began to write in a folder: all of it, or what was to get a name."""
+    for each in folder.glob(f".{glob.escape(name) or '*'}.????????{UNFINISHED}"):
+        with suppress(OSError):  # somebody else's, or gone by now
+            if time.time() - each.lstat().st_mtime < STALE_S:
+                continue
+            if each.is_dir() and not each.is_symlink():
+                shutil.rmtree(each)
+            else:
+                each.unlink()
 
 
 @contextmanager
@@ -232,20 +265,32 @@ def sha256_of(path: Path) -> str:
 
 
 @contextmanager
+def temporary_folder(target: Path) -> Iterator[Path]:
+    """An empty folder beside ``target``, gone when the block ends if it is still there."""
+    with cache_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _clear_stale(target.parent, target.name)
+        fresh = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.", suffix=UNFINISHED))
+    try:
+        yield fresh
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+@contextmanager
 def new_folder(target: Path) -> Iterator[Path]:
     """A fresh folder to fill beside ``target``; it takes that name when the block ends, and vanishes if it
     fails.
 
     If another process has made ``target`` meanwhile, that one stays: both are complete and the same.
     """
-    with cache_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
-    try:
+    with temporary_folder(target) as fresh:
         yield fresh
         with cache_errors(target):
             os.chmod(fresh, 0o755)
-            if not target.is_dir():
-                os.replace(fresh, target)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+            try:
+                if not target.is_dir():
+                    os.replace(fresh, target)
+            except OSError:
+                if not target.is_dir():  # else it was made just now
+                    raise

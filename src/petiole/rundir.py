@@ -76,6 +76,7 @@ def user_errors(path: Path) -> Iterator[None]:
         what = {
             errno.ENOSPC: "no space left on the disk: free some, or choose another --out",
             errno.EDQUOT: "the disk quota is used up: free some space, or choose another --out",
+            errno.EFBIG: "no file may become so large: raise the limit (ulimit -f), or choose another --out",
             errno.EACCES: "no permission to write there: choose another --out",
             errno.EPERM: "no permission to write there: choose another --out",
             errno.EROFS: "the place is read-only: choose another --out",
@@ -102,8 +103,7 @@ def require_apart(photos: Path, out: Path) -> None:
 
 def digest(value: object) -> str:
     """A short digest of any JSON-able value; equal values have equal digests."""
-    text = json.dumps(value, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 class RunDir:
@@ -144,9 +144,7 @@ class RunDir:
             stored = json.loads(marker.read_text(encoding="utf-8"))
         except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
             return None  # not written by us in one piece: do the step again
-        if not isinstance(stored, dict) or stored.get("basis") != digest(basis):
-            return None
-        return stored.get("result")
+        return stored.get("result") if isinstance(stored, dict) and stored.get("basis") == digest(basis) else None
 
     def save(self, step: str, basis: object, result: object) -> None:
         """Store a step's result (JSON-able) as its done-marker."""
@@ -217,10 +215,11 @@ class RunDir:
 
     def _require_ours(self) -> None:
         with user_errors(self.path):
-            if (self.path / "state").exists():
+            if _is_of_a_run(state := self.path / "state"):
                 return
             theirs = sorted(each.name for each in self.path.iterdir() if each.name in {*OURS, *FILES})
-        if theirs:
+            is_new = theirs == ["state"] and state.is_dir() and not any(state.iterdir())  # killed before its lock
+        if theirs and not is_new:
             raise UserError(
                 f"{self.path} is no run directory and holds {', '.join(theirs)}, which a run would overwrite: choose "
                 "another --out"
@@ -277,6 +276,13 @@ class RunDir:
                 each.unlink(missing_ok=True)
 
 
+def _is_of_a_run(state: Path) -> bool:
+    """Whether it holds a lock, something unfinished, or a done-marker (older runs had no lock)."""
+    if os.path.lexists(state / "lock") or any(state.glob(f".*{UNFINISHED}")):
+        return True
+    return any(each.is_file() and each.read_bytes().startswith(b'{\n "basis": ') for each in state.glob("*.json"))
+
+
 def _lock(file: FileIO) -> None:
     """Take the exclusive lock on an open file, where system and file system know locks.
 
@@ -289,8 +295,6 @@ def _lock(file: FileIO) -> None:
 
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise
-    except OSError as error:
+    except OSError as error:  # also a BlockingIOError, which passes
         if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS):
             raise

@@ -2,7 +2,10 @@
 
 import hashlib
 import io
+import os
+import re
 import socket
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +14,10 @@ import pytest
 from PIL import Image
 
 from petiole.data import sources, synthetic
+from petiole.data.archive import extract_zip
 from petiole.data.folder import check
 from petiole.data.sources import PhotoSource, draw, hymenoptera
+from petiole.download import cache_dir, new_folder
 from petiole.errors import UserError
 
 
@@ -61,6 +66,51 @@ def test_the_users_folder_comes_first(tmp_path: Path, drawing: Drawing) -> None:
     named = hymenoptera(data=tmp_path / "hymenoptera_data", offline=True, fallback=tmp_path)
     assert named.source == "hymenoptera"
     assert drawing.asked == []
+
+
+def test_two_processes_may_download_at_once(
+    url: str, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While one is about to unpack its archive, another one downloads, unpacks and ends."""
+    archives: list[Path] = []
+
+    def another_first(archive: Path, target: Path) -> None:
+        archives.append(archive)
+        if len(archives) == 1:
+            assert hymenoptera(data=None, offline=False, fallback=tmp_path, url=url, sha256=SHA256).note == "downloaded"
+        extract_zip(archive, target)
+
+    monkeypatch.setattr(sources, "extract_zip", another_first)
+    found = hymenoptera(data=None, offline=False, fallback=tmp_path, url=url, sha256=SHA256)
+    assert (found.note, found.synthetic) == ("downloaded", False)
+    assert archives[0] != archives[1]
+    assert [path.name for path in cache.iterdir()] == ["hymenoptera"]
+
+
+def test_what_killed_processes_left_in_the_cache_is_cleared_away_after_a_day(cache: Path) -> None:
+    """Only what ends as Petiole's unfinished files do."""
+    stale = [".hymenoptera.abcd1234.unfinished", ".resnet18.pth.abcd1234.unfinished"]
+    young, theirs = ".download.abcd1234.unfinished", [".notes.unfinished", ".git", "a.abcd1234.unfinished"]
+    for name in (*stale, young, *theirs):
+        (cache / name).mkdir(parents=True)
+        (cache / name / "half.jpg").touch()
+        os.utime(cache / name, (0, time.time() - (3600 if name == young else 25 * 3600)))
+    file = cache / ".list.json.abcd1234.unfinished"
+    file.touch()
+    os.utime(file, (0, 0))
+    assert cache_dir() == cache
+    assert {path.name for path in cache.iterdir()} == {young, *theirs}
+
+
+def test_a_download_clears_what_was_to_get_its_name(tmp_path: Path) -> None:
+    """Wherever it goes, such as among torch's weights."""
+    left, others = tmp_path / ".made[1].abcd1234.unfinished", tmp_path / ".other.abcd1234.unfinished"
+    for path in (left, others):
+        path.touch()
+        os.utime(path, (0, 0))
+    with new_folder(tmp_path / "made[1]") as fresh:
+        assert re.fullmatch(r"\.made\[1\]\..{8}\.unfinished", fresh.name)
+    assert {path.name for path in tmp_path.iterdir()} == {"made[1]", others.name}
 
 
 def test_the_archive_is_downloaded_once(url: str, cache: Path, tmp_path: Path, drawing: Drawing) -> None:

@@ -3,17 +3,19 @@
 import multiprocessing
 import os
 import shutil
+import sqlite3
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from petiole.errors import UserError
 from petiole.search import ledger as ledger_module
-from petiole.search.ledger import Claim, Ledger, Space
+from petiole.search.ledger import Claim, Ledger, Space, study_errors
 from petiole.search.recipe import Recipe
 
 SPACE: Space = {
@@ -97,10 +99,15 @@ def test_a_recipe_that_is_not_possible_is_not_proposed(tmp_path: Path) -> None:
     assert names == {"resnet18-224px-static", "resnet18-224px-qat", "resnet18-224px-zeros50-static"}
 
 
-def test_passwords_are_not_shown() -> None:
+@pytest.mark.parametrize(
+    "url",
+    ["nodialect://me:secret@host/name", "nodialect://host/name?user=me&password=secret", "sqlite://me:secret@h/n"],
+)
+def test_passwords_are_not_shown(url: str) -> None:
     with pytest.raises(UserError) as error:
-        open_ledger("nodialect://me:secret@host/name")
+        open_ledger(url)
     assert "secret" not in str(error.value)
+    assert "***" in str(error.value)
 
 
 def test_what_was_given_up_keeps_its_reason_and_is_not_tried_again(sqlite: str) -> None:
@@ -125,6 +132,68 @@ def test_what_another_worker_lost_long_ago_is_taken_up(sqlite: str, monkeypatch:
     monkeypatch.setattr(ledger_module, "LOST_AFTER_S", 2.0)
     time.sleep(2.1)
     assert open_ledger(sqlite, "two").claim(recipe()) is not None
+
+
+def test_who_is_late_does_not_count(sqlite: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The slow worker's trial is over the limit, which is 0, and so is the other's own: it is taken up all the same."""
+    slow, other = open_ledger(sqlite), open_ledger(sqlite, "two")
+    claim = slow.claim(recipe())
+    monkeypatch.setattr(ledger_module, "LOST_AFTER_S", 0.0)
+    taken_up = other.claim(recipe())
+    assert claim is not None
+    assert taken_up is not None
+    slow.finish(claim, (1.0, 2.0), {"by": "slow"})
+    assert other.finished() == []
+    other.finish(taken_up, (3.0, 4.0), {"by": "other"})
+    assert [each.found for each in slow.finished()] == [{"by": "other"}]
+
+
+def test_who_ends_just_before_it_is_taken_up_keeps_the_recipe(sqlite: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow, other = open_ledger(sqlite), open_ledger(sqlite, "two")
+    claim = slow.claim(recipe())
+    assert claim is not None
+    monkeypatch.setattr(ledger_module, "LOST_AFTER_S", 0.0)
+    fail = other._fail
+
+    def finished_first(number: int) -> None:
+        slow.finish(claim, (1.0, 2.0), {"by": "slow"})
+        fail(number)
+
+    monkeypatch.setattr(other, "_fail", finished_first)
+    assert other.claim(recipe()) is None
+    assert [each.found for each in other.finished()] == [{"by": "slow"}]
+
+
+DAMAGES = {
+    "another version": "update alembic_version set version_num = 'v9.9.9.a'",
+    "a value cut short": "update trial_user_attributes set value_json = '{'",
+}
+
+
+@pytest.mark.parametrize("damage", [*DAMAGES, "cut short", "no database"])
+def test_a_runs_own_study_that_cannot_be_read_is_told(damage: str, tmp_path: Path) -> None:
+    path = tmp_path / "study.db"
+    url = f"sqlite:///{path}"
+    assert open_ledger(url).claim(recipe()) is not None
+    if damage in DAMAGES:
+        with closing(sqlite3.connect(path)) as database, database:
+            database.execute(DAMAGES[damage])
+    else:
+        path.write_bytes(path.read_bytes()[:20_000] if damage == "cut short" else b"no database" * 1000)
+    with pytest.raises(UserError) as own:
+        Ledger(url, "study", SPACE, seed=0, worker="one", own=True)
+    assert str(own.value).startswith(f"{path} cannot be used (")
+    assert str(own.value).endswith("): move study.db away and give the command again")
+    assert ("another version of Optuna made it" in str(own.value)) == (damage == "another version")
+    with pytest.raises(UserError, match=f"--study {url} cannot be used"):
+        open_ledger(url)
+
+
+def test_a_study_that_is_damaged_while_it_is_in_use_is_told(sqlite: str) -> None:
+    ledger = open_ledger(sqlite)
+    Path(sqlite.removeprefix("sqlite:///")).write_bytes(b"no database" * 10_000)
+    with pytest.raises(UserError, match="move that file away and give the same command again"), study_errors(sqlite):
+        ledger.claim(recipe())
 
 
 def test_a_database_that_cannot_be_opened_is_told(tmp_path: Path) -> None:

@@ -15,13 +15,16 @@ from petiole.data import synthetic
 from petiole.data.archive import extract_zip
 from petiole.data.drawing import anatomy, backgrounds, insects, leaves, rendering, scenery, solids
 from petiole.data.layout import text_of
-from petiole.download import DownloadError, cache_dir, cache_path, fetch, new_folder
+from petiole.download import DownloadError, cache_dir, cache_path, fetch, new_folder, temporary_folder
 from petiole.errors import UserError
 
 HYMENOPTERA_URL = "https://download.pytorch.org/tutorial/hymenoptera_data.zip"
 HYMENOPTERA_SHA256 = "fbc41b31d544714d18dd1230b1e2b455e1557766e13e67f9f5a7a23af7c02209"
 TRAIN_IMAGES, TEST_IMAGES = 245, 153
 """Files of the official archive, and pictures of the embedded default."""
+
+MOST_PHOTOS = 10_000_000
+"""That are drawn: some hundred gigabytes."""
 
 SYNTHETIC = Path("synthetic")
 """``--data synthetic``: the embedded default, unless there is a folder of that name."""
@@ -95,6 +98,8 @@ def draw(root: Path, *, seed: int = 0, count: int = TRAIN_IMAGES + TEST_IMAGES, 
         raise UserError(f"{root} is already there: draw into a new folder")
     if count < 8:
         raise UserError(f"{count} synthetic photos cannot be split into two classes: ask for 8 or more")
+    if count > MOST_PHOTOS:
+        raise UserError(f"{count} synthetic photos are too many: ask for {MOST_PHOTOS:,} at most")
     train_images = round(count * TRAIN_IMAGES / (TRAIN_IMAGES + TEST_IMAGES))
     with new_folder(root) as fresh:
         test_images = count - train_images
@@ -117,12 +122,10 @@ def _drawn(count: int | None, seed: int, fallback: Path, progress: bool, *, why:
 
 def _download(place: Path, *, url: str, sha256: str, offline: bool, progress: bool) -> Path:
     """The official archive, unpacked in ``place``; the zip file itself is not kept."""
-    archive = place / "hymenoptera_data.zip"
-    fetch(url, archive, sha256=sha256, what="the hymenoptera photos", offline=offline, progress=progress)
-    try:
+    with temporary_folder(place / "download") as folder:  # this process's own: another one may do the same
+        archive = folder / "hymenoptera_data.zip"
+        fetch(url, archive, sha256=sha256, what="the hymenoptera photos", offline=offline, progress=progress)
         extract_zip(archive, place / "hymenoptera")
-    finally:
-        archive.unlink(missing_ok=True)
     return place / "hymenoptera" / "hymenoptera_data"
 
 

@@ -11,6 +11,7 @@ from petiole.errors import UserError
 from petiole.rundir import write_atomic
 
 TEST_SHARE = 0.2
+SIDES = ("train", "test")
 
 
 class Item(NamedTuple):
@@ -60,20 +61,38 @@ def stored_or_new(items: list[Item], *, seed: int, split_file: Path | None) -> d
     """The split in ``split_file`` if it is there, else a new one, which is stored there.
 
     Raises:
-        UserError: the stored split is of other pictures or cannot be read; or as :func:`stratified`.
+        UserError: the stored split is of other pictures, was drawn with another seed, or cannot be read; or as
+            :func:`stratified`.
     """
-    if split_file is None or not split_file.exists():
-        sides = stratified(items, seed=seed)
-        if split_file is not None:
-            by_side = {side: sorted(n for n in sides if sides[n] == side) for side in ("train", "test")}
-            write_atomic(split_file, json.dumps({"seed": seed} | by_side, indent=1))
-        return sides
+    if split_file is not None and split_file.exists():
+        return _stored(items, seed, split_file)
+    sides = stratified(items, seed=seed)
+    if split_file is not None:
+        by_side = {side: {i.name: i.sha256 for i in sorted(items) if sides[i.name] == side} for side in SIDES}
+        write_atomic(split_file, json.dumps({"seed": seed} | by_side, indent=1))
+    return sides
+
+
+def _stored(items: list[Item], seed: int, split_file: Path) -> dict[str, str]:
+    """What :func:`stored_or_new` wrote. Older runs wrote lists of names, without the pictures' digests."""
     again = "start in a new --out, or remove that file to draw a new split"
     try:
         stored = json.loads(split_file.read_text(encoding="utf-8"))
-        sides = {str(name): side for side in ("train", "test") for name in stored[side]}
-    except (ValueError, KeyError, TypeError) as error:
+        train, test, drawn_with = stored["train"], stored["test"], int(stored["seed"])
+        sides = dict.fromkeys(train, "train") | dict.fromkeys(test, "test")
+        digests = {} if isinstance(train, list) else train | test
+        if not train or not test:
+            raise ValueError("one side of it is empty")
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise UserError(f"{split_file} is not a stored split: {again}") from error
     if set(sides) != {item.name for item in items}:
         raise UserError(f"the photos are not those that {split_file} splits: {again}")
+    changed = [item.name for item in sorted(items) if digests.get(item.name, item.sha256) != item.sha256]
+    if changed:
+        raise UserError(f"{changed[0]} is not the photo of that name that {split_file} splits: {again}")
+    if drawn_with != seed:
+        raise UserError(
+            f"{split_file} was drawn with --seed {drawn_with}, and --seed {seed} would draw another split: give --seed "
+            f"{drawn_with}, or choose another --out"
+        )
     return sides

@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -27,7 +28,7 @@ from petiole.chain.prune_retrain import (
     require_smaller,
 )
 from petiole.chain.transfer import LR, retrain, train_output_layer
-from petiole.deploy.artifact import load_weights, save_weights
+from petiole.deploy.artifact import WEIGHTS, load_weights, save_weights, sha256
 from petiole.models import backbones
 from petiole.pruning.pruner import MaskPruner, Pruner
 from petiole.pruning.structured import Plan, rebuild
@@ -40,7 +41,7 @@ from petiole.search.recipe import Recipe
 from petiole.training.memory import release_freed_memory
 from petiole.variants import Subject
 
-MADE = "made.json"
+MADE, SEAL = "made.json", "seal"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,10 +87,9 @@ def build(part: Part, recipe: Recipe) -> Built:
     recipe = recipe.model_copy(update={"quantization": "none"})
     folder = part.rundir.path / "networks" / recipe.name
     basis = digest({"part": part.basis, "recipe": recipe.model_dump()})
-    if (folder / MADE).is_file():
-        stored = json.loads((folder / MADE).read_text(encoding="utf-8"))
-        if stored["basis"] == basis:
-            return _read_back(part, recipe, stored, load_weights(folder))
+    stored = _stored(part, recipe, folder, basis)
+    if stored is not None:
+        return _read_back(part, recipe, stored, load_weights(folder))
     began = time.perf_counter()
     built = _masked(part, recipe) if recipe.amount else _cut(part, recipe) if recipe.macs < 1 else _whole(part, recipe)
     built = replace(built, seconds=time.perf_counter() - began)
@@ -97,11 +97,28 @@ def build(part: Part, recipe: Recipe) -> Built:
         save_weights(built.network.state_dict(), directory)
         content = {
             "basis": basis, "plan": built.plan, "masked": built.masked, "seconds": built.seconds,
-            "train": built.train and built.train.model_dump(mode="json"),
+            "train": built.train and built.train.model_dump(mode="json"), "sha256": sha256(directory / WEIGHTS),
         }  # fmt: skip
-        (directory / MADE).write_text(json.dumps(content), encoding="utf-8")
+        (directory / MADE).write_text(json.dumps({**content, SEAL: digest(content)}), encoding="utf-8")
     part.rundir.forget_trainings()
     return built
+
+
+def _stored(part: Part, recipe: Recipe, folder: Path, basis: str) -> dict[str, Any] | None:
+    """What was written about a network that was made on this basis, if all of it is as it was written."""
+    if not (folder / MADE).is_file():
+        return None
+    try:
+        stored: dict[str, Any] = json.loads((folder / MADE).read_text(encoding="utf-8"))
+        if stored["basis"] != basis:
+            return None
+        is_whole = stored.pop(SEAL) == digest(stored) and stored["sha256"] == sha256(folder / WEIGHTS)
+    except (ValueError, KeyError, TypeError, RecursionError, OSError):
+        is_whole = False
+    if is_whole:
+        return stored
+    part.say(f"warning: {folder} is damaged: {recipe.name} is made again")
+    return None
 
 
 def _read_back(part: Part, recipe: Recipe, stored: dict[str, Any], state: dict[str, torch.Tensor]) -> Built:

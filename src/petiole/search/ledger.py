@@ -10,7 +10,7 @@ import random
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +18,9 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState, create_trial
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
+from petiole.download import without_password as without_password
 from petiole.errors import UserError
 from petiole.search.recipe import Recipe
 
@@ -55,9 +55,11 @@ class Claim:
 
 class Ledger:
     """One study: recipes of ``space`` with two costs each, proposed by a tree-structured Parzen estimator (Ozaki et al.
-    2020, "Multiobjective tree-structured Parzen estimator for computationally expensive optimization problems")."""
+    2020, "Multiobjective tree-structured Parzen estimator for computationally expensive optimization problems").
 
-    def __init__(self, url: str, name: str, space: Space, *, seed: int, worker: str) -> None:
+    ``own``: the database is the run directory's own file, which nobody gave by ``--study``."""
+
+    def __init__(self, url: str, name: str, space: Space, *, seed: int, worker: str, own: bool = False) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         logging.getLogger("alembic").setLevel(logging.WARNING)
         self._values = {key: list(values) for key, values in space.items()}
@@ -65,10 +67,10 @@ class Ledger:
             key: CategoricalDistribution(values) for key, values in self._values.items()
         }
         self._worker, self._seed = worker, seed
-        self._study = _opened(url, name)
+        self._study = _opened(url, name, own=own)
         for trial in self._study.get_trials(states=(TrialState.RUNNING,)):
             if trial.user_attrs.get(_WORKER) == worker:  # of this run directory: it was killed
-                self._study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+                self._fail(trial.number)
 
     def finished(self) -> list[Finished]:
         """All recipes that were tried to the end, by all workers, in the order in which they were begun."""
@@ -91,7 +93,8 @@ class Ledger:
         """Take a certain recipe, unless somebody has tried it or is trying it.
 
         The trial is written with all that belongs to it at once. Two workers may do so with one recipe: the database
-        numbers their trials, and the lower one counts.
+        numbers their trials, and the lower one counts. One that was lost ends here: what its worker finds later does
+        not count; if it has been quicker than that, the recipe is its own.
         """
         token = uuid.uuid4().hex
         self._study.add_trial(
@@ -100,12 +103,15 @@ class Ledger:
                 user_attrs={_WORKER: self._worker, _BEGAN: time.time(), _CLAIM: token},
             )
         )  # fmt: skip
-        same = [trial for trial in self._taken() if _recipe(trial) == recipe]
-        (mine,) = (trial for trial in same if trial.user_attrs.get(_CLAIM) == token)
-        if any(trial.number < mine.number for trial in same):
-            self._study.tell(mine.number, state=TrialState.FAIL)
+        trials = self._study.get_trials(deepcopy=False)
+        mine = next(trial.number for trial in trials if trial.user_attrs.get(_CLAIM) == token)
+        for trial in trials:
+            if trial.number < mine and _is_lost(trial) and _recipe(trial) == recipe:
+                self._fail(trial.number)
+        if any(trial.number < mine and _recipe(trial) == recipe for trial in self._taken()):
+            self._fail(mine)
             return None
-        return Claim(recipe=recipe, number=mine.number)
+        return Claim(recipe=recipe, number=mine)
 
     def propose(self) -> Claim | None:
         """Take a recipe that nobody has tried, as promising as the study can tell; None if there is none left.
@@ -143,11 +149,14 @@ class Ledger:
         except (UpdateFinishedTrialError, ValueError):
             return  # it took so long that another worker has taken it up: that one's result counts
 
+    def _fail(self, number: int) -> None:
+        """End a trial without a result, unless it has just ended."""
+        with suppress(UpdateFinishedTrialError):
+            self._study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
+
     def _taken(self) -> Iterator[FrozenTrial]:
         for trial in self._study.get_trials(deepcopy=False, states=_TAKEN):
-            if _BEGAN not in trial.user_attrs:
-                continue  # asked for a proposal only
-            if trial.state != TrialState.RUNNING or time.time() - trial.user_attrs[_BEGAN] <= LOST_AFTER_S:
+            if _BEGAN in trial.user_attrs and not _is_lost(trial):  # without it, it was asked for a proposal only
                 yield trial
 
     def _left(self) -> Iterator[Recipe]:
@@ -165,43 +174,51 @@ def study_errors(url: str) -> Iterator[None]:
     try:
         yield
     except (StorageInternalError, SQLAlchemyError) as error:
-        why = str(error.__cause__ or error).strip().splitlines()[0].replace(url, without_password(url))
+        why = _why(error, url)
+        is_damaged = url.startswith("sqlite:") and any(sign in why for sign in ("malformed", "not a database"))
+        what = "move that file away" if is_damaged else "free some space on its disk, or start its server,"
         raise UserError(
-            f"the study {without_password(url)} cannot be used any more ({why}): free some space on its disk, or start "
-            "its server, and give the same command again"
+            f"the study {without_password(url)} cannot be used any more ({why}): {what} and give the same command again"
         ) from error
 
 
-def without_password(url: str) -> str:
-    """A database's URL as it may be shown.
-
-    >>> without_password("postgresql://me:secret@host/name")
-    'postgresql://me:***@host/name'
-    """
-    try:
-        return make_url(url).render_as_string(hide_password=True)
-    except ArgumentError:
-        return url
+def _why(error: Exception, url: str) -> str:
+    """The first line of what the database's driver says."""
+    if type(error) is RuntimeError:
+        return "another version of Optuna made it"
+    cause = error.__cause__ or error
+    return (str(cause).strip() or type(cause).__name__).splitlines()[0].replace(url, without_password(url))
 
 
-def _opened(url: str, name: str) -> optuna.Study:
+def _opened(url: str, name: str, *, own: bool) -> optuna.Study:
     options = {"connect_args": {"timeout": 60}} if url.startswith("sqlite:") else {"pool_pre_ping": True}
     for opening in range(OPENINGS):
         try:
-            return optuna.create_study(
+            study = optuna.create_study(
                 storage=optuna.storages.RDBStorage(url, engine_kwargs=options), study_name=name,
                 directions=["minimize", "minimize"], load_if_exists=True,
             )  # fmt: skip
-        except (SQLAlchemyError, ImportError, ValueError) as error:
+            study.get_trials(deepcopy=False)  # all of it can be read
+        except (SQLAlchemyError, StorageInternalError, ImportError, ValueError, RuntimeError) as error:
             if _is_race(error) and opening < OPENINGS - 1:
                 time.sleep(random.uniform(0.1, 0.5))
                 continue
-            first = str(error).strip().splitlines()[0].replace(url, without_password(url))
-            raise UserError(
-                f"--study {without_password(url)} cannot be used ({first}): give the URL of a database, such as "
-                "postgresql://user@host/name, and install its driver"
-            ) from error
+            raise _unusable(error, url, own=own) from error
+        return study
     raise AssertionError("the last opening returns or raises")
+
+
+def _unusable(error: Exception, url: str, *, own: bool) -> UserError:
+    """Why a database cannot be opened, and what to do."""
+    why = _why(error, url)
+    if own:
+        is_refused = isinstance(error, OperationalError) and "no such" not in why  # no space, no permission, busy
+        what = "see to it that it can be written" if is_refused else "move study.db away"
+        return UserError(f"{url.removeprefix('sqlite:///')} cannot be used ({why}): {what} and give the command again")
+    return UserError(
+        f"--study {without_password(url)} cannot be used ({why}): give the URL of a database, such as "
+        "postgresql://user@host/name, and install its driver"
+    )
 
 
 def _is_race(error: Exception) -> bool:
@@ -210,6 +227,12 @@ def _is_race(error: Exception) -> bool:
     if isinstance(error, OperationalError):
         return "already exists" in str(error) or "database is locked" in str(error)
     return isinstance(error, IntegrityError | ProgrammingError)
+
+
+def _is_lost(trial: FrozenTrial) -> bool:
+    """Whether a worker began it so long ago that it counts as killed."""
+    began = trial.user_attrs.get(_BEGAN)
+    return trial.state == TrialState.RUNNING and began is not None and time.time() - began > LOST_AFTER_S
 
 
 def _recipe(trial: FrozenTrial) -> Recipe:

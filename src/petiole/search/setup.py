@@ -63,7 +63,8 @@ class Search:
 
     @property
     def basis(self) -> object:
-        """What all that is found depends on: photos, weights, options, and the machine, since it is timed."""
+        """What all that is found depends on: photos, weights, options, versions (of each part), and the machine, since
+        it is timed."""
         return {
             "first": self.first.basis,
             "second": [part.basis for part in self.second],
@@ -83,7 +84,8 @@ class Search:
         worker = self.rundir.load("worker", None) or uuid.uuid4().hex
         self.rundir.save("worker", None, worker)
         study, space = f"petiole-{name}-{digest(self.basis)}", self.space(first=name == "first")
-        return Ledger(self.study, study, space, seed=self.config.seed, worker=worker)
+        own = not self.config.study
+        return Ledger(self.study, study, space, seed=self.config.seed, worker=worker, own=own)
 
 
 @contextmanager
