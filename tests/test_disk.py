@@ -21,11 +21,12 @@ from petiole.errors import UserError
 from petiole.lab.config import LabConfig
 from petiole.lab.run import run_lab
 from petiole.recipes import quick
-from petiole.rundir import RunDir, write_atomic
+from petiole.rundir import RunDir
 from petiole.search.ledger import Ledger, Space, study_errors
 from petiole.search.recipe import Recipe
 from petiole.training import checkpoint
 from petiole.training.checkpoint import Checkpoint, Moment
+from petiole.writing import write_atomic
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 

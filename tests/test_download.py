@@ -12,7 +12,8 @@ from typing import ClassVar
 import pytest
 
 from petiole import download
-from petiole.download import DownloadError, cache_dir, fetch, new_folder, online
+from petiole.cache import cache_dir, cache_path
+from petiole.download import DownloadError, fetch, new_folder, online
 from petiole.errors import UserError
 
 BODY = bytes(range(256)) * 4096  # 1 MiB: several chunks
@@ -174,7 +175,7 @@ def test_the_cache_is_where_the_environment_says(cache: Path, monkeypatch: pytes
     assert cache.is_dir()
     monkeypatch.delenv("PETIOLE_CACHE")
     monkeypatch.setenv("HOME", str(cache))
-    assert download.cache_path() == cache / ".cache" / "petiole"
+    assert cache_path() == cache / ".cache" / "petiole"
 
 
 def test_a_cache_that_cannot_be_written_is_one_sentence(

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from petiole.errors import UserError
-from petiole.rundir import OURS, UNFINISHED, RunDir, digest, user_errors, write_atomic
+from petiole.rundir import OURS, RunDir, digest
 from petiole.search.run import RECIPES
+from petiole.writing import UNFINISHED, user_errors, write_atomic
 
 
 def names(directory: Path) -> list[str]:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from petiole.errors import UserError
-from petiole.rundir import UNFINISHED, RunDir
+from petiole.rundir import RunDir
+from petiole.writing import UNFINISHED
 
 
 def test_a_new_directory_in_which_nothing_came_about_is_taken_away_again(tmp_path: Path) -> None:

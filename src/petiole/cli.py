@@ -229,6 +229,7 @@ REFUSALS = {
     errno.ENOTDIR: "a part of that path is a file: name another place",
     errno.ENOSPC: "no space left there: free some, or name another place",
     errno.EDQUOT: "the disk quota is used up: free some space, or name another place",
+    errno.EFBIG: "no file may become so large: raise the limit (ulimit -f), or name another place",
     errno.EROFS: "the place is read-only: name another one",
 }
 """What the system may refuse wherever a path is looked at, and what to do; anything else is an error of ours."""

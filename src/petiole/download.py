@@ -6,7 +6,6 @@ target, its SHA-256 is checked, and only then does it take the target's name. Wh
 to show it. All the waiting for servers that do not answer adds up to ``PROBE_BUDGET_S``.
 """
 
-import glob
 import hashlib
 import http.client
 import os
@@ -18,21 +17,20 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-from petiole.errors import PetioleError, UserError
-from petiole.rundir import UNFINISHED
+from petiole.cache import cache_errors, clear_stale
+from petiole.errors import PetioleError
+from petiole.writing import UNFINISHED
 
 PROBE_BUDGET_S = 4.0
 """Longest time that one process waits, over all hosts, for servers that turn out not to answer."""
 
-STALE_S = 86_400.0
-"""What is unfinished and was not touched for so long is of a process that was killed."""
 CHUNK_BYTES = 1 << 18
 _AGENT = {"User-Agent": "petiole"}  # some mirrors refuse urllib's own name
 
@@ -156,7 +154,7 @@ def _temporary_beside(target: Path) -> Iterator[Path]:
     """An empty file beside ``target``, gone when the block ends if it is still there."""
     with cache_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        _clear_stale(target.parent, target.name)
+        clear_stale(target.parent, target.name)
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=UNFINISHED)
     os.close(handle)
     try:
@@ -214,50 +212,6 @@ def without_password(url: str) -> str:
     return re.sub(r"(?i)([?&;][^=&;]*(?:password|passwd|pwd)=)[^&;]*", r"\1***", url)
 
 
-def cache_path() -> Path:
-    """Where Petiole keeps downloads: ``PETIOLE_CACHE``, else ``~/.cache/petiole``. It need not exist."""
-    chosen = os.environ.get("PETIOLE_CACHE")
-    return Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "petiole"
-
-
-def cache_dir() -> Path:
-    """:func:`cache_path`, made if need be, and tried: it can be written. What killed processes left is cleared away.
-
-    Raises:
-        UserError: it cannot be written.
-    """
-    path = cache_path()
-    with cache_errors(path):
-        path.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path):
-            pass
-    _clear_stale(path)
-    return path
-
-
-def _clear_stale(folder: Path, name: str = "") -> None:
-    """Take away what processes that were killed began to write in a folder: all of it, or what was to get a name."""
-    for each in folder.glob(f".{glob.escape(name) or '*'}.????????{UNFINISHED}"):
-        with suppress(OSError):  # somebody else's, or gone by now
-            if time.time() - each.lstat().st_mtime < STALE_S:
-                continue
-            if each.is_dir() and not each.is_symlink():
-                shutil.rmtree(each)
-            else:
-                each.unlink()
-
-
-@contextmanager
-def cache_errors(path: Path) -> Iterator[None]:
-    """Turn the operating system's refusals to write ``path`` into one clear sentence."""
-    try:
-        yield
-    except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        hint = "set PETIOLE_CACHE (for torch's weights: TORCH_HOME) to a writable folder with enough space"
-        raise UserError(f"cannot write {path} ({why}): {hint}") from error
-
-
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
@@ -269,7 +223,7 @@ def temporary_folder(target: Path) -> Iterator[Path]:
     """An empty folder beside ``target``, gone when the block ends if it is still there."""
     with cache_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        _clear_stale(target.parent, target.name)
+        clear_stale(target.parent, target.name)
         fresh = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.", suffix=UNFINISHED))
     try:
         yield fresh

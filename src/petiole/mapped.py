@@ -7,7 +7,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from petiole.download import cache_dir, cache_errors
+from petiole.cache import cache_dir, cache_errors
 
 
 def mapped(shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any]:

@@ -8,9 +8,10 @@ import torch
 from petiole.errors import GateError
 from petiole.figure_records import Flip
 from petiole.records import VersusParent
-from petiole.rundir import RunDir, write_atomic
+from petiole.rundir import RunDir
 from petiole.stats import mcnemar_exact
 from petiole.training.evaluate import Predictions
+from petiole.writing import write_atomic
 
 MOST_FLIPS = 60
 """Of more pictures that were lost or gained, those with the surest mistakes are recorded."""

@@ -18,77 +18,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from petiole.errors import UserError
+from petiole.writing import UNFINISHED, user_errors, write_atomic
 
-UNFINISHED = ".unfinished"
-"""Ending of the name of what is being written; a process that was killed leaves it behind."""
 OURS = ("artifacts", "charts", "latency", "networks", "predictions", "recipes", "search", "state", "thumbnails")
 """Directories of a run that nobody else writes into."""
 FILES = ("results.json", "report.html", "report.md", "Readme.txt", "chosen.toml", "hand-in.zip")
 """Files that a run writes beside them."""
-
-
-def write_atomic(path: Path, data: bytes | memoryview | str) -> None:
-    """Write a file so that a reader sees the old content or the new one, never a part.
-
-    Raises:
-        UserError: the place cannot be written (no space, no permission, read-only).
-    """
-    with atomic_file(path) as file:
-        file.write(data.encode() if isinstance(data, str) else data)
-
-
-@contextmanager
-def atomic_file(path: Path) -> Iterator[IO[bytes]]:
-    """The same for a file that is written piece by piece: it takes its place when all of it is on the disk.
-
-    Raises:
-        UserError: as :func:`write_atomic`.
-    """
-    with user_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(name, 0o644)
-            os.replace(name, path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-
-
-@contextmanager
-def user_errors(path: Path) -> Iterator[None]:
-    """Turn the operating system's refusals to write ``path`` into one clear sentence; an error that is about a file
-    elsewhere passes unchanged."""
-    try:
-        yield
-    except OSError as error:
-        place = path.absolute()
-        about = Path(error.filename).absolute() if isinstance(error.filename, str) else place
-        if not (about.is_relative_to(place.parent) or place.is_relative_to(about)):
-            raise
-        what = {
-            errno.ENOSPC: "no space left on the disk: free some, or choose another --out",
-            errno.EDQUOT: "the disk quota is used up: free some space, or choose another --out",
-            errno.EFBIG: "no file may become so large: raise the limit (ulimit -f), or choose another --out",
-            errno.EACCES: "no permission to write there: choose another --out",
-            errno.EPERM: "no permission to write there: choose another --out",
-            errno.EROFS: "the place is read-only: choose another --out",
-            errno.ENOTDIR: "a part of that path is a file: choose another --out",
-            errno.EEXIST: "a file of that name is in the way: choose another --out",
-            errno.EISDIR: "a directory of that name is in the way: choose another --out",
-            errno.ELOOP: "a link is in the way: choose another --out",
-            errno.ENAMETOOLONG: "the name is too long: choose a shorter --out",
-        }.get(error.errno or 0)
-        if what is None:
-            raise
-        raise UserError(f"cannot write {path}: {what}") from error
 
 
 def require_apart(photos: Path, out: Path) -> None:
@@ -97,7 +35,10 @@ def require_apart(photos: Path, out: Path) -> None:
     Raises:
         UserError: ``out`` is the folder of photos, or lies in it.
     """
-    if photos.resolve() in (out.resolve(), *out.resolve().parents):
+    folder, place = (
+        Path(os.path.realpath(each)) for each in (photos, out)
+    )  # unlike resolve(), ends where links circle
+    if folder in (place, *place.parents):
         raise UserError(f"--out {out} lies among the photos in {photos}: choose an --out elsewhere")
 
 
@@ -148,7 +89,8 @@ class RunDir:
 
     def save(self, step: str, basis: object, result: object) -> None:
         """Store a step's result (JSON-able) as its done-marker."""
-        text = json.dumps({"basis": digest(basis), "result": result}, indent=1)
+        result = json.loads(json.dumps(result))  # as it will be read
+        text = json.dumps({"basis": digest(basis), "sha256": digest(result), "result": result}, indent=1)
         write_atomic(self.path / "state" / f"{step}.json", text)
 
     def forget(self, step: str) -> None:

@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from petiole.cache import cache_dir
 from petiole.data import sources, synthetic
 from petiole.data.archive import extract_zip
 from petiole.data.folder import check
 from petiole.data.sources import PhotoSource, draw, hymenoptera
-from petiole.download import cache_dir, new_folder
+from petiole.download import new_folder
 from petiole.errors import UserError
 
 

@@ -13,7 +13,7 @@ from petiole.errors import GateError, UserError
 from petiole.lab import run as lab_run
 from petiole.lab.bench import Bench, ChapterResult
 from petiole.records import Results
-from petiole.rundir import write_atomic
+from petiole.writing import write_atomic
 
 NAMES = {
     "scratch": "CNNScratch",

@@ -20,7 +20,7 @@ from petiole.lab.answers import answer
 from petiole.records import Failure, Results
 from petiole.report.html import write_comparison, write_report
 from petiole.report.pairs import Side
-from petiole.rundir import write_atomic
+from petiole.writing import write_atomic
 
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 """What CI keeps, for people to look at."""

@@ -9,7 +9,8 @@ from petiole.data.folder import PhotoData
 from petiole.data.thumbnail import encode
 from petiole.figure_records import Thumbnail
 from petiole.records import Variant
-from petiole.rundir import RunDir, write_atomic
+from petiole.rundir import RunDir
+from petiole.writing import write_atomic
 
 SAMPLES = 6
 """Training photos of each class that are shown."""

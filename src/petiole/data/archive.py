@@ -7,7 +7,8 @@ import zlib
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from petiole.download import CHUNK_BYTES, DownloadError, cache_errors, new_folder
+from petiole.cache import cache_errors
+from petiole.download import CHUNK_BYTES, DownloadError, new_folder
 
 UNSOUND = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError)
 """What reading a damaged archive raises; RuntimeError: it is encrypted; ValueError: a name is no text."""

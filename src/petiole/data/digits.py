@@ -13,8 +13,9 @@ import torch
 from numpy.typing import NDArray
 
 from petiole import records
+from petiole.cache import cache_dir, cache_path
 from petiole.data.split import Item, stratified
-from petiole.download import DownloadError, cache_dir, cache_path, fetch, new_folder
+from petiole.download import DownloadError, fetch, new_folder
 from petiole.errors import UserError
 
 FILES = (

@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from petiole.download import cache_errors, cache_path
+from petiole.cache import cache_errors, cache_path
 from petiole.errors import PetioleError
 from petiole.mapped import unnamed_file
 

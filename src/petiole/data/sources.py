@@ -11,11 +11,12 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from petiole.cache import cache_dir, cache_path
 from petiole.data import synthetic
 from petiole.data.archive import extract_zip
 from petiole.data.drawing import anatomy, backgrounds, insects, leaves, rendering, scenery, solids
 from petiole.data.layout import text_of
-from petiole.download import DownloadError, cache_dir, cache_path, fetch, new_folder, temporary_folder
+from petiole.download import DownloadError, fetch, new_folder, temporary_folder
 from petiole.errors import UserError
 
 HYMENOPTERA_URL = "https://download.pytorch.org/tutorial/hymenoptera_data.zip"

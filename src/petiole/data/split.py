@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from petiole.errors import UserError
-from petiole.rundir import write_atomic
+from petiole.writing import write_atomic
 
 TEST_SHARE = 0.2
 SIDES = ("train", "test")

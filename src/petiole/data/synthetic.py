@@ -19,7 +19,7 @@ from rich.progress import track
 from petiole.data.drawing import backgrounds, insects, rendering, scenery
 from petiole.data.drawing.solids import Array, Light, Part, Rng, View
 from petiole.errors import UserError, unknown_choice
-from petiole.rundir import user_errors
+from petiole.writing import user_errors
 
 KINDS = ("ants", "bees")
 SPLITS = ("train", "val")

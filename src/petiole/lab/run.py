@@ -16,9 +16,10 @@ from petiole.lab.config import NEEDS, STAGES, LabConfig
 from petiole.lab.setup import basis, set_up, timing_basis
 from petiole.progress import Say
 from petiole.records import Data, Failure, Results, Run, Stage, Variant, read_results, to_json
-from petiole.rundir import RunDir, require_apart, write_atomic
+from petiole.rundir import RunDir, require_apart
 from petiole.search_records import require_same_kind
 from petiole.training.memory import keep_freed_memory, release_freed_memory
+from petiole.writing import write_atomic
 
 CHAPTERS: dict[str, Callable[[Bench, int, ChapterResult], None]] = {
     "scratch": scratch.run,

@@ -16,9 +16,9 @@ from petiole.lab.bench import Bench
 from petiole.progress import bar
 from petiole.quantization import pt2e
 from petiole.records import Latency, Operator, Variant
-from petiole.rundir import write_atomic
 from petiole.training.memory import release_freed_memory
 from petiole.variants import REFUSED, Task
+from petiole.writing import write_atomic
 
 TORCH_EAGER = ("CNNOptimized", "CNNPrunedF", "CNNPrunedG", "CNNPrunedG-structured")
 """Photo networks whose eager float time is measured beside the runtimes': the reference, and what masks do to it."""

@@ -23,7 +23,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from petiole.errors import UserError
-from petiole.rundir import write_atomic
+from petiole.writing import write_atomic
 
 FORMAT = "petiole-sparse"
 VERSION = "1"

@@ -9,7 +9,7 @@ import petiole
 from petiole.records import Results
 from petiole.report.provenance import is_plain
 from petiole.report.readme import README, render
-from petiole.rundir import atomic_file
+from petiole.writing import atomic_file
 
 NAME = "hand-in.zip"
 FILES = ("report.html", "report.md", "results.json", "split.json")

@@ -20,8 +20,8 @@ from petiole.report.blocks import Cell, Page
 from petiole.report.markdown import write_markdown
 from petiole.report.pairs import Side
 from petiole.report.prose import paragraphs
-from petiole.rundir import write_atomic
 from petiole.search_records import SearchResults
+from petiole.writing import write_atomic
 
 
 def write_report(run_dir: Path, results: Results) -> Path:

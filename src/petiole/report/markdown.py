@@ -9,7 +9,7 @@ from petiole.errors import UserError
 from petiole.report.blocks import Block, Cell, Failed, Linked, Page, Photo, Picture, Question, Steps, Strip, Table, Text
 from petiole.report.charts import as_file
 from petiole.report.prose import paragraphs
-from petiole.rundir import write_atomic
+from petiole.writing import write_atomic
 
 
 def write_markdown(run_dir: Path, page: Page) -> Path:

@@ -9,8 +9,8 @@ from petiole.evidence import groups
 from petiole.records import Results
 from petiole.report import compress, summary
 from petiole.report.tables import accuracy
-from petiole.rundir import write_atomic
 from petiole.search_records import SearchResults
+from petiole.writing import write_atomic
 
 README = "Readme.txt"
 WIDTH = 100

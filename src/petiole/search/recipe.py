@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from petiole.errors import UserError
-from petiole.rundir import write_atomic
+from petiole.writing import write_atomic
 
 QUANTIZATIONS = ("none", "static", "mixed", "qat")
 Quantization = Literal["none", "static", "mixed", "qat"]

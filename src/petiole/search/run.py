@@ -11,7 +11,6 @@ from petiole.chain import thumbnails
 from petiole.errors import GoalError, UserError
 from petiole.progress import Say
 from petiole.records import Data, Run, Stage, to_json
-from petiole.rundir import write_atomic
 from petiole.search.candidate import build
 from petiole.search.config import SearchConfig
 from petiole.search.explore import explore
@@ -24,6 +23,7 @@ from petiole.search.recipe import Recipe, RecipeFile, RecipeLimits, read_recipe
 from petiole.search.setup import Search, set_up
 from petiole.search_records import SEARCH, Candidate, Objective, SearchResults, Tried
 from petiole.training.memory import keep_freed_memory
+from petiole.writing import write_atomic
 
 FINAL_COST = 1.6
 """A finalist takes about so many times as long as the reference: it is cut, refitted, taught and quantized besides."""

@@ -18,7 +18,8 @@ from torch import nn
 import petiole
 from petiole.progress import Say
 from petiole.records import Epoch
-from petiole.rundir import digest, write_atomic
+from petiole.rundir import digest
+from petiole.writing import write_atomic
 
 EVERY_S = 10.0
 """A training is kept at most so often: short ones cost nothing, and no more than this is lost of a long one (or one
