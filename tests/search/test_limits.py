@@ -11,9 +11,11 @@ def test_exact_limits_are_told_with_what_was_found() -> None:
     limits = Limits(max_latency_ms=1.0, max_bytes=2_000_000, max_macs=100_000_000)
     found = limits.exact(p50_ms=1.5, file_bytes=1_000_000, macs=100_000_000)
     assert [(each.limit, each.found, each.times) for each in found] == [
-        ("--max-latency 1.00 ms", "1.50 ms", 1.5), ("--max-size 2.0 MB", "1.0 MB", 0.5),
-        ("--max-macs 100.0 M", "100.0 M", 1.0),
+        ("--max-latency 1 ms", "1.50 ms", 1.5), ("--max-size 2 MB", "1.0 MB", 0.5),
+        ("--max-macs 100 M", "100 M", 1.0),
     ]  # fmt: skip
+    (near,) = Limits(max_latency_ms=2.0).exact(p50_ms=2.0041, file_bytes=1, macs=1)
+    assert (near.limit, near.found) == ("--max-latency 2 ms", "2.0041 ms"), "what differs is not printed alike"
     assert Limits().exact(p50_ms=1.5, file_bytes=1, macs=1) == []
 
 

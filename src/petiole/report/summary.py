@@ -81,8 +81,8 @@ def facts(results: Results) -> list[tuple[str, str]]:
     torch = f", torch {machine.versions['torch']}" if "torch" in machine.versions else ""
     counts = f"{units.counted(machine.cores, 'core')}, {units.counted(machine.threads, 'thread')}"
     lines.append(("Machine", f"{machine.cpu}, {counts}{isa}{torch}"))
-    seeds = ", ".join(str(seed) for seed in results.run.seeds)
-    lines.append(("Run", f"{results.run.command} (seeds {seeds}; {units.seconds(results.run.seconds)})"))
+    seeds = ("seed " if len(results.run.seeds) == 1 else "seeds ") + ", ".join(map(str, results.run.seeds))
+    lines.append(("Run", f"{results.run.command} ({seeds}; {units.seconds(results.run.seconds)})"))
     return lines
 
 
