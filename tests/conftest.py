@@ -28,10 +28,11 @@ if "PYTEST_XDIST_WORKER_COUNT" in os.environ and hasattr(os, "sched_setaffinity"
 
 
 LONG = (
-    "lab/test_run.py", "search/test_search.py", "lab/test_real.py", "docs/test_commands.py", "test_interruptions.py",
+    "lab/test_real.py", "lab/test_run.py", "search/test_search.py", "docs/test_commands.py", "test_interruptions.py",
     "search/test_any_folder.py", "test_gates.py", "inference/test_predict_and_bench.py", "lab/test_orchestration.py",
 )  # fmt: skip
-"""Files of tests that take longest: they begin first, so that no core waits for the last of them."""
+"""Files of tests that take longest: they begin first, so that no core waits for the last of them. The first one has all
+cores, and OpenVINO keeps to those that its process had when it was first used."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,4 +1,4 @@
-"""The command line: parse, call one function of :mod:`petiole.api`, exit. 0 done, 2 wrong input, 3 no solution."""
+"""The command line: parse, call one function of :mod:`petiole.api`, exit. 0 done, 1 failed, 2 wrong, 3 no solution, 130 stopped."""
 
 import errno
 import io

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from petiole.errors import UserError
-from petiole.writing import UNFINISHED, user_errors, write_atomic
+from petiole.writing import UNFINISHED, flush, user_errors, write_atomic
 
 OURS = ("artifacts", "charts", "latency", "networks", "predictions", "recipes", "search", "state", "thumbnails")
 """Directories of a run that nobody else writes into."""
@@ -121,6 +121,8 @@ class RunDir:
             old = fresh.with_name(f".old{fresh.name}")
             try:
                 yield fresh
+                for file in fresh.rglob("*"):
+                    flush(file)  # all of it is on the disk before it has its name
                 os.chmod(fresh, 0o755)
                 if target.exists():
                     os.replace(target, old)

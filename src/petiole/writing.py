@@ -46,6 +46,13 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
             raise
 
 
+def flush(path: Path) -> None:
+    """See to it that what was written into a file is on the disk; nothing for a directory."""
+    if path.is_file():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+
+
 @contextmanager
 def user_errors(path: Path) -> Iterator[None]:
     """Turn the operating system's refusals to write ``path`` into one clear sentence; an error that is about a file

@@ -166,7 +166,7 @@ def _run_chapter(bench: Bench, name: str, seed: int) -> tuple[Stage, ChapterResu
     if not result.failures:
         stored = {"stage": stage.model_dump(mode="json"), "result": result.model_dump(mode="json")}
         rundir.save(step=f"{name}-seed{seed}", basis=basis(bench, name), result=stored)
-    rundir.forget_trainings()
+        rundir.forget_trainings()
     return stage, result
 
 
