@@ -1,4 +1,4 @@
-"""The command line: parse, call one function of :mod:`petiole.api`, exit. 0 done, 1 failed, 2 wrong, 3 no solution, 130 stopped."""
+"""The command line: parse, call one function of :mod:`petiole.api`, exit; its codes are in docs/reference/cli.md."""
 
 import errno
 import io
