@@ -94,6 +94,10 @@ def _sort_key(cell: Cell) -> str:
     return "" if number is None else f"{number:.10g}"
 
 
+UNIT = re.compile(r"(?<=\d) (?=(?:us|ms|s|min|h|bytes|kB|MB|GB|k|M|points?)\b)")
+"""The space between a number and its unit, where prose must not be broken."""
+
+
 def _links_to(places: Sequence[tuple[str, str]]) -> Callable[[str], Markup]:
     """A filter that escapes prose and makes links of the names in it.
 
@@ -105,7 +109,9 @@ def _links_to(places: Sequence[tuple[str, str]]) -> Callable[[str], Markup]:
     pattern = re.compile(rf"(?<![\w-])({names})(?![\w-])" if to else "(?!)")
 
     def linked(text: str) -> Markup:
-        parts = pattern.split(units.one_line(text))  # between names, a name, between names ...
+        parts = pattern.split(
+            UNIT.sub("\N{NO-BREAK SPACE}", units.one_line(text))
+        )  # between names, a name, between names ...
         return Markup("").join(
             Markup('<a href="{}">{}</a>').format(to[part], part) if at % 2 else escape(part)
             for at, part in enumerate(parts)
