@@ -124,6 +124,32 @@ def test_a_command_that_keeps_nothing_only_says_that_it_was_stopped() -> None:
 
 
 @pytest.mark.parametrize("number", cli_stop.SIGNALS)
+def test_a_signal_that_arrives_where_nothing_can_be_raised_is_not_lost(number: signal.Signals) -> None:
+    """Twice while an object is deleted, then in a wait: an exception of ``__del__`` is dropped by Python."""
+    code = f"""
+import os, signal, time
+from petiole import cli_stop
+
+cli_stop.heed()
+
+class Dying:
+    def __del__(self):
+        os.kill(os.getpid(), {number.value})
+        time.sleep(0)
+        print("deleted")  # not reached: Stopped was raised in here
+
+try:
+    Dying()
+    Dying()
+    time.sleep(20)
+except cli_stop.Stopped:
+    print("stopped")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=15)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "stopped\n", "")
+
+
+@pytest.mark.parametrize("number", cli_stop.SIGNALS)
 def test_a_signal_that_is_ignored_when_the_command_begins_stays_ignored(number: signal.Signals) -> None:
     """A shell has its script's jobs in the background ignore Ctrl-C, and ``nohup`` is of that kind."""
     heed = (

@@ -3,10 +3,13 @@
 import os
 import shlex
 import signal
+import sys
+import threading
 from collections.abc import Sequence
 
 EXIT_CODE = 130
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+AGAIN_S = 0.05
 KEEP = ("lab", "compress")
 """The commands that keep what they have done and go on with it."""
 
@@ -17,14 +20,28 @@ class Stopped(BaseException):
 
 def heed() -> None:
     """From now on a signal raises :class:`Stopped` in the main thread; a forked child just ends. A signal that whoever
-    started this has it ignore (``nohup``, a script's job in the background) is ignored."""
-    ours = os.getpid()
+    started this has it ignore (``nohup``, a script's job in the background) is ignored. Where Python has nobody to
+    raise it to (while it collects garbage, for example), it is sent again a moment later."""
+    ours, tell = os.getpid(), sys.unraisablehook
+    timer: threading.Timer | None = None
+
+    def again(lost: "sys.UnraisableHookArgs") -> None:
+        nonlocal timer
+        if isinstance(lost.exc_value, Stopped):
+            if timer is not None:
+                timer.cancel()  # one signal is enough
+            timer = threading.Timer(AGAIN_S, os.kill, (ours, lost.exc_value.args[0]))
+            timer.daemon = True
+            timer.start()
+        else:
+            tell(lost)
 
     def stop(signum: int, frame: object) -> None:
         if os.getpid() != ours:
             os._exit(EXIT_CODE)
-        raise Stopped
+        raise Stopped(signum)
 
+    sys.unraisablehook = again
     for each in SIGNALS:
         if signal.getsignal(each) is not signal.SIG_IGN:
             signal.signal(each, stop)
