@@ -26,7 +26,7 @@ test: $(VENV)/.installed-dev ## what CI runs: format check, lint, strict types, 
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -q -n auto --dist loadfile --no-loadscope-reorder
+	GOMP_SPINCOUNT=1000 $(BIN)/pytest -q -n auto --dist loadfile --no-loadscope-reorder  # threads that wait leave the cores to the other files
 
 docs: $(VENV)/.installed-dev ## the documentation, into build/docs/index.html
 	$(BIN)/python -m sphinx -W --keep-going -q -E -d build/doctrees docs build/docs
