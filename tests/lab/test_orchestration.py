@@ -95,12 +95,13 @@ def test_what_is_not_whole_any_more_is_done_again(fakes: Fakes, photos: Path, tm
     """A file of a finished chapter is lost; a marker holds something else."""
     lab(photos, tmp_path)
     (tmp_path / "predictions" / "scratch.json").unlink()
+    (tmp_path / "predictions" / "quantization.json").write_text('{"labels": [0]')
     marker = tmp_path / "state" / "lenet-seed0.json"
     stored = json.loads(marker.read_text())
     marker.write_text(json.dumps({**stored, "result": {"stage": 7}}))
     said: list[str] = []
     again = lab(photos, tmp_path, say=said.append)
-    assert fakes.ran == {**dict.fromkeys(NAMES, 1), "scratch": 2, "lenet": 2}
+    assert fakes.ran == {**dict.fromkeys(NAMES, 1), "scratch": 2, "quantization": 2, "lenet": 2}
     lost = tmp_path / "predictions" / "scratch.json"
     told = f"chapter scratch, seed 0: finished earlier, but not whole any more; done again ({lost} is missing)"
     assert told in said

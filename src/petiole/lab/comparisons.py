@@ -25,7 +25,7 @@ def compare(run_dir: Path, variants: Sequence[Variant]) -> list[Comparison]:
         for before in (rows.get((first, engine, seed)) for first, second in PAIRS if second == name):
             if before is None or before.predictions is None or row.predictions is None:
                 continue
-            both = list(zip(_right(run_dir / before.predictions), _right(run_dir / row.predictions), strict=True))
+            both = list(zip(right(run_dir / before.predictions), right(run_dir / row.predictions), strict=True))
             lost, gained = sum(a and not b for a, b in both), sum(b and not a for a, b in both)
             found.append(
                 Comparison(
@@ -36,6 +36,11 @@ def compare(run_dir: Path, variants: Sequence[Variant]) -> list[Comparison]:
     return found
 
 
-def _right(path: Path) -> list[bool]:
+def right(path: Path) -> list[bool]:
+    """Whether each test picture was called rightly, from a file of predictions.
+
+    Raises:
+        ValueError, KeyError, TypeError: it is no such file.
+    """
     called = json.loads(path.read_text(encoding="utf-8"))
     return [label == predicted for label, predicted in zip(called["labels"], called["predicted"], strict=True)]

@@ -11,7 +11,7 @@ from petiole.deploy.artifact import read_card
 from petiole.errors import UserError
 from petiole.lab import answers, demos, lenet, pruning, quantization, scratch, structured, thumbnails, timing, transfer
 from petiole.lab.bench import Bench, ChapterResult
-from petiole.lab.comparisons import compare
+from petiole.lab.comparisons import compare, right
 from petiole.lab.config import NEEDS, STAGES, LabConfig
 from petiole.lab.setup import basis, set_up, timing_basis
 from petiole.progress import Say
@@ -143,6 +143,8 @@ def _finished(bench: Bench, name: str, seed: int) -> tuple[Stage, ChapterResult]
                 read_card(run_dir / row.artifact)
             if row.predictions is not None and not (run_dir / row.predictions).is_file():
                 raise UserError(f"{run_dir / row.predictions} is missing")
+            if row.predictions is not None:
+                right(run_dir / row.predictions)
     except (UserError, ValueError, KeyError, TypeError) as error:
         bench.say(f"chapter {name}, seed {seed}: finished earlier, but not whole any more; done again ({error})")
         return None
