@@ -6,8 +6,9 @@ Each command runs undisturbed first. The done-markers in its ``state/`` tell whe
 again in another directory: in turn, each step is killed (SIGKILL) at moments drawn from its whole length, and the same
 command is given again. Every second kill waits for the next write of a file and falls into it: before it is synced,
 before it takes its name, or just after. Trainings are kept after every epoch here (``EVERY_S`` is 0), so that short
-ones go on in their middle too. The lengths of steps are those of the undisturbed run: where the machine is busy at one
-time and idle at another, some moments come too late, and are told so.
+ones go on in their middle too. The lengths of steps are those of the undisturbed run: where a step that goes on is
+faster, so that the command ends before the moment comes, its directory is put back as it was before, and half the
+moment is tried, :data:`TRIES` times; what came too late even then is told so.
 
 In the end the records of both runs must be equal but for :data:`TIMES`, and so must all files of :data:`COMPARED`.
 With ``--signal INT`` (Ctrl-C) or ``TERM`` the command is stopped instead: it must end with 130 and the command to go on
@@ -21,6 +22,7 @@ import json
 import os
 import random
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -44,6 +46,7 @@ NOT_STEPS = {"spent", "sources", "worker"}
 KINDS = ("before it is synced", "before it takes its name", "after it took its name")
 IN_WRITE = "in a write, "
 LATE = "too late: it had ended"
+TRIES = 4
 PATIENCE_S = 900.0
 
 Step = tuple[str, float]
@@ -95,7 +98,7 @@ def _tried(options: argparse.Namespace, what: str) -> bool:
     print(f"{what}: undisturbed in {time.time() - began:.0f} s, {len(steps)} steps", flush=True)
     rng, fell = random.Random(options.seed), Counter[tuple[str, str]]()
     for step, share, kind in _moments(rng, [name for name, _ in steps], options.kills, writes=options.signal == "KILL"):
-        fell[step, _kill(options, what, killed, steps, step, share, kind)] += 1
+        fell[step, _kill_in_time(options, what, killed, steps, step, share, kind)] += 1
     Path(f"{killed}.trigger").unlink(missing_ok=True)
     _require_done(_start(options, what, killed).wait(), killed)
     for step, seconds in steps:
@@ -106,9 +109,7 @@ def _tried(options: argparse.Namespace, what: str) -> bool:
     within = sum(count for (_, how), count in fell.items() if how.startswith(IN_WRITE))
     enough = 2 * happened >= max(1, options.kills)
     verdict = "DIFFERENT" if differences else "equal" if enough else "equal, but TOO FEW KILLS to show anything"
-    print(
-        f"{what}: {options.kills} kills asked, {happened} happened, {within} of them in a write; {verdict}", flush=True
-    )
+    print(f"{what}: {options.kills} kills asked, {happened} happened, {within} of them in a write; {verdict}")
     for line in differences[:40]:
         print(f"  {line}")
     return enough and not differences
@@ -158,6 +159,25 @@ def _moments(
             at += 1
 
 
+def _kill_in_time(
+    options: argparse.Namespace, what: str, out: Path, steps: list[Step], step: str, share: float, kind: str | None
+) -> str:
+    """:func:`_kill`, earlier in the step and from the same state where the command ended before the moment came."""
+    before = Path(f"{out}.before")
+    _copy(out, before)
+    for earlier in range(TRIES):
+        if (how := _kill(options, what, out, steps, step, share / 2**earlier, kind)) != LATE:
+            break
+        _copy(before, out)
+    return how
+
+
+def _copy(one: Path, other: Path) -> None:
+    shutil.rmtree(other, ignore_errors=True)
+    if one.exists():  # before the first kill there is none
+        shutil.copytree(one, other, symlinks=True)
+
+
 def _kill(
     options: argparse.Namespace, what: str, out: Path, steps: list[Step], step: str, share: float, kind: str | None
 ) -> str:
@@ -168,7 +188,7 @@ def _kill(
     trigger.with_suffix(".ready").unlink(missing_ok=True)  # of the process before
     run = _start(options, what, out)
     if at:
-        _wait(lambda: _is_set_up(trigger) and names[at - 1] in _markers(out), run)
+        _wait(lambda: trigger.with_suffix(".ready").exists() and names[at - 1] in _markers(out), run)
     time.sleep(share * steps[at][1])
     how = "at any moment"
     if kind is not None and run.poll() is None:
@@ -194,10 +214,6 @@ def _require_last_words(options: argparse.Namespace, what: str, out: Path) -> No
     expected = f"petiole: stopped; to go on where it was: {shlex.join(['petiole', *_arguments(options, what, out)])}"
     if last != expected:
         sys.exit(f"{out}.log ends with {last!r}, not with {expected!r}")
-
-
-def _is_set_up(trigger: Path) -> bool:
-    return trigger.with_suffix(".ready").exists()
 
 
 def _wait(until: Callable[[], bool], run: "subprocess.Popen[bytes]") -> None:
