@@ -265,8 +265,9 @@ def report(run: Path, other: Path | None = None, *, out: Path | None = None) -> 
             raise UserError("--out is for a comparison of two runs: the report of one run lies in its own directory")
         with RunDir(run).held() if (run / "state").is_dir() else nullcontext():  # not while a run delivers its own
             if isinstance(results, SearchResults):
+                path = write_search_report(run, results)
                 write_search_readme(run, results)
-                return write_search_report(run, results)
+                return path
             path = write_report(run, results)
             write_readme(run, results)
             return path

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 from fabricated import accuracy, latency, results, variant, versus
@@ -83,6 +84,20 @@ def test_a_choice_that_the_test_split_objects_to_is_told_as_that() -> None:
     assert "chosen.toml" not in " ".join(block.text for block in made.chapters[-1].blocks if isinstance(block, Text))
 
 
+@pytest.mark.parametrize(
+    ("objective", "what"),
+    [
+        ("latency", "The fastest network found"),
+        ("size", "The smallest network found"),
+        ("macs", "The network with the fewest multiply-accumulates found"),
+        ("accuracy", "The most accurate network found"),
+    ],
+)
+def test_the_byline_says_what_was_looked_for(objective: str, what: str) -> None:
+    kept = finalist(limits=[])
+    assert page(searched(kept, objective=objective)).byline == f"{what} for these photos, within the limits"
+
+
 def test_verdicts_in_words() -> None:
     assert verdict(Limit(limit="", found="", verdict="broken")) == "is broken"
     assert verdict(Limit(limit="", found="", verdict="undecided")) == "is not decided by these photos"
@@ -92,7 +107,12 @@ def test_the_report_is_rebuilt_from_the_records_alone(tmp_path: Path) -> None:
     made = searched(finalist())
     (tmp_path / "results.json").write_text(to_json(made), encoding="utf-8")
     before = write_search_report(tmp_path, made).read_bytes()
+    for path in [*(tmp_path / "charts").iterdir(), tmp_path / "report.html"]:
+        path.unlink()
     assert api.report(tmp_path).read_bytes() == before
+    readme = (tmp_path / "Readme.txt").read_text(encoding="utf-8")
+    for name in ("report.html", "report.md", "charts/candidates-time.svg", "charts/candidates-size.svg"):
+        assert f"  {name} - " in readme, "the report is written before the Readme that lists its files"
     text = before.decode()
     assert "too few channels" in text
     assert "On the test split" in text

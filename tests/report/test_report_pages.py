@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from altair.utils import schemapi
 
-from fabricated import replaced, results, variant, variants
+from fabricated import replaced, results, train, variant, variants
 from parsed import Page
 from petiole.errors import UserError
 from petiole.lab.answers import answer
@@ -248,3 +248,25 @@ def test_a_place_that_cannot_be_written_is_a_user_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(UserError, match="cannot write"):
         write_report(tmp_path / "file", results([], demos={}, curves=[]))
+
+
+def test_with_several_seeds_each_has_its_files(tmp_path: Path) -> None:
+    rows = [
+        variant("CNNScratch", 90 + seed, seed=seed, train=train(), predictions=f"predictions/{seed}.json")
+        for seed in (0, 1)
+    ]
+    written(tmp_path, variants=rows, run_seeds=[0, 1])
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    for seed in (0, 1):
+        assert f'href="predictions/{seed}.json"' in text
+        assert f">variants[{seed}]<" in text
+    assert re.search(r'href="#source-CNNScratch-torch-seed1"[^>]*>CNNScratch, seed 1<', text), "its training"
+    assert re.search(r'href="#source-CNNScratch-torch"[^>]*><span>90.5%</span>', text), "the mean leads to the files of both"
+
+
+def test_findings_are_told_once_and_every_command_leads_somewhere(tmp_path: Path) -> None:
+    page, _ = written(tmp_path, variants=[variant("CNNScratch", 90)], run_command="petiole lab")
+    assert page.shown.count("Highest accuracy on the 100 test photos") == 1
+    page, _ = written(tmp_path, variants=[], run_command="petiole lab --stages demos")
+    ids = {f"#{attributes['id']}" for _, attributes in page.tags if "id" in attributes}
+    assert {href for _, one in page.tags if (href := one.get("href") or "").startswith("#")} <= ids

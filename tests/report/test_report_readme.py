@@ -75,10 +75,13 @@ def test_the_readme_of_a_search_says_what_its_graphs_are_drawn_from(tmp_path: Pa
     run = results([variant("reference", 96, latency=[latency(2.0)])], run_profile="compress")
     search = SearchResults(**{**dict(run), "objective": "latency", "reference": "reference"})
     (tmp_path / "charts").mkdir()
-    (tmp_path / "charts" / "candidates.svg").write_text("<svg/>", encoding="utf-8")
+    for cost in ("time", "size"):
+        (tmp_path / "charts" / f"candidates-{cost}.svg").write_text("<svg/>", encoding="utf-8")
     write_search_readme(tmp_path, search)
-    text = (tmp_path / "Readme.txt").read_text(encoding="utf-8")
-    assert "charts/candidates.svg - accuracy against time of the candidates (from candidates)" in text
+    text = " ".join((tmp_path / "Readme.txt").read_text(encoding="utf-8").split())
+    of = "accuracy of the candidates on held-out photos against"
+    assert f"charts/candidates-time.svg - {of} time (from candidates)" in text
+    assert f"charts/candidates-size.svg - {of} file size (from candidates)" in text
     assert "charts/ - its graphs" in text
     assert "thumbnails/" not in text
     assert "run.machine" in text

@@ -135,11 +135,17 @@ def _time(run: Run, quantized: Sequence[Group]) -> str:
     """Who is faster and who slower, runtime by runtime, always against the float parent on the same one."""
     words = []
     for runtime, where in phrases.RUNTIMES.items():
-        found = [(group.label, phrases.change_on(runtime, run.parent(group), group)) for group in quantized]
+        really = [group for group in quantized if not phrases.computes_in_float(runtime, group)]
+        found = [(group.label, phrases.change_on(runtime, run.parent(group), group)) for group in really]
         for change, told in (("down", "is faster"), ("up", "is slower"), ("unclear", "shows no measurable difference")):
             labels = [label for label, each in found if each == change]
             if labels:
                 words.append(f"int8 {told} on {where} for {_named(labels, quantized)}")
+    words += [
+        f"{where} computes {_named(labels, quantized)} in float, which tells nothing of int8"
+        for runtime, where in phrases.RUNTIMES.items()
+        if (labels := [group.label for group in quantized if phrases.computes_in_float(runtime, group)])
+    ]
     if not words:
         return "nothing can be said, for no runtime timed both a quantized network and its float parent"
     return f"against float on the same runtime, one picture at a time, {listed(words)}"
@@ -213,7 +219,13 @@ def _why_lenet(run: Run, lenet: Group, quantized: Sequence[Group]) -> list[str]:
             "input of a linear layer is quantized anew in every call."
         )
     work = f"{units.count(lenet.first.macs)} multiply-accumulates"
-    found = [change for group in quantized for change in phrases.changes(run.parent(group), group)]
+    found = [
+        change
+        for group in quantized
+        for runtime in phrases.RUNTIMES
+        if not phrases.computes_in_float(runtime, group)
+        and (change := phrases.change_on(runtime, run.parent(group), group)) is not None
+    ]
     if not found:
         return [*sentences, "Why the time is as it is cannot be said, because it was not measured for both."]
     if "down" not in found:

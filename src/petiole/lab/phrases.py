@@ -203,6 +203,12 @@ def across_runtimes(before: Group, after: Group) -> str | None:
     )
 
 
+def computes_in_float(runtime: str, group: Group) -> bool:
+    """Whether a runtime computes no layer of an int8 file in int8, as its gate says: its time is not one of int8."""
+    gate = group.first.gates.get("int8_compiled" if runtime == "openvino" else f"int8_compiled_{runtime}")
+    return isinstance(gate, str) and gate.startswith("0/")
+
+
 def change_on(runtime: str, before: Group | None, after: Group) -> Change | None:
     """How the time of a single picture changed on one runtime; None where it did not time both."""
     pairs = [

@@ -97,7 +97,8 @@ def pictures(results: SearchResults) -> tuple[Picture, ...]:
 
 def _picture(results: SearchResults, cost: _Cost) -> Picture:
     trained = [each for each in results.candidates if each.retrained]
-    dashed = f" Dashed: the best accuracy within each {cost.word}." if len(_front(results, cost)) > 1 else ""
+    dashed = f" Dashed: the best accuracy within each {cost.word}, by the last judgement of each recipe."
+    dashed = dashed if len(_front(results, cost)) > 1 else ""
     best = max(trained or results.candidates, key=lambda each: each.accuracy.value)
     least = min(trained or results.candidates, key=cost.of)
     whom = "those trained in full" if trained else "them, none of which was trained in full,"

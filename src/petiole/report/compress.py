@@ -13,8 +13,8 @@ from petiole.report.tables import RUNTIMES
 from petiole.search_records import Limit, SearchResults
 
 OBJECTIVES = {
-    "latency": "the fastest", "size": "the smallest", "macs": "the one with fewest multiply-accumulates",
-    "accuracy": "the most accurate",
+    "latency": "the fastest network", "size": "the smallest network",
+    "macs": "the network with the fewest multiply-accumulates", "accuracy": "the most accurate network",
 }  # fmt: skip
 SEARCHED = (
     "Recipes were compared on training photos that their networks had not learned from. The test split was opened "
@@ -64,7 +64,7 @@ def title(results: SearchResults) -> str:
 
 
 def _byline(results: SearchResults) -> str:
-    what = f"{OBJECTIVES[results.objective]} network found for these photos" if results.candidates else RECIPE
+    what = f"{OBJECTIVES[results.objective]} found for these photos" if results.candidates else RECIPE
     if results.chosen is None:
         return f"What was looked for: {what}, within the limits"
     undecided = [limit.limit for limit in results.chosen.limits if limit.verdict == "undecided"]

@@ -41,6 +41,11 @@ def anchor(row: Variant) -> str:
     return "source-" + re.sub(r"\W+", "-", f"{row.name}-{row.engine}")
 
 
+def _anchor_of(group: Group, row: Variant) -> str:
+    """The same of one of its seeds: the first one's row stands for all."""
+    return anchor(row) if row is group.first else f"{anchor(row)}-seed{row.seed}"
+
+
 def _linked(path: str | None, text: str | None = None) -> Cell:
     """A link to a file of the run directory; plain text for whatever else a record might hold."""
     if path is None:
@@ -129,8 +134,8 @@ def chapter(results: Results, every: Sequence[Group]) -> Chapter:
 
 def _commands(results: Results) -> Table:
     """The command of the whole run, and that of each stage."""
-    command = results.run.command
-    rows: list[tuple[Cell, ...]] = [(Linked(text=WHOLE, href="#variants", name=command_anchor(WHOLE)), command)]
+    command, top = results.run.command, "#variants" if results.variants else "#appendix"
+    rows: list[tuple[Cell, ...]] = [(Linked(text=WHOLE, href=top, name=command_anchor(WHOLE)), command)]
     rows += [
         (Linked(text=name, href=f"#{SECTION_OF[name]}", name=command_anchor(name)), again(command, name))
         for name in stages(results)
@@ -142,25 +147,30 @@ def _commands(results: Results) -> Table:
 
 
 def files(results: Results, every: Sequence[Group]) -> list[Table]:
-    """A row for each variant: its network, its predictions, raw timings, its record, and the stage of the lab, which
-    leads to its command; nothing without variants."""
+    """A row for each variant and seed: its network, its predictions, raw timings, its record, and the stage of the
+    lab, which leads to its command; nothing without variants."""
     if not every:
         return []
     at, made_by = {id(row): at for at, row in enumerate(results.variants)}, stages(results)
+    rows = [row for group in every for row in group.rows]
     columns: dict[str, list[Cell]] = {
-        "Variant": [Linked(text=group.label, href="#variants", name=anchor(group.first)) for group in every],
-        "Network": [_linked(group.first.artifact and f"{group.first.artifact}/") for group in every],
-        "Predictions": [_linked(group.first.predictions) for group in every],
+        "Variant": [
+            Linked(text=label_of(group, row), href="#variants", name=_anchor_of(group, row))
+            for group in every
+            for row in group.rows
+        ],
+        "Network": [_linked(row.artifact and f"{row.artifact}/") for row in rows],
+        "Predictions": [_linked(row.predictions) for row in rows],
     }
-    for batch in dict.fromkeys(time.batch for group in every for time in group.first.latency):
-        columns[f"Timings, batch {batch}"] = [_timings(group.first, batch) for group in every]
-    columns["Record"] = [Linked(text=f"variants[{at[id(group.first)]}]", href=RECORDS) for group in every]
-    columns["Made by"] = [_stage_link(stage(group.name), made_by) for group in every]
+    for batch in dict.fromkeys(time.batch for row in rows for time in row.latency):
+        columns[f"Timings, batch {batch}"] = [_timings(row, batch) for row in rows]
+    columns["Record"] = [Linked(text=f"variants[{at[id(row)]}]", href=RECORDS) for row in rows]
+    columns["Made by"] = [_stage_link(stage(row.name), made_by) for row in rows]
     shown = {name: cells for name, cells in columns.items() if any(str(cell) != NONE for cell in cells)}
     times = ", its times from the raw timings (ms)" if any(name.startswith("Timings") for name in shown) else ""
     return [
         Table(
-            caption="The files of each variant, of the first seed, within the run directory. A deployed network is "
+            caption="The files of each variant within the run directory. A deployed network is "
             f"model.onnx in its artifact directory. Its accuracy comes from the predictions{times}; whatever else is "
             f"told of it lies in its record in {RECORDS}.",
             header=tuple(shown), rows=tuple(zip(*shown.values(), strict=True)), words=frozenset(range(1, len(shown))),
@@ -174,6 +184,16 @@ def _timings(row: Variant, batch: int) -> Cell:
 
 def _stage_link(name: str, made_by: Sequence[str]) -> Cell:
     return Linked(text=name, href=f"#{command_anchor(name)}") if name in made_by else name or NONE
+
+
+def label_of(group: Group, row: Variant) -> str:
+    """The name of a variant, with the seed where it has several."""
+    return f"{group.label}, seed {row.seed}" if len(group.rows) > 1 else group.label
+
+
+def of_seed(group: Group, row: Variant) -> Linked:
+    """The name of one seed of a variant, which leads to its files."""
+    return Linked(text=label_of(group, row), href=f"#{_anchor_of(group, row)}")
 
 
 def named(group: Group) -> Linked:
@@ -195,20 +215,26 @@ def file(path: str, text: str) -> Cell:
     return _linked(path or None, text)
 
 
+def _of_all(group: Group, path: str | None, text: str) -> Cell:
+    """Text that leads to a file; where it is of several seeds, to the rows that name the files of each."""
+    return _linked(path, text) if len(group.rows) == 1 else Linked(text=text, href=f"#{anchor(group.first)}")
+
+
 def accuracy_link(group: Group, text: str) -> Cell:
     """An accuracy that leads to the predictions that it comes from."""
-    return _linked(group.first.predictions, text)
+    return _of_all(group, group.first.predictions, text)
 
 
 def file_link(group: Group) -> Cell:
     """The size of a deployed file that leads to it."""
-    return _linked(group.first.artifact and f"{group.first.artifact}/model.onnx", units.bytes(group.file_bytes))
+    path = group.first.artifact and f"{group.first.artifact}/model.onnx"
+    return _of_all(group, path, units.bytes(group.file_bytes))
 
 
 def time_link(group: Group, setting: tuple[str, int, int], text: str) -> Cell:
     """A time that leads to its raw timings."""
     of_setting = (time for time in group.first.latency if (time.runtime, time.batch, time.threads) == setting)
-    return _linked(next((time.raw_file for time in of_setting), None), text)
+    return _of_all(group, next((time.raw_file for time in of_setting), None), text)
 
 
 def timed(time: Latency, text: str) -> Cell:

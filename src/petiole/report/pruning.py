@@ -13,6 +13,8 @@ from petiole.report.blocks import Block, Picture, Table
 
 CONTROL = "control"
 """Method of the points of the unpruned network, retrained as long as the others."""
+KEPT = "unpruned, retrained as long"
+"""What its line is called."""
 AMOUNT = {"structured": "structured (multiply-accumulates removed)"}
 LOSES = {"channels": "its least important channels", "weights": "its smallest weights"}
 NOTHING = "nothing could be removed"
@@ -47,28 +49,26 @@ def _beginnings(points: Sequence[CurvePoint], unpruned: Sequence[Variant]) -> li
 
 
 def _rows(points: Sequence[CurvePoint]) -> list[dict[str, Any]]:
-    """One row for each method and amount, the mean over seeds; the control is drawn from end to end."""
+    """One row for each method and amount, the mean over seeds."""
     keys = dict.fromkeys((point.method, point.amount) for point in points)
-    last = max(point.amount for point in points)
     rows = []
     for method, amount in keys:
         here = [point for point in points if (point.method, point.amount) == (method, amount)]
         value, low, high = mean_interval([point.correct for point in here], here[0].total)
-        row = {"series": AMOUNT.get(method, method), "amount": amount, "value": value, "low": low, "high": high}
-        rows.append(row)
-        if method == CONTROL:
-            row["series"] = "unpruned, retrained as long"
-            rows.append({**row, "amount": last})
+        series = KEPT if method == CONTROL else AMOUNT.get(method, method)
+        rows.append({"series": series, "amount": amount, "value": value, "low": low, "high": high})
     return rows
 
 
 def _curve(points: Sequence[CurvePoint], name: str, *, retrained: bool) -> Picture:
     rows = _rows(points)
+    last = max(point.amount for point in points)
+    drawn = [*rows, *({**row, "amount": last} for row in rows if row["series"] == KEPT)]  # from end to end
     series = list(dict.fromkeys(str(row["series"]) for row in rows))
     x = alt.X("amount:Q", axis=charts.axis("share removed (%)"))
     axis = charts.axis("accuracy on the test split (%)")
     scale = alt.Scale(zero=False, domainMax=1.0)
-    base = alt.Chart(charts.data(rows)).encode(x=x, color=charts.colour("series", series))
+    base = alt.Chart(charts.data(drawn)).encode(x=x, color=charts.colour("series", series))
     band = base.mark_area(opacity=0.15).encode(y=alt.Y("low:Q", axis=axis, scale=scale), y2="high:Q")
     line = base.mark_line(strokeWidth=2).encode(
         y=alt.Y("value:Q", axis=axis, scale=scale), strokeDash=alt.StrokeDash("series:N", sort=series, legend=None)

@@ -48,6 +48,8 @@ SEARCH_FILES = (
 NUMBERS = (
     ("accuracy, interval, by class", "variants[].accuracy", "predictions/"),
     ("lost, gained, McNemar p", "variants[].versus_parent", "predictions/"),
+    ("the same against the baseline", "variants[].versus_baseline", "predictions/"),
+    ("the same of two networks neither of which was made from the other", "comparisons", "predictions/"),
     ("parameters, nonzero, MACs, bytes", "variants[].parameters and the keys after it", "artifacts/"),
     ("bytes as nonzeros and bitmasks, and dense", "variants[].sparse_bytes and dense_bytes", "artifacts/"),
     ("time of a call, p50 and p90", "variants[].latency", "latency/"),
@@ -55,6 +57,7 @@ NUMBERS = (
     ("training loss, epochs, converged", "variants[].train", "the run"),
     ("gates", "variants[].gates", "the run"),
     ("accuracy against pruning amount", "curves", "the run"),
+    ("accuracy when one layer is pruned", "sensitivities", "the run"),
     ("the two demos", "demos", "the run"),
     ("answers", "answers", "the other keys of results.json"),
     ("time of each stage, pictures in a second", "run.stages", "the run"),
@@ -69,6 +72,8 @@ SEARCH_NUMBERS = (
 )
 
 GRAPHS = (
+    ("candidates-time", "accuracy of the candidates on held-out photos against time", "candidates"),
+    ("candidates-size", "accuracy of the candidates on held-out photos against file size", "candidates"),
     ("overview-time", "accuracy against time", "variants[].accuracy and variants[].latency"),
     ("overview-size", "accuracy against file size", "variants[].accuracy and variants[].file_bytes"),
     ("-accuracy", "accuracy of each variant with its interval", "variants[].accuracy"),
@@ -82,7 +87,6 @@ GRAPHS = (
     ("-weights", "histograms of the weights", "variants[].histogram"),
     ("-layers", "quantization noise of each layer", "layer_errors"),
     ("-dtype", "the two-weight layer in float32 and int8", "demos.dtype"),
-    ("candidates", "accuracy against time of the candidates", "candidates"),
 )
 """By what a graph's file name holds: what it shows, and its key in results.json. The first that fits counts."""
 

@@ -144,9 +144,9 @@ def _paired(compared: Sequence[Group], what: str) -> str:
     rate = median(rates) if rates else 0.0
     if rate >= 0.01:
         text += (
-            f" The others disagree on {units.percent(rate)} of the pictures (median); to see a difference of 1 point "
-            f"between such two, about {stats.photos_needed(0.01, rate):,} pictures are needed, and here are "
-            f"{compared[0].total:,}."
+            f" {'The others' if shown else 'They'} disagree on {units.percent(rate)} of the pictures (median); to see "
+            f"a difference of 1 point between such two, about {stats.photos_needed(0.01, rate):,} pictures are needed, "
+            f"and here are {compared[0].total:,}."
         )
     return text
 

@@ -7,7 +7,7 @@ from petiole import units
 from petiole.evidence import Group, Timing, mean_interval
 from petiole.records import Latency, Results
 from petiole.report import provenance as sources
-from petiole.report.blocks import NONE, Cell, Linked, Table
+from petiole.report.blocks import NONE, Cell, Table
 
 MOST_CLASSES = 12
 """Of more classes, accuracies are shown of the worst."""
@@ -151,12 +151,11 @@ def training(groups: Sequence[Group]) -> Table | None:
             if row.train is None:
                 continue
             train = row.train
-            seed = f", seed {row.seed}" if len(group.rows) > 1 else ""
             speed = f"{train.images_per_s:,.0f}" if train.images_per_s else NONE
             end = train.history[-1].train_accuracy if train.history else None
             rows.append(
                 (
-                    Linked(text=f"{group.label}{seed}", href=sources.named(group).href),
+                    sources.of_seed(group, row),
                     train.recipe or NONE,
                     str(train.epochs),
                     str(train.converged_epoch) if train.has_converged else "not in these",
