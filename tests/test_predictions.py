@@ -1,5 +1,6 @@
 """Stored predictions, and how two networks differ on the same pictures, worked out by hand."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -25,9 +26,9 @@ def predictions(called: list[int], logit: list[float]) -> Predictions:
 def before(tmp_path: Path) -> PredictionFiles:
     """The parent calls the pictures 0 and 2 rightly."""
     files = PredictionFiles(RunDir(tmp_path), 0)
-    assert files.store("Parent", "torch", predictions([0, 1, 1, 0], [SURE, SURE, UNSURE, UNSURE])) == (
-        "predictions/Parent-seed0.json"
-    )
+    path, checksum = files.store("Parent", "torch", predictions([0, 1, 1, 0], [SURE, SURE, UNSURE, UNSURE]))
+    assert path == "predictions/Parent-seed0.json"
+    assert checksum == hashlib.sha256((tmp_path / path).read_bytes()).hexdigest()
     return files
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from petiole.errors import UserError
-from petiole.rundir import OURS, RunDir, digest
+from petiole.rundir import OURS, RunDir, digest, require_settled
 from petiole.search.run import RECIPES
 from petiole.writing import UNFINISHED, user_errors, write_atomic
 
@@ -98,6 +98,26 @@ def test_a_step_counts_only_for_its_basis(tmp_path: Path) -> None:
     assert RunDir(tmp_path).load("scratch", {"seed": 0}) == {"accuracy": 0.7}
     assert run.load("scratch", {"seed": 1}) is None
     assert run.load("transfer", {"seed": 0}) is None
+
+
+def test_a_marker_with_another_number_means_do_it_again(tmp_path: Path) -> None:
+    run, marker = RunDir(tmp_path), tmp_path / "state" / "scratch.json"
+    run.save("scratch", 0, {"correct": 5, "share": 0.1 + 0.2})
+    assert run.load("scratch", 0) == {"correct": 5, "share": 0.1 + 0.2}
+    marker.write_text(marker.read_text(encoding="utf-8").replace("5", "8", 1), encoding="utf-8")
+    assert run.load("scratch", 0) is None
+
+
+def test_records_are_outdated_from_the_first_overwriting_until_they_are_written_anew(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    run.forget("scratch")
+    require_settled(tmp_path)  # there are no records yet
+    run.results.write_text("{}", encoding="utf-8")
+    run.forget("scratch")
+    with pytest.raises(UserError, match=r"is being made anew, .* give the command that was stopped there again"):
+        require_settled(tmp_path)
+    run.settle()
+    require_settled(tmp_path)
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "\udc80"])

@@ -27,6 +27,7 @@ LAYERS = [
         "download",
         "preprocessing",
         "paired",
+        "called",
         "evidence",
         "caveats",
         "progress",

@@ -13,7 +13,7 @@ from petiole.inference_records import Benchmark, Prediction
 from petiole.lab.config import STAGES, LabConfig
 from petiole.recipes import effort
 from petiole.records import Photos, Results
-from petiole.rundir import RunDir
+from petiole.rundir import RunDir, require_settled
 from petiole.search_records import Finalist, SearchResults, read_any_results
 
 if TYPE_CHECKING:
@@ -264,6 +264,7 @@ def report(run: Path, other: Path | None = None, *, out: Path | None = None) -> 
         if out is not None:
             raise UserError("--out is for a comparison of two runs: the report of one run lies in its own directory")
         with RunDir(run).held() if (run / "state").is_dir() else nullcontext():  # not while a run delivers its own
+            require_settled(run)
             if isinstance(results, SearchResults):
                 path = write_search_report(run, results)
                 write_search_readme(run, results)
@@ -277,6 +278,8 @@ def report(run: Path, other: Path | None = None, *, out: Path | None = None) -> 
     depth = next(n for n in range(1, 1000) if first.parts[-n:] != second.parts[-n:])
     names = ["/".join(each.parts[-depth:]).removeprefix("//") for each in (first, second)]  # as long as they must be
     target = out or first.parent / f"{first.name}-and-{second.name}"
+    for side in (run, other):
+        require_settled(side)
     if (target / "results.json").exists():
         raise UserError(f"{target} is a run, whose report would be overwritten: choose another --out")
     sides = (

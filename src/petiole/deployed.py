@@ -30,6 +30,8 @@ MOST_BATCH = 4096
 """Photos in one call: more of them fit into no memory."""
 EXACT_INT8 = {"avx512_vnni", "avx_vnni", "amx_int8", "dotprod", "i8mm"}
 """Instruction sets whose int8 products are summed exactly. Without one, sums of two products may saturate."""
+NOT_ITS_NETWORK = (RuntimeError, AssertionError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
+"""What torch, timm and the dependency graph raise for an architecture, a plan and an input that do not fit."""
 FLOAT_TOLERANCE, INT8_TOLERANCE = 1e-3, 0.25
 """Allowed distance of the check's logits, relative to their spread: wider than between runtimes of one machine."""
 
@@ -139,8 +141,19 @@ def float_network(card: Card) -> nn.Module:
     """The float network of an artifact's architecture, cut as its pruning plan says, with random weights.
 
     Raises:
-        UserError: the plan is of another network.
+        UserError: there is no such network, it does not take such pictures, or the plan is of another one.
     """
+    try:
+        return _built(card)
+    except (UserError, *NOT_ITS_NETWORK) as error:  # whatever a foreign network finds wrong with a foreign plan
+        why = str(error).split("\n")[0]
+        raise UserError(
+            f"{artifact.CARD} of {card.name}: {card.architecture} cannot be made as it says ({why}): copy the whole "
+            "directory again, or use --runtime openvino or onnxruntime"
+        ) from error
+
+
+def _built(card: Card) -> nn.Module:
     classes = len(card.classes)
     network: nn.Module
     if card.architecture == "CNNScratch":

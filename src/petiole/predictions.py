@@ -1,5 +1,6 @@
 """What each network of a run called each test picture, and how two of them differ on the same pictures."""
 
+import hashlib
 import json
 from collections.abc import Sequence
 
@@ -26,8 +27,8 @@ class PredictionFiles:
     def __init__(self, rundir: RunDir, seed: int) -> None:
         self._rundir, self._seed = rundir, seed
 
-    def store(self, name: str, engine: str, deployed: Predictions) -> str:
-        """Keep what a network predicted; gives the file's path within the run directory."""
+    def store(self, name: str, engine: str, deployed: Predictions) -> tuple[str, str]:
+        """Keep what a network predicted; gives the file's path within the run directory, and its SHA-256."""
         suffix = "" if engine == "torch" else f"-{engine}"
         path = f"predictions/{name}{suffix}-seed{self._seed}.json"
         content = {
@@ -35,8 +36,9 @@ class PredictionFiles:
             "predicted": deployed.predicted.tolist(),
             "probability": [round(float(p), 4) for p in deployed.probability],
         }
-        write_atomic(self._rundir.path / path, json.dumps(content))
-        return path
+        text = json.dumps(content)
+        write_atomic(self._rundir.path / path, text)
+        return path, hashlib.sha256(text.encode()).hexdigest()
 
     def of(self, name: str | None, deployed: Predictions) -> Called | None:
         """What the float network ``name`` predicted for the pictures of ``deployed``; None without a name.

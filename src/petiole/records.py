@@ -106,10 +106,7 @@ class Comparison(Record):
 
 
 class Variant(Record):
-    """One network of the lab, judged as every other one: a row for each name, seed and engine.
-
-    ``baseline`` is what it is compared with beside its parent (a retrained network: what was pruned), if anything.
-    """
+    """One network of the lab, judged as every other one: a row for each name, seed and engine."""
 
     name: str  #: as in the list of networks
     seed: int  #: seed of everything random in it
@@ -118,7 +115,7 @@ class Variant(Record):
     engine: str  #: torch (float), eager or pt2e (int8)
     accuracy: Accuracy  #: on the test split, as deployed
     versus_parent: VersusParent | None  #: paired comparison with ``parent``
-    baseline: str | None = None  #: name of the other network it is compared with
+    baseline: str | None = None  #: what else it is compared with: of a retrained network, what was pruned
     versus_baseline: VersusParent | None = None  #: paired comparison with ``baseline``
     parameters: int = Field(ge=0, le=MOST)  #: zeros included
     nonzero_parameters: int  #: those that are not zero
@@ -136,6 +133,7 @@ class Variant(Record):
     profile: list[Operator] = []  #: operators of one forward pass
     profile_ms: float | None = None  #: CPU time of one forward pass
     predictions: str | None = None  #: file of what it called each test picture
+    predictions_sha256: str = ""  #: checksum of that file
     flips: list[Flip] = []  #: test pictures that only it or only ``parent`` called rightly
     histogram: Histogram | None = None  #: weights of the deployed file
 

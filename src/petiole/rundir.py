@@ -25,6 +25,8 @@ from petiole.writing import UNFINISHED, flush, user_errors, write_atomic
 
 OURS = ("artifacts", "charts", "latency", "networks", "predictions", "recipes", "search", "state", "thumbnails")
 """Directories of a run that nobody else writes into."""
+OUTDATED = Path("state", "outdated")
+"""Is there while a run's files are of another run than its records."""
 FILES = ("results.json", "report.html", "report.md", "Readme.txt", "chosen.toml", "hand-in.zip")
 """Files that a run writes beside them."""
 
@@ -47,8 +49,23 @@ def digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
+def require_settled(run: Path) -> None:
+    """Refuse records of a run that another one has begun to take the place of.
+
+    Raises:
+        UserError: they are outdated.
+    """
+    if (run / OUTDATED).exists():
+        raise UserError(
+            f"{run} is being made anew, and its results.json tells of the files before: give the command that was "
+            "stopped there again, it goes on where it was"
+        )
+
+
 class RunDir:
     """One run's directory. Steps ask ``load`` for a finished result and hand it to ``save`` when they end.
+    Before a step's files are overwritten, :meth:`forget` marks the records as outdated; :meth:`settle` takes the mark
+    away when they are written anew.
 
     A step's result counts only for the same ``basis`` (everything that it depends on), so that a run continued with
     another configuration does the step again instead of mixing two configurations.
@@ -77,7 +94,7 @@ class RunDir:
         return self.path / "artifacts" / name
 
     def load(self, step: str, basis: object) -> Any | None:
-        """The stored result of a step, or None if it has not ended on the same basis."""
+        """The stored result of a step, or None if it has not ended on the same basis, or was altered since."""
         marker = self.path / "state" / f"{step}.json"
         if not marker.is_file():
             return None
@@ -85,7 +102,9 @@ class RunDir:
             stored = json.loads(marker.read_text(encoding="utf-8"))
         except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
             return None  # not written by us in one piece: do the step again
-        return stored.get("result") if isinstance(stored, dict) and stored.get("basis") == digest(basis) else None
+        if not isinstance(stored, dict) or stored.get("basis") != digest(basis):
+            return None
+        return stored.get("result") if stored.get("sha256") == digest(stored.get("result")) else None
 
     def save(self, step: str, basis: object, result: object) -> None:
         """Store a step's result (JSON-able) as its done-marker."""
@@ -94,9 +113,20 @@ class RunDir:
         write_atomic(self.path / "state" / f"{step}.json", text)
 
     def forget(self, step: str) -> None:
-        """Drop a step's done-marker: what it made is about to be overwritten."""
+        """Drop a step's done-marker: what it made is about to be overwritten, and no more what the records tell of."""
+        if self.results.exists():
+            write_atomic(self._outdated, "")
         with user_errors(self.path):
             (self.path / "state" / f"{step}.json").unlink(missing_ok=True)
+
+    def settle(self) -> None:
+        """The records, and what is made from them, are those of the files beside them again."""
+        with user_errors(self.path):
+            self._outdated.unlink(missing_ok=True)
+
+    @property
+    def _outdated(self) -> Path:
+        return self.path / OUTDATED
 
     @property
     def trainings(self) -> Path:

@@ -203,6 +203,7 @@ class AssemblyLine:
         predicted = PredictionFiles(self.rundir, subject.seed)
         before = predicted.of(subject.parent, deployed)
         baseline = predicted.of(subject.baseline, deployed)
+        predictions, checksum = predicted.store(subject.name, subject.engine, deployed)
         return Variant(
             name=subject.name, seed=subject.seed, parent=subject.parent, backbone=subject.backbone,
             engine=subject.engine, accuracy=deployed.accuracy(task.classes),
@@ -211,7 +212,7 @@ class AssemblyLine:
             nonzero_parameters=nonzero_parameters(measured), macs=macs(measured, task.preprocessing.input_shape),
             file_bytes=file_bytes, train=subject.train, gates={**gates, **more},
             artifact=f"artifacts/{subject.folder}", dataset=task.dataset, how=subject.how, weights=subject.weights,
-            predictions=predicted.store(subject.name, subject.engine, deployed), histogram=weights,
+            predictions=predictions, predictions_sha256=checksum, histogram=weights,
             flips=flips(before, deployed, task.classes),
         )  # fmt: skip
 

@@ -258,3 +258,26 @@ def test_bench_says_when_the_machine_was_busy(
 def test_numbers_out_of_range(run: Path, wrong: dict[str, int], message: str) -> None:
     with pytest.raises(UserError, match=message):
         api.bench([run / "artifacts/CNNScratch"], say=quiet, **wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("architecture", "channels"),
+    [
+        ("vit_b_16", [["conv_proj", [0]]]),
+        ("mobilenetv3_small_100.bogus", []),
+        ("vit_small_patch14_dinov2", []),
+        ("inception_v3", [["Conv2d_1a_3x3.conv", [0]]]),
+    ],
+)
+def test_a_card_of_no_possible_network_is_told_and_other_runtimes_predict(
+    architecture: str, channels: list[object], run: Path, photos: Path, tmp_path: Path
+) -> None:
+    copied = Path(shutil.copytree(run / "artifacts/CNNScratch", tmp_path / "other"))
+    card = json.loads((copied / "artifact.json").read_text())
+    plan = {**card["plan"], "pruning": {"channels": channels}}
+    (copied / "artifact.json").write_text(sealed({**card, "architecture": architecture, "plan": plan}))
+    photo = str(next((photos / "val" / "ants").iterdir()))
+    with pytest.raises(UserError, match=r"artifact\.json of CNNScratch|do not fit"):
+        list(api.predict(copied, [photo], runtime="torch", say=quiet))
+    (row,) = api.predict(copied, [photo], runtime="auto", say=quiet)
+    assert row.label in ("ants", "bees")

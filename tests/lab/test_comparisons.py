@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fabricated import results, variant
+from fabricated import accuracy, results, variant
 from petiole.lab.answers import answer
 from petiole.lab.comparisons import compare
 from petiole.records import Comparison, Variant
@@ -19,7 +19,8 @@ def judged(run_dir: Path, name: str, wrong: set[int], **changes: Any) -> Variant
     (run_dir / "predictions").mkdir(exist_ok=True)
     called = {"labels": [0] * 10, "predicted": [int(at in wrong) for at in range(10)], "probability": [1.0] * 10}
     (run_dir / path).write_text(json.dumps(called))
-    return variant(name, 100 - len(wrong), predictions=path, **changes)
+    right = accuracy(10 - len(wrong), 10)
+    return variant(name, right.correct, accuracy=right, predictions=path, **changes)
 
 
 def test_lost_and_gained_are_counted_picture_by_picture(tmp_path: Path) -> None:

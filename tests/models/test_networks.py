@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch import nn
 
 from petiole.errors import UserError
 from petiole.models import backbones
@@ -53,3 +54,22 @@ def test_weights_that_do_not_fit_are_named() -> None:
 def test_an_unknown_backbone_lists_what_there_is() -> None:
     with pytest.raises(UserError, match=r"unknown backbone 'resnet19': choose from alexnet"):
         backbones.find("resnet19")
+
+
+def test_a_mistyped_variant_of_a_network_names_the_network() -> None:
+    with pytest.raises(UserError, match=r"mobilenetv3_small_100\.bogus.*mobilenetv3_small_100\b"):
+        backbones.find("mobilenetv3_small_100.bogus")
+
+
+def test_a_network_that_gives_features_only_is_refused() -> None:
+    with pytest.raises(UserError, match="vit_small_patch14_dinov2 has no output layer"):
+        backbones.find("vit_small_patch14_dinov2")
+
+
+def test_a_network_that_does_not_work_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> nn.Module:
+        raise RuntimeError("size of tensor a (2) must match\nmore")
+
+    monkeypatch.setattr("torch.nn.Linear.forward", broken)
+    with pytest.raises(UserError, match=r"resnet18 does not work with a new output layer \(size of tensor a"):
+        backbones.require_trainable(backbones.find("resnet18").at(64), classes=2)

@@ -1,6 +1,7 @@
 """Where pretrained weights come from, and what is said when they cannot be had."""
 
 import hashlib
+import importlib.util
 import io
 import pickle
 import shutil
@@ -278,3 +279,18 @@ def test_a_timm_network_from_the_cache_of_the_hub(tmp_path: Path, monkeypatch: p
     file.write_bytes(file.read_bytes()[:-1000])
     with pytest.raises(UserError, match="does not fit resnet10t"):
         find_weights("resnet10t", weights=None, offline=True)
+
+
+def test_a_transfer_that_breaks_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The hub's HTTP library has errors of its own, which are no OSError."""
+    name = "httpx2" if importlib.util.find_spec("httpx2") else "httpx"
+    error = importlib.import_module(name).ReadError("connection reset")
+
+    def breaks(*_: object, **__: object) -> str:
+        raise error
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(weights, "online", lambda *_, **__: True)
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", breaks)
+    with pytest.raises(UserError, match=r"no weights for resnet10t \(connection reset\): fetch https"):
+        find_weights("resnet10t", weights=None, offline=False)

@@ -261,7 +261,9 @@ def test_with_several_seeds_each_has_its_files(tmp_path: Path) -> None:
         assert f'href="predictions/{seed}.json"' in text
         assert f">variants[{seed}]<" in text
     assert re.search(r'href="#source-CNNScratch-torch-seed1"[^>]*>CNNScratch, seed 1<', text), "its training"
-    assert re.search(r'href="#source-CNNScratch-torch"[^>]*><span>90.5%</span>', text), "the mean leads to the files of both"
+    assert re.search(r'href="#source-CNNScratch-torch"[^>]*><span>90.5%</span>', text), (
+        "the mean leads to the files of both"
+    )
 
 
 def test_findings_are_told_once_and_every_command_leads_somewhere(tmp_path: Path) -> None:

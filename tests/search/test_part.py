@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 import petiole
+from petiole.chain import made_by
 from petiole.chain.config import ChainConfig
 from petiole.rundir import RunDir
-from petiole.search import part as part_module
 from petiole.search.config import SearchConfig
 from petiole.search.part import Part
 from petiole.search.setup import Search
@@ -35,9 +35,9 @@ def a_search(folder: Path) -> Search:
 
 CHANGES: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "petiole": lambda patch: patch.setattr(petiole, "__version__", "0.0.1"),
-    "library": lambda patch: patch.setattr(part_module, "library_versions", lambda: {"torch": "1.0"}),
-    "bfloat16": lambda patch: patch.setattr(part_module, "has_bfloat16", lambda: "another"),
-    "isa": lambda patch: patch.setattr(part_module, "isa", lambda: ["another"]),
+    "library": lambda patch: patch.setattr(made_by, "library_versions", lambda: {"torch": "1.0"}),
+    "bfloat16": lambda patch: patch.setattr(made_by, "has_bfloat16", lambda: "another"),
+    "isa": lambda patch: patch.setattr(made_by, "isa", lambda: ["another"]),
     "threads": lambda patch: patch.setenv("OMP_NUM_THREADS", "77"),
 }
 

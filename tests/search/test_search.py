@@ -1,6 +1,8 @@
 """A whole search on a few drawn photos: made, judged, chosen; stopped and continued; repeated by its recipe."""
 
 import json
+import re
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -98,6 +100,25 @@ def test_a_finished_trial_is_not_done_twice(
     again = run_search(config(drawn, out), command="petiole compress drawn", say=said.append, progress=False)
     assert not [line for line in said if "looked at" in line or "trained" in line.split()[:1]]
     assert [each.name for each in again.candidates] == [each.name for each in results.candidates]
+
+
+def test_what_is_lost_or_altered_is_made_again(searched: tuple[Path, SearchResults, list[str]], drawn: Path) -> None:
+    """The reference's artifact is gone, an answer of the finalist altered, a number in the marker of a fold."""
+    out, results, _ = searched
+    reference, finalist = results.variants
+    shutil.rmtree(out / str(reference.artifact))
+    called = out / str(finalist.predictions)
+    called.write_text(called.read_text(encoding="utf-8").replace("[0, ", "[1, ", 1), encoding="utf-8")
+    marker = next(out.glob(f"search/*/state/judged-{reference.name}.json"))
+    text = marker.read_text(encoding="utf-8")
+    marker.write_text(re.sub(r'"correct": \d+', '"correct": 1', text), encoding="utf-8")
+    said: list[str] = []
+    RunDir(out).forget("explored")
+    again = run_search(config(drawn, out), command="petiole compress drawn", say=said.append, progress=False)
+    lost = [line.split(":")[0] for line in said if "judged earlier, but not whole any more; done again" in line]
+    assert sorted(lost) == sorted([reference.name, finalist.name])
+    assert [row.accuracy for row in again.variants] == [row.accuracy for row in results.variants]
+    assert marker.read_text(encoding="utf-8") != text or '"correct": 1,' not in text
 
 
 def test_a_folder_of_recipes_that_was_there_is_left_alone(

@@ -1,9 +1,9 @@
 """Networks that the answers compare though neither was made from the other: picture by picture, as all are."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from petiole.called import right
 from petiole.records import Comparison, Variant
 from petiole.stats import mcnemar_exact
 
@@ -25,7 +25,7 @@ def compare(run_dir: Path, variants: Sequence[Variant]) -> list[Comparison]:
         for before in (rows.get((first, engine, seed)) for first, second in PAIRS if second == name):
             if before is None or before.predictions is None or row.predictions is None:
                 continue
-            both = list(zip(right(run_dir / before.predictions), right(run_dir / row.predictions), strict=True))
+            both = list(zip(right(run_dir, before), right(run_dir, row), strict=True))
             lost, gained = sum(a and not b for a, b in both), sum(b and not a for a, b in both)
             found.append(
                 Comparison(
@@ -34,13 +34,3 @@ def compare(run_dir: Path, variants: Sequence[Variant]) -> list[Comparison]:
                 )
             )  # fmt: skip
     return found
-
-
-def right(path: Path) -> list[bool]:
-    """Whether each test picture was called rightly, from a file of predictions.
-
-    Raises:
-        ValueError, KeyError, TypeError: it is no such file.
-    """
-    called = json.loads(path.read_text(encoding="utf-8"))
-    return [label == predicted for label, predicted in zip(called["labels"], called["predicted"], strict=True)]

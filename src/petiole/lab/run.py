@@ -7,11 +7,12 @@ from typing import Any
 
 import petiole
 from petiole.bench.machine import describe, peak_memory_bytes
+from petiole.called import read_called
 from petiole.deploy.artifact import read_card
 from petiole.errors import UserError
 from petiole.lab import answers, demos, lenet, pruning, quantization, scratch, structured, thumbnails, timing, transfer
 from petiole.lab.bench import Bench, ChapterResult
-from petiole.lab.comparisons import compare, right
+from petiole.lab.comparisons import compare
 from petiole.lab.config import NEEDS, STAGES, LabConfig
 from petiole.lab.setup import basis, set_up, timing_basis
 from petiole.progress import Say
@@ -62,6 +63,7 @@ def run_lab(
         results = _run(bench, began, command)
         write_atomic(rundir.results, to_json(results))
         deliver(results)
+        rundir.settle()
     return results
 
 
@@ -141,10 +143,8 @@ def _finished(bench: Bench, name: str, seed: int) -> tuple[Stage, ChapterResult]
         for row in result.variants:
             if row.artifact is not None:
                 read_card(run_dir / row.artifact)
-            if row.predictions is not None and not (run_dir / row.predictions).is_file():
-                raise UserError(f"{run_dir / row.predictions} is missing")
             if row.predictions is not None:
-                right(run_dir / row.predictions)
+                read_called(run_dir, row)
     except (UserError, ValueError, KeyError, TypeError) as error:
         bench.say(f"chapter {name}, seed {seed}: finished earlier, but not whole any more; done again ({error})")
         return None
@@ -193,6 +193,7 @@ def _timed(bench: Bench, so_far: _Progress) -> list[Variant]:
     depends_on = timing_basis(bench, variants)
     stored = rundir.load("timing", depends_on)
     if stored is None:
+        rundir.forget("timing")  # raw timings are about to be overwritten
         began = time.perf_counter()
         measured = timing.run(bench, variants) if variants else {}
         profiles = timing.profiles(bench, variants)

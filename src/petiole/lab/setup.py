@@ -1,13 +1,12 @@
 """Before anything is trained: data and weights found, photos checked, the backbone tried on one input."""
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 
-import petiole
 from petiole.bench.machine import available_threads, cpu_name, isa, library_versions
+from petiole.chain.made_by import made_by
 from petiole.data.digits import DigitData, load_digits
 from petiole.data.folder import PhotoData, open_photos
 from petiole.data.sources import hymenoptera
@@ -20,7 +19,6 @@ from petiole.models.weights import choose_backbone, find_weights
 from petiole.progress import Say
 from petiole.records import Variant
 from petiole.rundir import RunDir, digest
-from petiole.training.fit import has_bfloat16
 from petiole.variants import AssemblyLine
 
 PHOTO_STAGES = {"scratch", "transfer", "pruning", "structured", "quantization"}
@@ -99,13 +97,10 @@ def basis(bench: Bench, chapter: str) -> dict[str, Any]:
         "weights": bench.weights.digest,
     }
     return {
-        "petiole": petiole.__version__,
+        "made_by": made_by(bench.line.threads),
         "effort": bench.config.effort.model_dump(),
         "data": bench.digits.digest if on_digits and bench.digits else photos,
         "choices": bench.config.choices_of(chapter),
-        "threads": [bench.line.threads, os.environ.get("OMP_NUM_THREADS", "")],
-        "bfloat16": has_bfloat16(),
-        "versions": library_versions(),
     }
 
 

@@ -17,6 +17,7 @@ from petiole.preprocessing import IMAGENET, LITE, Preprocessing
 
 ALIASES = {"efficientnet_lite0": "tf_efficientnet_lite0"}
 SUGGESTED = ["alexnet", "resnet18", "efficientnet_lite0", "any classifier of torchvision or timm"]
+OTHERS = f"choose another --backbone, such as {', '.join(SUGGESTED[:3])}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +51,7 @@ def find(name: str) -> Backbone:
     """The backbone of that name.
 
     Raises:
-        UserError: neither torchvision nor timm knows it.
+        UserError: neither torchvision nor timm knows it, or it is no classifier.
     """
     if name in torchvision.models.list_models(module=torchvision.models):
         return Backbone(name=name, preprocessing=IMAGENET)
@@ -58,7 +59,12 @@ def find(name: str) -> Backbone:
         return Backbone(name=name, preprocessing=LITE)
     if not timm.is_model(name):
         raise unknown_choice("backbone", name, SUGGESTED)
-    config = timm.get_pretrained_cfg(name, allow_unregistered=False)
+    try:
+        config = timm.get_pretrained_cfg(name, allow_unregistered=False)
+    except RuntimeError:  # the model, but with weights of a name that timm does not know
+        raise unknown_choice("backbone", name, [name.partition(".")[0], *SUGGESTED]) from None
+    if config is not None and config.num_classes == 0:
+        raise UserError(f"{name} has no output layer, it gives features only: choose a classifier, such as resnet18")
     size_px = config.input_size[-1] if config else 224
     crop = config.crop_pct if config else 0.875
     preprocessing = Preprocessing(
@@ -148,9 +154,12 @@ def require_trainable(backbone: Backbone, *, classes: int) -> None:
             each picture (GoogLeNet and Inception have auxiliary outputs).
     """
     network = adapt(backbone, None, classes=classes, seed=0).train()
-    logits = network(torch.zeros(2, *backbone.preprocessing.input_shape))
+    try:
+        logits = network(torch.zeros(2, *backbone.preprocessing.input_shape))
+    except (AssertionError, RuntimeError, ValueError) as error:
+        why = str(error).split("\n")[0]
+        raise UserError(f"{backbone.name} does not work with a new output layer ({why}): {OTHERS}") from error
     if not isinstance(logits, torch.Tensor) or logits.shape != (2, classes):
         raise UserError(
-            f"{backbone.name} does not give one row of logits for each picture while it is trained: choose another "
-            f"--backbone, such as {', '.join(SUGGESTED[:3])}"
+            f"{backbone.name} does not give one row of logits for each picture while it is trained: {OTHERS}"
         )

@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.resources
+import importlib.util
 import pickle
 import re
 import warnings
@@ -224,7 +225,7 @@ def _from_torchvision(backbone: str, *, offline: bool) -> Weights:
 
 def _from_timm(backbone: str, *, offline: bool) -> Weights:
     """timm's weights from the Hugging Face cache or hub, through timm's own conversion of old names."""
-    from huggingface_hub import constants, errors, hf_hub_download, try_to_load_from_cache
+    from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
 
     config = timm.get_pretrained_cfg(backbone)
     if config is None or not config.hf_hub_id:
@@ -238,13 +239,21 @@ def _from_timm(backbone: str, *, offline: bool) -> Weights:
             raise _cannot_be_had(backbone, "the hub cannot be reached", url, into)
         try:
             path = hf_hub_download(config.hf_hub_id, name)
-        except (errors.HfHubHTTPError, OSError) as error:
+        except _broken_transfers() as error:
             raise _cannot_be_had(backbone, str(error).split("\n")[0], url, into) from error
     try:
         network = timm.create_model(backbone, pretrained=True, pretrained_cfg_overlay={"file": path})
     except (safetensors.SafetensorError, RuntimeError, ValueError, OSError) as error:
         raise UserError(f"{path} does not fit {backbone}: remove it from the cache and try again") from error
     return Weights(state=network.state_dict(), source=f"timm {config.hf_hub_id}", pretrained=True)
+
+
+def _broken_transfers() -> tuple[type[Exception], ...]:
+    """What the hub and its HTTP library raise: that is httpx2 or, before, httpx (whose errors are no OSError)."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    libraries = [name for name in ("httpx2", "httpx") if importlib.util.find_spec(name)]
+    return (HfHubHTTPError, OSError, *(importlib.import_module(name).HTTPError for name in libraries))
 
 
 def _cannot_be_had(backbone: str, why: str, url: str, place: str) -> UserError:

@@ -1,10 +1,9 @@
 """The variants of two runs in pairs, compared picture by picture where both were judged on the same ones."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from petiole.errors import UserError
+from petiole.called import right
 from petiole.evidence import Group, groups, unpaired_difference
 from petiole.paired import Flips, paired
 from petiole.records import Results, Variant
@@ -95,11 +94,6 @@ def _right(folder: Path, row: Variant) -> list[bool] | None:
     Raises:
         UserError: the file of predictions is damaged.
     """
-    path = folder / (row.predictions or "")
-    if row.predictions is None or not is_plain(row.predictions) or not path.is_file():
+    if row.predictions is None or not is_plain(row.predictions) or not (folder / row.predictions).is_file():
         return None
-    try:
-        called = json.loads(path.read_text(encoding="utf-8"))
-        return [label == predicted for label, predicted in zip(called["labels"], called["predicted"], strict=True)]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UserError(f"{path} is damaged ({error}): run the lab again to write it anew") from error
+    return right(folder, row)

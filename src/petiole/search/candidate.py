@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from petiole.called import read_called
 from petiole.chain import qat
 from petiole.chain.bench import PhotoBench
 from petiole.chain.calibration import calibration
@@ -28,7 +29,8 @@ from petiole.chain.prune_retrain import (
     require_smaller,
 )
 from petiole.chain.transfer import LR, retrain, train_output_layer
-from petiole.deploy.artifact import WEIGHTS, load_weights, save_weights, sha256
+from petiole.deploy.artifact import WEIGHTS, load_weights, read_card, save_weights, sha256
+from petiole.errors import UserError
 from petiole.models import backbones
 from petiole.pruning.pruner import MaskPruner, Pruner
 from petiole.pruning.structured import Plan, rebuild
@@ -70,15 +72,30 @@ def judge(part: Part, recipe: Recipe, *, reference: Recipe | None) -> Variant:
     """
     other = reference if reference != recipe else None
     basis = {"part": part.basis, "recipe": recipe.model_dump(), "reference": other and other.model_dump()}
-    stored = part.rundir.load(f"judged-{recipe.name}", basis)
-    if stored is not None:
-        return Variant.model_validate(stored)
+    if (finished := _finished(part, recipe, basis)) is not None:
+        return finished
     part.rundir.forget(f"judged-{recipe.name}")  # its artifact is about to be overwritten
     built, bench = build(part, recipe), part.bench(recipe)
     variant = _judge(part, bench, recipe, built, other)
     release_freed_memory()
     part.rundir.save(f"judged-{recipe.name}", basis, variant.model_dump(mode="json"))
     part.rundir.forget_trainings()
+    return variant
+
+
+def _finished(part: Part, recipe: Recipe, basis: object) -> Variant | None:
+    """What was judged earlier; None where nothing was, or not all of it is there any more."""
+    stored = part.rundir.load(f"judged-{recipe.name}", basis)
+    if stored is None:
+        return None
+    variant = Variant.model_validate(stored)
+    try:
+        if variant.artifact is not None:
+            read_card(part.rundir.path / variant.artifact)
+        read_called(part.rundir.path, variant)
+    except UserError as error:
+        part.say(f"{recipe.name}: judged earlier, but not whole any more; done again ({error})")
+        return None
     return variant
 
 

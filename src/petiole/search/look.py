@@ -1,11 +1,11 @@
 """One recipe, made from parts of the training photos, judged on the others, and timed beside the reference."""
 
-import json
 import time
 from collections.abc import Sequence
 
 import numpy as np
 
+from petiole.called import read_called
 from petiole.records import Accuracy, Variant, VersusParent
 from petiole.search.candidate import judge
 from petiole.search.part import Part
@@ -70,7 +70,7 @@ def _versus(rows: Sequence[Variant]) -> VersusParent | None:
 
 def log_loss(part: Part, variant: Variant) -> float:
     """Mean surprise, in nats, at whether the called class was right: for two classes the cross-entropy."""
-    stored = json.loads((part.rundir.path / str(variant.predictions)).read_text(encoding="utf-8"))
+    stored = read_called(part.rundir.path, variant)
     right = np.equal(stored["predicted"], stored["labels"])
     sure = np.asarray(stored["probability"])
     given = np.clip(np.where(right, sure, 1 - sure), LEAST_DOUBT, 1 - LEAST_DOUBT)

@@ -1,21 +1,17 @@
 """A part of the photos that candidates are made from and judged on: a fold of the training photos, or all of them."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-import petiole
-from petiole.bench.machine import isa, library_versions
 from petiole.chain.bench import PhotoBench
 from petiole.chain.config import ChainConfig
+from petiole.chain.made_by import made_by
 from petiole.data.folder import PhotoData
 from petiole.models import backbones
 from petiole.models.weights import Weights
 from petiole.progress import Say
 from petiole.rundir import RunDir
 from petiole.search.recipe import Recipe
-from petiole.training.fit import has_bfloat16
 from petiole.variants import AssemblyLine
 
 
@@ -64,14 +60,3 @@ class Part:
             "weights": {name: weights.digest for name, weights in self.weights.items()},
             "made_by": made_by(self.threads),
         }
-
-
-def made_by(threads: int) -> dict[str, Any]:
-    """Versions and machine, as far as they decide what comes out: a search that goes on with others makes all anew."""
-    return {
-        "petiole": petiole.__version__,
-        "versions": library_versions(),
-        "threads": [threads, os.environ.get("OMP_NUM_THREADS", "")],
-        "bfloat16": has_bfloat16(),
-        "isa": isa(),
-    }

@@ -76,6 +76,7 @@ def run_search(
         write_atomic(search.rundir.results, to_json(results))
         _write_recipes(search, results)
         deliver(results)
+        search.rundir.settle()
     return results
 
 
