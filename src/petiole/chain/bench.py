@@ -111,11 +111,12 @@ class PhotoBench:
 
             yield told
 
-    def checkpoint(self, name: str) -> Checkpoint:
-        """Where the training of that name is kept, until the step of the run that it belongs to has ended."""
+    def checkpoint(self, name: str, *depends_on: object) -> Checkpoint:
+        """Where the training of that name is kept, until the step of the run that it belongs to has ended. It goes on
+        with the same pictures and whatever else it ``depends_on``."""
         return Checkpoint(
-            directory=self.line.rundir.trainings, name=name, basis=[self.line.threads, *self._learned_from()],
-            say=self.say, earlier=self.earlier,
+            directory=self.line.rundir.trainings, name=name,
+            basis=[self.line.threads, *self._learned_from(), *depends_on], say=self.say, earlier=self.earlier,
         )  # fmt: skip
 
     def _learned_from(self) -> list[object]:

@@ -15,9 +15,11 @@ from petiole.errors import GateError
 from petiole.models import backbones
 from petiole.records import Train
 from petiole.training.averaging import average_with
+from petiole.training.checkpoint import Checkpoint
 from petiole.training.distillation import Objective
 from petiole.training.features import FeatureBatches, features, gathered
 from petiole.training.fit import FitConfig, Hooks, fit, has_bfloat16
+from petiole.training.kept_features import kept
 from petiole.training.statistics import train_with_fixed_statistics
 
 LR = 3e-5
@@ -32,26 +34,28 @@ CHUNK_IMAGES = 8
 """Photos that go through a backbone together while it learns: half the memory of a whole batch, and no slower."""
 
 
-def train_output_layer(network: nn.Module, bench: PhotoBench, seed: int) -> tuple[Train, dict[str, Any]]:
-    """Train the output layer in place on features computed once; returns what the gate saw as well.
+def train_output_layer(network: nn.Module, bench: PhotoBench, seed: int, *, name: str) -> tuple[Train, dict[str, Any]]:
+    """Train the output layer of ``name`` in place on features computed once; returns what the gate saw as well.
 
     Raises:
         GateError: another parameter or buffer changed; the message names it.
     """
     before = copy.deepcopy(network.state_dict())
-    name, layer = backbones.output_layer(network)
-    began = time.perf_counter()
-    seen = _frozen_features(network, layer, bench, seed)
+    output, layer = backbones.output_layer(network)
+    began, earlier = time.perf_counter(), sum(bench.earlier)
+    depends_on = bench.backbone.name, bench.weights.digest, seed, probe_views(bench), has_bfloat16()
+    kept_at = bench.checkpoint(f"{name}, features", *depends_on)
+    seen = _frozen_features(network, layer, bench, seed, kept_at)
     epochs = max(bench.config.effort.probe_epochs, math.ceil(LEAST_STEPS * seen.batch_images / len(seen)))
     config = FitConfig(epochs=epochs, lr=1e-3, weight_decay=0.05, warmup=0.0, seed=seed)
-    train = fit(layer, seen, config)
-    seconds = time.perf_counter() - began  # features and all: photos pass through the network once for each view
+    train = fit(layer, seen, config, checkpoint=bench.checkpoint(f"{name}, output layer", *depends_on))
+    seconds = time.perf_counter() - began + sum(bench.earlier) - earlier  # features and all, in all processes
     train = train.model_copy(update={"seconds": seconds, "images_per_s": len(seen) / seconds})
     for key, tensor in network.state_dict().items():
         changed = not torch.equal(tensor, before[key])
-        if key.startswith(f"{name}."):
+        if key.startswith(f"{output}."):
             if key.endswith("weight") and not changed:
-                raise GateError(f"the output layer {name} has not learned: its weights are unchanged")
+                raise GateError(f"the output layer {output} has not learned: its weights are unchanged")
         elif changed:
             raise GateError(f"{key} changed although it was frozen")
     trained = sum(parameter.numel() for parameter in layer.parameters())
@@ -64,7 +68,9 @@ def probe_views(bench: PhotoBench) -> int:
     return min(bench.config.effort.probe_views, max(0, MOST_VIEWS // len(bench.photo_data().train.labels) - 2))
 
 
-def _frozen_features(network: nn.Module, layer: nn.Module, bench: PhotoBench, seed: int) -> FeatureBatches:
+def _frozen_features(
+    network: nn.Module, layer: nn.Module, bench: PhotoBench, seed: int, kept_at: Checkpoint
+) -> FeatureBatches:
     """What reaches ``layer`` for each training photo: its fixed view, the mirror image of that, and random views."""
     fixed, labels = bench.train_inputs(), bench.photo_data().train.labels
     batches, generator = training_views(bench), torch.Generator().manual_seed(seed)
@@ -79,7 +85,8 @@ def _frozen_features(network: nn.Module, layer: nn.Module, bench: PhotoBench, se
                 yield inputs
 
     with torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16()):
-        seen = gathered(features(network, layer, every_view()), rows=(2 + views) * len(labels))
+        parts = kept(lambda done: features(network, layer, every_view(), after=done), kept_at)
+        seen = gathered(parts, rows=(2 + views) * len(labels))
     return FeatureBatches(features=seen, labels=torch.cat(shown))
 
 

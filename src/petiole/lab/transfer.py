@@ -27,7 +27,7 @@ def run(bench: Bench, seed: int, result: ChapterResult) -> None:
     photos, task = bench.photo_data(), bench.photo_task()
     network = backbones.adapt(bench.backbone, bench.weights.state, classes=len(photos.record.classes), seed=seed)
     network.eval()
-    adapted_train, gates = train_output_layer(network, bench, seed)
+    adapted_train, gates = train_output_layer(network, bench, seed, name="CNNAdapted")
     how = ADAPTED.format(crops=units.counted(probe_views(bench), "random crop"))
     adapted = _subject(bench, "CNNAdapted", seed, None, how, adapted_train)
     release_freed_memory()

@@ -156,7 +156,7 @@ def _whole(part: Part, recipe: Recipe) -> Built:
     bench = part.bench(recipe)
     classes = len(part.photos.record.classes)
     network = backbones.adapt(bench.backbone, bench.weights.state, classes=classes, seed=part.seed).eval()
-    train, _ = train_output_layer(network, bench, part.seed)
+    train, _ = train_output_layer(network, bench, part.seed, name=recipe.name)
     release_freed_memory()
     if part.retrains:
         network.to(memory_format=torch.channels_last)

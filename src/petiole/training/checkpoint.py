@@ -63,13 +63,9 @@ class Checkpoint:
         about = [self.name, self.basis, repr(config), networks, torch.__version__, petiole.__version__]
         self._path = self.directory / f"{digest(about)}.pt"
         self._kept_at = time.perf_counter()
-        if not self._path.is_file():
+        if (state := self.read(self._path)) is None:
             return
-        content = self._path.read_bytes()
-        if hashlib.sha256(content[:-SEAL_BYTES]).digest() != content[-SEAL_BYTES:]:
-            self.say(f"warning: {self._path} is damaged: {self.name} is trained from its start")
-            return
-        _restore(moment, torch.load(io.BytesIO(content[:-SEAL_BYTES]), weights_only=True))
+        _restore(moment, state)
         self.earlier.append(moment.seconds)
         self.say(f"{self.name}: goes on after epoch {len(moment.history)}")
 
@@ -81,12 +77,31 @@ class Checkpoint:
         """
         if (moment.seconds if ended else time.perf_counter() - self._kept_at) < EVERY_S:
             return
+        self.write(self._path, _state(moment, ended=ended))
+        self._kept_at = time.perf_counter()
+
+    def read(self, path: Path) -> dict[str, Any] | None:
+        """What :meth:`write` has written; None without it, and where it is damaged, which is told."""
+        if not path.is_file():
+            return None
+        content = path.read_bytes()
+        if hashlib.sha256(content[:-SEAL_BYTES]).digest() != content[-SEAL_BYTES:]:
+            self.say(f"warning: {path} is damaged: {self.name} is trained from its start")
+            return None
+        state: dict[str, Any] = torch.load(io.BytesIO(content[:-SEAL_BYTES]), weights_only=True)
+        return state
+
+    def write(self, path: Path, state: Mapping[str, Any]) -> None:
+        """Tensors and numbers, sealed with their checksum.
+
+        Raises:
+            UserError: the disk is full, or cannot be written.
+        """
         content = io.BytesIO()
-        torch.save(_state(moment, ended=ended), content)
+        torch.save(dict(state), content)
         content.seek(0, io.SEEK_END)
         content.write(hashlib.sha256(content.getbuffer()).digest())
-        write_atomic(self._path, content.getbuffer())
-        self._kept_at = time.perf_counter()
+        write_atomic(path, content.getbuffer())
 
 
 def _state(moment: Moment, *, ended: bool) -> dict[str, Any]:

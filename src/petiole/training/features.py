@@ -14,14 +14,20 @@ MEMORY_BYTES = 1 << 27
 
 
 @torch.no_grad()
-def features(network: nn.Module, layer: nn.Module, batches: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
-    """What reaches ``layer`` for batches of inputs ``(n, C, H, W)``: ``(n, features)`` each. The network is put into
-    eval mode, so that BatchNorm's statistics stay as they are."""
+def features(
+    network: nn.Module, layer: nn.Module, batches: Iterable[torch.Tensor], *, after: int = 0
+) -> Iterator[torch.Tensor]:
+    """What reaches ``layer`` for batches of inputs ``(n, C, H, W)``: ``(n, features)`` each, but for those batches that
+    hold the first ``after`` inputs. The network is put into eval mode, so that BatchNorm's statistics stay as they
+    are."""
     network.eval()
     caught: list[torch.Tensor] = []
     handle = layer.register_forward_pre_hook(lambda _, arguments: caught.append(arguments[0].detach()))
     try:
         for batch in batches:
+            if after > 0:
+                after -= len(batch)
+                continue
             network(batch)
             yield caught.pop()
     finally:
