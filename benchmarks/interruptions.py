@@ -67,6 +67,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("runs/benchmark-interruptions"), help="a new directory")
     options = parser.parse_args()
     options.work.mkdir(parents=True)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job would hand on that it is ignored
     equal = [_tried(options, what) for what in options.what]
     sys.exit(0 if all(equal) else 1)
 

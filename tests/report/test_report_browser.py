@@ -256,6 +256,9 @@ def test_on_paper_nothing_sticks_out_and_numbers_keep_their_units(browser: Brows
     assert page.evaluate("document.documentElement.scrollWidth") <= PAPER_PX
     right = "all => Math.max(...all.map(e => e.getBoundingClientRect().right))"
     assert page.locator("table, svg").locator("visible=true").evaluate_all(right) <= PAPER_PX
+    bottom = "all => all.map(e => e.getBoundingClientRect().bottom)"
+    first, second = page.locator(".first svg").locator("visible=true").evaluate_all(bottom)
+    assert max(first, second) < 1017, "both charts are on the first page"
     pieces = page.locator("td.n span")
     assert "10.0 ms /" in pieces.all_inner_texts()
     assert pieces.evaluate_all("all => all.every(e => e.getClientRects().length === 1)")
@@ -283,8 +286,7 @@ def test_on_paper_sizes_descend_and_small_print_is_read(browser: Browser, report
         return parseFloat(e.getAttribute("font-size")) * Math.hypot(to.a, to.b);
     })"""
     labels = page.locator(".first svg text").locator("visible=true").evaluate_all(drawn)
-    assert labels
-    assert min(labels) * PX_TO_PT >= 6.5
+    assert min(labels) * PX_TO_PT >= 6, "two charts side by side, for both belong on the first page"
     page.context.close()
 
 

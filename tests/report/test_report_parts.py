@@ -33,7 +33,8 @@ def test_the_headline_is_transfer_int8_and_pruning_with_their_intervals() -> Non
     assert "from scratch 70.0% (60.4-78.1%). The intervals lie apart." in transfer
     assert "CNNOptimized-static-int8 (pt2e) takes 2.00 ms (1.90-2.10) on" in int8
     assert (
-        "10.0 ms (9.90-10.1) for CNNOptimized there (5.0x as fast) and 20.0 ms (19.9-20.1) for CNNOptimized in" in int8
+        "10.0 ms (9.90-10.1) for CNNOptimized there (5.0x as fast by the medians) and 20.0 ms (19.9-20.1) for "
+        "CNNOptimized in" in int8
     )
     assert "-1.0 points (95% interval " in int8
     assert "the exact test on 100 pictures does not show a difference, p = 1.0) against CNNOptimized" in int8

@@ -163,9 +163,14 @@ def _together(trained: Sequence[Train], seconds: float, refitting: str) -> Train
     epochs = [epoch for train in trained for epoch in train.history]
     history = [epoch.model_copy(update={"epoch": at}) for at, epoch in enumerate(epochs, start=1)]
     images = sum(train.images_per_s * train.seconds for train in trained)
-    steps = f"{len(trained)} steps, each: " if len(trained) > 1 else ""
+    recipe = f"{refitting}; {trained[-1].recipe}"
+    if len(trained) > 1:
+        lengths = " and ".join(str(train.epochs) for train in trained)
+        recipe = (
+            f"{len(trained)} steps of {lengths} epochs, in each: {refitting}; in the last one: {trained[-1].recipe}"
+        )
     return Train(
         epochs=len(history), converged_epoch=converged_epoch([epoch.loss for epoch in history]), seconds=seconds,
         images_per_s=images / sum(train.seconds for train in trained), history=history,
-        recipe=f"{steps}{refitting}; {trained[-1].recipe}",
+        recipe=recipe,
     )  # fmt: skip

@@ -229,7 +229,11 @@ def _why_lenet(run: Run, lenet: Group, quantized: Sequence[Group]) -> list[str]:
     if not found:
         return [*sentences, "Why the time is as it is cannot be said, because it was not measured for both."]
     if "down" not in found:
-        calls = f", {units.ms(lenet.timings[0].p50_ms)} a call" if lenet.timings else ""
+        calls = ""
+        if lenet.timings:
+            fastest = min(lenet.singles, key=lambda time: time.p50_ms, default=lenet.timings[0])
+            where = phrases.RUNTIMES.get(fastest.runtime, fastest.runtime)
+            calls = f", {units.spread(fastest.p50_ms, fastest.p25_ms, fastest.p75_ms)} a call on {where}"
         sentences.append(
             f"Why no time is saved: LeNet has only {work}{calls}; where a call is so short, starting each "
             "layer and converting numbers to int8 and back can weigh as much as the arithmetic that int8 "

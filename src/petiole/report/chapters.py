@@ -22,9 +22,10 @@ MEASURED = (
     "cross-validation of the training photos; the test accuracy of earlier recipes was known meanwhile, as the log of "
     "what was tried tells.) The interval of one seed is Wilson's; that of several seeds covers Wilson's of their mean "
     "and Student's t over them. Lost and gained are the test pictures that only the parent, and only the network "
-    "itself, called rightly; p is the exact McNemar test of these, for several seeds of their means, since the seeds "
-    "share their pictures. Below 0.05 it tells the two apart; above, it proves neither that they differ nor that they "
-    "are equal.",
+    "itself, called rightly; the interval of a paired difference is Tango's (1998), with several seeds it covers "
+    "Student's t too, and p is the exact McNemar test of these, for several seeds of their means, since the seeds "
+    "share their pictures: the stricter of the two, so that the interval may leave out 0 where p is above 0.05. Below "
+    "0.05 it tells the two apart; above, it proves neither that they differ nor that they are equal.",
     "Time: all networks of the run are timed together in interleaved rounds after a warm-up, so that a drift of "
     "the machine hits all alike (batches of 32: network after network, for together they would not fit into memory). "
     "Eager PyTorch is timed, one picture at a time, where it is a reference: the networks before and after masks and "

@@ -152,7 +152,7 @@ def latency(groups: Sequence[Group], name: str) -> Picture | None:
     labels = [each.label for each in groups if any(row["variant"] == each.label for row in rows)]
     chart = _bars(rows, labels, "ms", "time of one call at batch 1, median (ms)", "runtime", runtimes, spread=True)
     said = [f"{row['variant']} on {row['runtime']} {row['text']}" for row in rows]
-    caption = "Time of one call at batch 1: median, the dark line runs from the 25th to the 75th percentile."
+    caption = "Time of one call at batch 1: median, the thin line runs from the 25th to the 75th percentile."
     return picture(name, chart, caption, f"Times: {'; '.join(said)}.")
 
 

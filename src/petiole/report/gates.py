@@ -63,7 +63,8 @@ def _value(gates: dict[str, Any], name: str) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float) and name in SHARES:
-        return units.percent(value)
+        digits = next((some for some in (1, 2, 3) if value in (0, 1) or 0 < round(100 * value, some) < 100), 4)
+        return units.percent(value, digits)  # what changed a little is not told as nothing or all
     text = f"{value:,}" if isinstance(value, int) else str(value)
     distance = gates.get(name.replace(FLIPS, DISTANCE)) if name.startswith(FLIPS) else None
     return text if distance is None else f"{text} ({distance:g})"

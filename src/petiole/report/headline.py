@@ -85,6 +85,7 @@ def _faster(before: Timing, after: Timing, where: str) -> str:
         return f"{_spread(before)} {where} (no measurable difference)"
     ratio = before.p50_ms / after.p50_ms
     words = f"{units.times(ratio)} as fast" if ratio > 1 else f"{units.times(1 / ratio)} slower"
+    words += " by the medians"
     return f"{_spread(before)} {where} ({words})"
 
 

@@ -135,7 +135,7 @@ def _paired(compared: Sequence[Group], what: str) -> str:
         f"{'shows' if len(shown) == 1 else 'show'} a difference at the 5% level{names}."
     )
     if shown and len(compared) > 1:
-        text += " By chance alone one test in twenty shows one."
+        text += " By chance alone at most one test in twenty shows one."
     rates = [
         (group.flips.lost + group.flips.gained) / (group.total * len(group.flips.seeds))
         for group in compared

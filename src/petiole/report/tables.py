@@ -112,9 +112,7 @@ def by_class(groups: Sequence[Group]) -> Table | None:
         worst = sorted(classes, key=lambda name: last.get(name, 1.0))[:MOST_CLASSES]
         caption += f" Of {len(classes):,} classes the {MOST_CLASSES} that {groups[-1].label} calls worst."
         classes = [name for name in classes if name in worst]
-    caption += "".join(
-        f" {group.label} calls nearly every picture {name}." for group in groups if (name := _only_class(group))
-    )
+    caption += "".join(f" {group.label} calls {said}." for group in groups if (said := _only_class(group)))
     rows: list[tuple[Cell, ...]] = [
         (sources.named(group), *(_class_share(group, name) for name in classes)) for group in groups
     ]
@@ -122,12 +120,13 @@ def by_class(groups: Sequence[Group]) -> Table | None:
 
 
 def _only_class(group: Group) -> str:
-    """The class that a network calls nearly every picture, which tells nothing of them; "" if there is none."""
+    """What a network calls every picture, or nearly, which tells nothing of them; "" if there is no such class."""
     accuracy = group.first.accuracy
     called = [sum(column) for column in zip(*accuracy.confusion, strict=False)]
     if len(called) != len(accuracy.by_class) or max(called, default=0) < NEARLY_ALL * accuracy.total:
         return ""
-    return list(accuracy.by_class)[called.index(max(called))]
+    name = list(accuracy.by_class)[called.index(max(called))]
+    return f"{'every' if max(called) == accuracy.total else 'nearly every'} picture {name}"
 
 
 def _class_share(group: Group, name: str) -> str:
@@ -225,10 +224,11 @@ def profiles(groups: Sequence[Group]) -> Table | None:
     ]
     whole = (NONE if row.profile_ms is None else units.ms(row.profile_ms) for _, row in profiled)
     return Table(
-        caption="PyTorch profiler, batch 1, the variants in turns. Operators: own CPU time of those that took most, "
-        "in one call (mean over several; first seed). Last row: the median of a whole call, all operators together. "
-        "–: not among the top operators of that variant. One measurement, for where the time goes; what the networks "
-        "take is told with its spread where it is told how everything was measured.",
+        caption="PyTorch profiler, batch 1, the variants in turns. Operators: own CPU time of those that took most, in "
+        "one call (mean over several; first seed). Last row: the median of a whole call, all operators together. –: not "
+        "among the top operators of that variant. One measurement, for where the time goes, and longer than a call "
+        "without the profiler, which notes every operator; what the networks take is told with its spread where it "
+        "is told how everything was measured.",
         header=("Operator", *(sources.named(group) for group in groups)),
         rows=(*rows, ("A whole call, all operators", *whole)),
     )  # fmt: skip
