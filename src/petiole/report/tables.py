@@ -225,8 +225,8 @@ def profiles(groups: Sequence[Group]) -> Table | None:
     whole = (NONE if row.profile_ms is None else units.ms(row.profile_ms) for _, row in profiled)
     return Table(
         caption="PyTorch profiler, batch 1, the variants in turns. Operators: own CPU time of those that took most, in "
-        "one call (mean over several; first seed). Last row: the median of a whole call, all operators together. –: not "
-        "among the top operators of that variant. One measurement, for where the time goes, and longer than a call "
+        "one call (mean over several; first seed). Last row: the median of a whole call, all operators together. –: "
+        "not among the top operators of that variant. One measurement, for where the time goes, and longer than a call "
         "without the profiler, which notes every operator; what the networks take is told with its spread where it "
         "is told how everything was measured.",
         header=("Operator", *(sources.named(group) for group in groups)),
