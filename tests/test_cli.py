@@ -1,6 +1,7 @@
 """The command line's manners: exit codes, one sentence, no traceback."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -26,7 +27,9 @@ def test_help_names_every_verb() -> None:
         (["lab", "--stages", "prune", "--offline"], "unknown stage 'prune': choose from scratch"),
         (["lab", "--profile", "fast"], "unknown profile 'fast': choose from lab, quick"),
         (["lab", "--backbone", "resnet19", "--offline"], "unknown backbone 'resnet19'"),
-        (["lab", "--seeds", "0"], "--seeds 0 is too few"),
+        (["lab", "--seeds", "0"], "--seeds 0 is out of range: give 1 to 1000"),
+        (["lab", "--seeds", "1000000000000"], "--seeds 1000000000000 is out of range: give 1 to 1000"),
+        (["lab", "--seed", "2147483647", "--seeds", "3"], "--seeds 3 is out of range: give 1 to 1"),
         (["compress", "nowhere"], "nowhere"),
         (["compress", ".", "--max-latency", "fast"], "--max-latency: 'fast' is no time: write it like 2us, 2ms, 2s"),
         (["compress", ".", "--max-drop", "200"], "--max-drop 200 is out of range"),
@@ -58,3 +61,16 @@ def test_draw_makes_the_number_of_photos_asked_for(tmp_path: Path) -> None:
     again = petiole("draw", str(tmp_path / "drawn"), "--count", "10")
     assert again.returncode == 2
     assert "draw into a new folder" in again.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are bytes there")
+def test_words_that_are_no_text_end_in_records_that_can_be_read(tmp_path: Path) -> None:
+    out = os.fsencode(tmp_path) + b"/bad\xff"
+    petiole = [os.fsencode(sys.executable), b"-m", b"petiole"]
+    options = [b"--stages", b"demos", b"--offline", b"--author", b"J\xfcrgen", b"--out", out]
+    made = subprocess.run([*petiole, b"lab", *options], capture_output=True, check=False)
+    assert (made.returncode, made.stderr.decode(errors="replace").count("Traceback")) == (0, 0)
+    again = subprocess.run([*petiole, b"report", out], capture_output=True, check=False)
+    assert again.returncode == 0
+    with open(out + b"/Readme.txt", encoding="utf-8") as readme:
+        assert "Team: J\\xfcrgen" in readme.read()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from petiole.chain.config import require_seed
+from petiole.data.layout import text_of
 from petiole.errors import GoalError, UserError
 from petiole.inference_records import Benchmark, Prediction
 from petiole.lab.config import STAGES, LabConfig
@@ -32,7 +33,8 @@ def _command() -> str:
     """The command line that started this, or that it was no command line."""
     name = Path(sys.argv[0]).name
     is_ours = name in {"petiole", "petiole.exe", "__main__.py"}
-    return shlex.join(["petiole", *sys.argv[1:]]) if is_ours else f"petiole.api, called by {name or 'Python'}"
+    words = [text_of(word) for word in sys.argv[1:]]
+    return shlex.join(["petiole", *words]) if is_ours else f"petiole.api, called by {name or 'Python'}"
 
 
 def _threads(asked: int | None, available: int) -> int:
@@ -60,7 +62,7 @@ def lab(*, data: Path | None = None, mnist: Path | None = None, out: Path = Path
     """
     config = LabConfig(
         data=data, mnist=mnist, out=out, backbone=backbone, weights=weights, offline=offline, amount=amount,
-        seed=seed, seeds=seeds, authors=tuple(author), stages=tuple(stages), profile=profile, count=count,
+        seed=seed, seeds=seeds, authors=tuple(map(text_of, author)), stages=tuple(stages), profile=profile, count=count,
         demo_seed=demo_seed, max_drop=max_drop, macs=macs, schedule=schedule, prune_steps=prune_steps,
         importance=importance, spread=spread, reestimate=reestimate, study=study,
         effort=effort(profile),

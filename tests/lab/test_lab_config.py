@@ -37,7 +37,9 @@ def valid(option: str, value: Any) -> bool:
         return math.isfinite(value) and 0 <= value <= 100
     if option in ("seed", "demo_seed"):
         return bool(0 <= value < 2**31)
-    if option in ("seeds", "prune_steps", "count"):
+    if option == "seeds":
+        return bool(1 <= value <= 1000)
+    if option in ("prune_steps", "count"):
         return value is None or value >= (20 if option == "count" else 1)
     if option == "stages":
         return set(value) <= set(STAGES)

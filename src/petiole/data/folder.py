@@ -153,7 +153,10 @@ def _load_all(
         some = (files[at : at + AT_ONCE] for at in range(0, len(files), AT_ONCE))  # no more wait in memory
         loaded = chain.from_iterable(pool.map(lambda file: _load(file, short_side), each) for each in some)
         console = Console(stderr=True)
-        yield from track(loaded, "checking the photos", total=len(files), console=console, disable=not progress)
+        try:
+            yield from track(loaded, "checking the photos", total=len(files), console=console, disable=not progress)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)  # whoever stops does not wait for what is queued
 
 
 def _load(file: PhotoFile, short_side: int) -> tuple[_Photo, Array] | records.Skipped:

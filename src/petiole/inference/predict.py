@@ -56,9 +56,12 @@ def predict(
         return named.why or _load(named.path, preprocessing)
 
     with harmless_warnings(), ThreadPoolExecutor(max_workers=threads) as pool:
-        loaded = _ahead(pool, load, named_files(images), ahead=AHEAD + batch)
-        while some := list(islice(loaded, batch)):
-            yield from _rows(deployed.card.classes, runtime, some)
+        try:
+            loaded = _ahead(pool, load, named_files(images), ahead=AHEAD + batch)
+            while some := list(islice(loaded, batch)):
+                yield from _rows(deployed.card.classes, runtime, some)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)  # whoever stops does not wait for what is queued
 
 
 NO_NUMBER = "the network's answer is no number"

@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from petiole.chain.config import ChainConfig, ChainEffort, require_seed
+from petiole.chain.config import MAX_SEED, ChainConfig, ChainEffort, require_seed
 from petiole.errors import UserError, unknown_choice
 
+MOST_SEEDS = 1000
 STAGES = ("scratch", "transfer", "pruning", "structured", "demos", "quantization", "lenet")
 """The chapters in the handout's order: 3.1, 3.2, 3.3 (masks; channels), 3.4.2 (demos; static and QAT), 3.4.3."""
 
@@ -77,10 +78,11 @@ class LabConfig(ChainConfig):
         if not 0 < self.amount < 1:
             raise UserError(f"--amount {self.amount:g} is not between 0 and 1: give a share such as 0.3")
         self.require_valid()
-        if self.seeds < 1:
-            raise UserError(f"--seeds {self.seeds} is too few: give 1 or more")
         for name, value in (("seed", self.seed), ("demo-seed", self.demo_seed)):
             require_seed(name, value)
+        most = min(MOST_SEEDS, MAX_SEED - self.seed)
+        if not 1 <= self.seeds <= most:
+            raise UserError(f"--seeds {self.seeds} is out of range: give 1 to {most}")
         if self.count is not None and self.count < 20:
             raise UserError(f"--count {self.count} is too few pictures to train on: give 20 or more")
         for stage in self.stages:

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 import petiole
 from petiole.records import Results
-from petiole.report.provenance import is_plain
+from petiole.report.provenance import is_plain, is_within
 from petiole.report.readme import README, render
 from petiole.writing import atomic_file
 
@@ -55,7 +55,7 @@ def _run(run_dir: Path, results: Results, *, weights: bool) -> Iterator[tuple[st
             found |= set((run_dir / row.artifact).rglob("*" if weights else CARD))
     for path in found:
         name = path.relative_to(run_dir)
-        if path.is_file() and not any(part.startswith(".") for part in name.parts):
+        if is_within(run_dir, path) and not any(part.startswith(".") for part in name.parts):
             yield name.as_posix(), path
 
 

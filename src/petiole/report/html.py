@@ -20,6 +20,7 @@ from petiole.report.blocks import Cell, Page
 from petiole.report.markdown import write_markdown
 from petiole.report.pairs import Side
 from petiole.report.prose import paragraphs
+from petiole.report.provenance import is_within
 from petiole.search_records import SearchResults
 from petiole.writing import write_atomic
 
@@ -74,7 +75,7 @@ def _write(run_dir: Path, page: Page, commands: Sequence[str]) -> Path:
     environment.filters["coded"] = lambda text: coded(text, escape)
     environment.filters["named"] = lambda text: coded(text, linked)
     environment.filters["pieces"] = _pieces
-    environment.filters["embedded"] = lambda name: _embedded(run_dir / name)
+    environment.filters["embedded"] = lambda name: _embedded(run_dir, name)
     css, *scripts = (
         (files("petiole.report") / name).read_text(encoding="utf-8").strip() for name in ("report.css", *SCRIPTS)
     )
@@ -169,6 +170,8 @@ def _pieces(text: str) -> Markup:
     return Markup(" ").join(Markup("<span>{}</span>").format(piece) for piece in pieces)
 
 
-def _embedded(path: Path) -> str:
-    """A photo as a data URL; nothing where it is no longer there."""
-    return f"data:image/jpeg;base64,{base64.b64encode(path.read_bytes()).decode()}" if path.is_file() else ""
+def _embedded(run_dir: Path, name: str) -> str:
+    """A photo of the run directory as a data URL; nothing where it is no longer there, or a link leads elsewhere."""
+    if not is_within(run_dir, run_dir / name):
+        return ""
+    return f"data:image/jpeg;base64,{base64.b64encode((run_dir / name).read_bytes()).decode()}"

@@ -4,6 +4,7 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 from petiole import units
 from petiole.evidence import Group
@@ -34,6 +35,11 @@ PLAIN = re.compile(r"(?!.*\.\.)\w[\w./+ -]*")
 def is_plain(path: str) -> bool:
     """Whether a path from the records leads below the run directory, and holds nothing odd."""
     return PLAIN.fullmatch(path) is not None
+
+
+def is_within(run_dir: Path, path: Path) -> bool:
+    """Whether there is a file, and it lies in the run directory itself: no link leads to it from there."""
+    return path.is_file() and path.resolve().is_relative_to(run_dir.resolve())
 
 
 def anchor(row: Variant) -> str:
