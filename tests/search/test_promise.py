@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from fabricated import accuracy, variant
 from petiole.records import Accuracy, VersusParent
 from petiole.search.limits import Limits
 from petiole.search.look import log_loss, pooled
@@ -147,5 +148,5 @@ def test_log_loss_by_hand(tmp_path: Path) -> None:
     (tmp_path / "p.json").write_text(json.dumps(stored), encoding="utf-8")
     part = SimpleNamespace(rundir=SimpleNamespace(path=tmp_path))
     expected = -(math.log(0.8) + math.log(0.1) + math.log(0.99995)) / 3
-    found = log_loss(cast(Any, part), cast(Any, SimpleNamespace(predictions="p.json")))
+    found = log_loss(cast(Any, part), variant("A", 2, accuracy=accuracy(2, 3), predictions="p.json"))
     assert found == pytest.approx(expected)
