@@ -12,6 +12,7 @@ from petiole.bench.machine import describe
 from petiole.deploy import artifact
 from petiole.deploy.export import OnnxExporter
 from petiole.deploy.runtimes import of_file
+from petiole.download import sha256_of
 from petiole.preprocessing import DIGITS
 
 CLASSES = tuple("0123456789")
@@ -46,6 +47,4 @@ def edit(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
 
 def vouch(directory: Path) -> None:
     """Write the checksums of the files as they are now into the card."""
-    edit(lambda card: card.update(sha256={name: artifact.sha256(directory / name) for name in card["sha256"]}))(
-        directory
-    )
+    edit(lambda card: card.update(sha256={name: sha256_of(directory / name) for name in card["sha256"]}))(directory)

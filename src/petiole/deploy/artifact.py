@@ -20,6 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from petiole.deploy.runtime import Array
+from petiole.download import sha256_of
 from petiole.errors import UserError
 from petiole.preprocessing import Preprocessing
 from petiole.record import Record
@@ -75,12 +76,6 @@ class Card(Record):
     def is_int8(self) -> bool:
         """Whether the network was quantized: its results then depend a little on the processor."""
         return self.engine != "torch"
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def logits_digest(logits: torch.Tensor) -> str:
@@ -139,7 +134,7 @@ def load_weights(directory: Path) -> dict[str, torch.Tensor]:
 
 def write_card(directory: Path, **content: Any) -> None:
     """Write ``artifact.json`` with the checksums of every other file of the directory."""
-    files = {path.name: sha256(path) for path in sorted(directory.iterdir()) if path.name != CARD}
+    files = {path.name: sha256_of(path) for path in sorted(directory.iterdir()) if path.name != CARD}
     card = Card(format=FORMAT, version=VERSION, sha256=files, **content)
     (directory / CARD).write_text(sealed(card.model_dump(mode="json")), encoding="utf-8")
 
@@ -208,7 +203,7 @@ def _verify(directory: Path, card: Card) -> None:
             raise UserError(f"{directory / CARD} names {name}, which is no file of the directory: {AGAIN}")
         if name not in links or not path.is_file():
             raise UserError(f"{path} is missing: {AGAIN}")
-        if sha256(path) != expected:
+        if sha256_of(path) != expected:
             raise UserError(f"{path} is not the file that was made (its checksum differs): {AGAIN}")
     if card.parent is not None and Path(card.parent).name != card.parent:
         raise UserError(f"{directory / CARD} names the parent {card.parent}, which is no name of a variant: {AGAIN}")

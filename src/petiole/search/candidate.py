@@ -29,7 +29,8 @@ from petiole.chain.prune_retrain import (
     require_smaller,
 )
 from petiole.chain.transfer import LR, retrain, train_output_layer
-from petiole.deploy.artifact import WEIGHTS, load_weights, read_card, save_weights, sha256
+from petiole.deploy.artifact import WEIGHTS, load_weights, read_card, save_weights
+from petiole.download import sha256_of
 from petiole.errors import UserError
 from petiole.models import backbones
 from petiole.pruning.pruner import MaskPruner, Pruner
@@ -114,7 +115,7 @@ def build(part: Part, recipe: Recipe) -> Built:
         save_weights(built.network.state_dict(), directory)
         content = {
             "basis": basis, "plan": built.plan, "masked": built.masked, "seconds": built.seconds,
-            "train": built.train and built.train.model_dump(mode="json"), "sha256": sha256(directory / WEIGHTS),
+            "train": built.train and built.train.model_dump(mode="json"), "sha256": sha256_of(directory / WEIGHTS),
         }  # fmt: skip
         (directory / MADE).write_text(json.dumps({**content, SEAL: digest(content)}), encoding="utf-8")
     part.rundir.forget_trainings()
@@ -129,7 +130,7 @@ def _stored(part: Part, recipe: Recipe, folder: Path, basis: str) -> dict[str, A
         stored: dict[str, Any] = json.loads((folder / MADE).read_text(encoding="utf-8"))
         if stored["basis"] != basis:
             return None
-        is_whole = stored.pop(SEAL) == digest(stored) and stored["sha256"] == sha256(folder / WEIGHTS)
+        is_whole = stored.pop(SEAL) == digest(stored) and stored["sha256"] == sha256_of(folder / WEIGHTS)
     except (ValueError, KeyError, TypeError, RecursionError, OSError):
         is_whole = False
     if is_whole:
