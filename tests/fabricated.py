@@ -60,8 +60,8 @@ def variant(name: str, correct: int, **changes: Any) -> Variant:
     values: dict[str, Any] = {
         "name": name, "seed": 0, "parent": None, "backbone": "madeupnet", "engine": "torch",
         "accuracy": accuracy(correct, TOTAL[dataset]), "versus_parent": None, "parameters": 2000,
-        "nonzero_parameters": 2000, "macs": 5000, "file_bytes": 8000, "how": f"how {name} was made",
-        "artifact": f"artifacts/{name}",
+        "nonzero_parameters": changes.get("parameters", 2000), "macs": 5000, "file_bytes": 8000,
+        "how": f"how {name} was made", "artifact": f"artifacts/{name}",
     }  # fmt: skip
     return Variant(**{**values, **changes})
 

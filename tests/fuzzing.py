@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from petiole.records import MOST, Accuracy
+from petiole.accuracy_records import MOST, Accuracy
+from petiole.records import Variant
+from petiole.search_records import Candidate, Finalist
 
 FUZZ = settings(deadline=None, derandomize=True)
 """The same examples at every run: a run that fails can be repeated."""
@@ -65,19 +67,41 @@ def records(model: type[BaseModel]) -> st.SearchStrategy[Any]:
     if model is Accuracy:
         return _accuracies().map(model.model_validate)
     fields = {field.alias or name: _field(field) for name, field in model.model_fields.items()}
-    return st.fixed_dictionaries(fields).map(model.model_validate)
+    whole = st.fixed_dictionaries(fields)
+    return (_networks(whole) if issubclass(model, Variant | Candidate | Finalist) else whole).map(model.model_validate)
 
 
 @st.composite
 def _accuracies(draw: st.DrawFn) -> dict[str, Any]:
-    """What an accuracy may be: no more right than there are, and a square of counts."""
-    total, classes = draw(st.integers(1, MOST)), draw(st.integers(0, 3))
-    line = st.lists(st.integers(0, MOST), min_size=classes, max_size=classes)
+    """What an accuracy may be: counts, what follows from them, an interval around it, a matrix that sums to them."""
+    classes = draw(st.integers(0, 3))
+    line = st.lists(st.integers(0, MOST // 9), min_size=classes, max_size=classes)
+    confusion = draw(st.lists(line, min_size=classes, max_size=classes))
+    total = sum(map(sum, confusion))
+    correct = sum(line[i] for i, line in enumerate(confusion))
+    if not total:
+        confusion, total = [], draw(st.integers(1, MOST))
+        correct = draw(st.integers(0, total))
+    value = correct / total
     return {
-        "correct": draw(st.integers(0, total)), "total": total, "value": draw(st.floats(0, 1)),
-        "ci95": draw(st.tuples(finite, finite)), "by_class": draw(st.dictionaries(st.text(), finite, max_size=2)),
-        "confusion": draw(st.lists(line, min_size=classes, max_size=classes)),
+        "correct": correct, "total": total, "value": value,
+        "ci95": (draw(st.floats(0, value)), draw(st.floats(value, 1))),
+        "by_class": draw(st.dictionaries(st.text(), finite, max_size=2)), "confusion": confusion,
     }  # fmt: skip
+
+
+@st.composite
+def _networks(draw: st.DrawFn, fields: st.SearchStrategy[dict[str, Any]]) -> dict[str, Any]:
+    """A network whose numbers leave room for each other: weights that are not zero, pictures lost and gained."""
+    values = draw(fields)
+    right, total = values["accuracy"].correct, values["accuracy"].total
+    if "nonzero_parameters" in values:
+        values["nonzero_parameters"] = draw(st.integers(0, values["parameters"]))
+    for key in sorted({"versus", "versus_parent", "versus_baseline", "versus_reference"} & set(values)):
+        if values[key] is not None:
+            lost, gained = draw(st.integers(0, total - right)), draw(st.integers(0, right))
+            values[key] = values[key].model_copy(update={"lost": lost, "gained": gained})
+    return values
 
 
 def _field(field: FieldInfo) -> st.SearchStrategy[Any]:

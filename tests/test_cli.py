@@ -41,6 +41,11 @@ def test_help_names_every_verb() -> None:
         (["report", "n" * 300], "the name is too long"),
         (["predict", "n" * 300, "photo.jpg"], "the name is too long"),
         (["lab", "--out", "n" * 300], "the name is too long"),
+        (["lab", "--out", ""], "a path is empty: name a file or a directory"),
+        (["check", ""], "a path is empty: name a file or a directory"),
+        (["compress", "photos", "--recipe="], "a path is empty: name a file or a directory"),
+        (["bench", "artifact", ""], "a path is empty: name a file or a directory"),
+        (["report", "run", "--out", ""], "a path is empty: name a file or a directory"),
     ],
 )
 def test_a_users_mistake_is_one_sentence_and_exit_2(
@@ -52,6 +57,14 @@ def test_a_users_mistake_is_one_sentence_and_exit_2(
     assert sentence in result.stderr
     assert "Traceback" not in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the shell is a POSIX one")
+@pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
+def test_a_stream_that_the_shell_has_closed_is_no_mistake(closed: str, tmp_path: Path) -> None:
+    command = f'"{sys.executable}" -m petiole draw "{tmp_path / "drawn"}" --count 8 {closed}'
+    assert subprocess.run(["sh", "-c", command], capture_output=True, check=False).returncode == 0
+    assert len(list((tmp_path / "drawn").rglob("*.jpg"))) == 8
 
 
 def test_draw_makes_the_number_of_photos_asked_for(tmp_path: Path) -> None:

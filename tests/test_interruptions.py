@@ -123,6 +123,28 @@ def test_a_command_that_keeps_nothing_only_says_that_it_was_stopped() -> None:
     assert (done.returncode, done.stderr) == (130, "petiole: stopped\n")
 
 
+@pytest.mark.parametrize("module", ["petiole.data.folder", "petiole.inference.predict"])
+def test_nobody_waits_for_a_file_that_never_answers(module: str, tmp_path: Path) -> None:
+    """On a server that is gone, for example: what reads it can be stopped by nobody."""
+    photos = api.draw(tmp_path / "photos", count=8)
+    code = f"""
+import os, signal, sys, threading, time
+import {module} as module
+from petiole import cli, api, cli_predict
+
+module.read_file = lambda path: time.sleep(600)
+threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()
+if "predict" in module.__name__:
+    card = type("Card", (), {{"preprocessing": None, "classes": []}})
+    rows = module.predict(type("Deployed", (), {{"card": card}}), None, [{str(photos)!r}], threads=2)
+    api.predict = lambda *given, **options: rows
+sys.argv = ["petiole", *{["predict", "a", "b"] if "predict" in module else ["check", str(photos)]}]
+cli.main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (130, "petiole: stopped")
+
+
 @pytest.mark.parametrize("number", cli_stop.SIGNALS)
 def test_a_signal_that_arrives_where_nothing_can_be_raised_is_not_lost(number: signal.Signals) -> None:
     """Twice while an object is deleted, then in a wait: an exception of ``__del__`` is dropped by Python."""

@@ -148,12 +148,33 @@ def test_a_file_that_does_not_fit_is_named_with_the_place(tmp_path: Path, conten
         ({"total": 0}, r"variants\.0\.accuracy\.total"),
         ({"total": 10**400}, r"variants\.0\.accuracy\.total"),
         ({"value": 7}, r"variants\.0\.accuracy\.value"),
+        ({"value": 0.74}, r"3 of 4 pictures are not 0\.74"),
+        ({"ci95": [0.8, 0.95]}, r"0\.8 to 0\.95 is no interval of 0\.75"),
+        ({"ci95": [0.3, 0.7]}, r"0\.3 to 0\.7 is no interval of 0\.75"),
+        ({"ci95": [0.3, 1.5]}, r"0\.3 to 1\.5 is no interval of 0\.75"),
         ({"confusion": [[1], [2, 3]]}, "the confusion matrix is not square"),
+        ({"confusion": [[2, 0], [0, 2]]}, "does not hold 3 right of 4 pictures"),
+        ({"confusion": [[3, 2], [0, 0]]}, "does not hold 3 right of 4 pictures"),
     ],
 )
 def test_accuracies_that_cannot_be_are_refused(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
     raw = json.loads(records.to_json(results()))
     raw["variants"][0]["accuracy"].update(changes)
+    with pytest.raises(UserError, match=words):
+        records.read_results(write(tmp_path, raw))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"nonzero_parameters": 11}, "11 of 10 weights cannot be nonzero"),
+        ({"versus_parent": {"lost": 2, "gained": 0, "mcnemar_p": 0.5}}, "0 pictures gained and 2 lost do not go with"),
+        ({"versus_baseline": {"lost": 0, "gained": 4, "mcnemar_p": 0.125}}, "4 pictures gained and 0 lost do not go"),
+    ],
+)
+def test_a_variant_that_contradicts_itself_is_refused(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
+    raw = json.loads(records.to_json(results()))
+    raw["variants"][0].update(changes)
     with pytest.raises(UserError, match=words):
         records.read_results(write(tmp_path, raw))
 

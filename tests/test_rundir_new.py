@@ -131,3 +131,26 @@ def test_a_new_directory_in_which_something_came_about_is_kept(tmp_path: Path) -
     with pytest.raises(UserError, match="found later"):
         work()
     assert RunDir(tmp_path / "out").load("sources", {}) == {"photos": "here"}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no pipes with a name")
+def test_a_pipe_in_the_way_is_replaced_or_told(tmp_path: Path) -> None:
+    """To open one waits for somebody at its other end."""
+    run = RunDir(tmp_path)
+    run.artifact("LeNet").parent.mkdir()
+    os.mkfifo(run.artifact("LeNet"))
+    with run.replacing(run.artifact("LeNet")) as fresh:
+        (fresh / "one").write_text("1")
+    assert os.listdir(tmp_path / "artifacts") == ["LeNet"]
+    assert os.listdir(run.artifact("LeNet")) == ["one"]
+    (tmp_path / "state").mkdir()
+    os.mkfifo(tmp_path / "state" / "lock")
+    with pytest.raises(UserError, match="state/lock is in the way, and no file: remove it"), run.held():
+        pass
+
+
+def test_what_is_in_the_way_is_named(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    (tmp_path / "state" / "sources.json").mkdir(parents=True)
+    with pytest.raises(UserError, match=r"cannot write \S+/state/sources\.json: "):
+        run.forget("sources")

@@ -18,6 +18,7 @@ LAYERS = [
     ["errors", "units", "processes"],
     [
         "record",
+        "accuracy_records",
         "records",
         "figure_records",
         "stats",

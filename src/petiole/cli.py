@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from petiole import __version__, cli_compress, cli_predict, cli_report, cli_stop, units
-from petiole.cli_predict import Json, Runtime, Threads, aside
+from petiole.cli_predict import Json, Runtime, Threads, aside, path
 from petiole.errors import PetioleError, UserError
 from petiole.processes import is_helper, processes
 
@@ -46,10 +46,14 @@ def _options(
 def lab(
     data: Annotated[
         Path | None,
-        typer.Option(help="Folder of photos (train/ and val/, or classes); the word synthetic draws them."),
+        typer.Option(
+            parser=path, help="Folder of photos (train/ and val/, or classes); the word synthetic draws them."
+        ),
     ] = None,
-    mnist: Annotated[Path | None, typer.Option(help="Folder that holds MNIST/raw.")] = None,
-    out: Annotated[Path, typer.Option(help="Run directory; a run that was stopped goes on there.")] = Path("runs/lab"),
+    mnist: Annotated[Path | None, typer.Option(parser=path, help="Folder that holds MNIST/raw.")] = None,
+    out: Annotated[Path, typer.Option(parser=path, help="Run directory; a run that was stopped goes on there.")] = Path(
+        "runs/lab"
+    ),
     backbone: Annotated[
         str | None,
         typer.Option(help="alexnet, resnet18, efficientnet_lite0, or any name of torchvision or timm."),
@@ -144,7 +148,7 @@ app.command(epilog=cli_compress.EXAMPLES)(cli_compress.compress)
 
 @app.command(epilog="Example: petiole check photos/")
 def check(
-    data: Annotated[Path, typer.Argument(help="Folder of photos.")],
+    data: Annotated[Path, typer.Argument(parser=path, help="Folder of photos.")],
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
@@ -174,7 +178,9 @@ def check(
 
 @app.command(epilog="Example: petiole draw drawn/ --count 1000 --seed 7")
 def draw(
-    out: Annotated[Path, typer.Argument(help="Folder to make; it gets train/ and val/, each with ants/ and bees/.")],
+    out: Annotated[
+        Path, typer.Argument(parser=path, help="Folder to make; it gets train/ and val/, each with ants/ and bees/.")
+    ],
     count: Annotated[int, typer.Option(help="Number of photos in both splits together.")] = 398,
     seed: Seed = 0,
     as_json: Json = False,
@@ -195,7 +201,7 @@ app.command(epilog=cli_predict.EXAMPLE)(cli_predict.predict)
 
 @app.command(epilog="Example: petiole bench runs/lab/artifacts/CNNOptimized-static-int8 --against onnxruntime")
 def bench(
-    artifacts: Annotated[list[Path], typer.Argument(help="Artifact directories.")],
+    artifacts: Annotated[list[Path], typer.Argument(parser=path, help="Artifact directories.")],
     runtime: Runtime = "auto",
     against: Annotated[list[str] | None, typer.Option(help="Another runtime to time as well; repeatable.")] = None,
     batch: Annotated[int, typer.Option(help="Pictures in one call.")] = 1,
@@ -251,7 +257,7 @@ def main() -> None:
     except cli_stop.Stopped:
         cli_stop.ignore()
         typer.echo(f"petiole: {cli_stop.last_words(sys.argv[1:])}", err=True)
-        sys.exit(cli_stop.EXIT_CODE)
+        cli_stop.leave()
 
 
 def _lead() -> None:

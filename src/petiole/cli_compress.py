@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from petiole import units
+from petiole.cli_predict import path
 from petiole.errors import UserError
 
 EXAMPLES = (
@@ -16,10 +17,12 @@ EXAMPLES = (
 
 
 def compress(
-    data: Annotated[Path, typer.Argument(help="Folder of photos: train/ and val/ or test/, or one folder per class.")],
-    out: Annotated[Path, typer.Option(help="Directory of the search; one that was stopped goes on there.")] = Path(
-        "runs/compress"
-    ),
+    data: Annotated[
+        Path, typer.Argument(parser=path, help="Folder of photos: train/ and val/ or test/, or one folder per class.")
+    ],
+    out: Annotated[
+        Path, typer.Option(parser=path, help="Directory of the search; one that was stopped goes on there.")
+    ] = Path("runs/compress"),
     objective: Annotated[
         str, typer.Option(help="What is made small: latency, size, macs; or accuracy, made high within the limits.")
     ] = "latency",
@@ -60,7 +63,9 @@ def compress(
         str | None,
         typer.Option(help="Database that several machines search with, such as postgresql://user@host/name."),
     ] = None,
-    recipe: Annotated[Path | None, typer.Option(help="Make the network of this chosen.toml, without a search.")] = None,
+    recipe: Annotated[
+        Path | None, typer.Option(parser=path, help="Make the network of this chosen.toml, without a search.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything that is random.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from petiole.errors import UserError
 from petiole.inference_records import Prediction
 
 EXAMPLE = "Example: petiole predict runs/lab/artifacts/CNNOptimized-static-int8 photo.jpg 'holiday/*.jpg'"
@@ -16,13 +17,24 @@ Runtime = Annotated[str, typer.Option(help="openvino, onnxruntime, torch, or aut
 Threads = Annotated[int | None, typer.Option(help="Threads of the runtime; all available ones if not given.")]
 
 
+def path(text: str | Path) -> Path:
+    """A path as it is given; an empty one would be the current directory.
+
+    Raises:
+        UserError: it is empty.
+    """
+    if not str(text):
+        raise UserError("a path is empty: name a file or a directory (the current one is .)")
+    return Path(text)
+
+
 def aside(text: str) -> None:
     """Say it beside the result."""
     typer.echo(text, err=True)
 
 
 def predict(
-    artifact: Annotated[Path, typer.Argument(help="Artifact directory.")],
+    artifact: Annotated[Path, typer.Argument(parser=path, help="Artifact directory.")],
     images: Annotated[list[str], typer.Argument(help="Photos, folders of photos, or patterns in quotes.")],
     runtime: Runtime = "auto",
     batch: Annotated[int, typer.Option(help="Photos that the network sees in one call.")] = 1,

@@ -6,14 +6,16 @@ from typing import Annotated
 
 import typer
 
+from petiole.cli_predict import path
+
 EXAMPLES = "Examples: petiole report runs/first   -   petiole report runs/alexnet runs/resnet18 --out compared"
 
 
 def report(
-    run: Annotated[Path, typer.Argument(help="Run directory.")],
-    other: Annotated[Path | None, typer.Argument(help="Another run, to be compared with it.")] = None,
+    run: Annotated[Path, typer.Argument(parser=path, help="Run directory.")],
+    other: Annotated[Path | None, typer.Argument(parser=path, help="Another run, to be compared with it.")] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Directory of a comparison; beside the first run, if not given.")
+        Path | None, typer.Option(parser=path, help="Directory of a comparison; beside the first run, if not given.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:

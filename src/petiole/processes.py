@@ -1,11 +1,24 @@
 """Which of several processes this one is, and how many cores it may use."""
 
 import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 
 def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def pool(threads: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads for work that may never end (a file on a server that is gone): who leaves early does not wait for it."""
+    made = ThreadPoolExecutor(max_workers=threads)
+    try:
+        yield made
+    finally:
+        made.shutdown(wait=False, cancel_futures=True)
 
 
 def processes() -> int:

@@ -10,6 +10,9 @@ from typing import Any
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
+from petiole.accuracy_records import MOST
+from petiole.accuracy_records import Accuracy as Accuracy
+from petiole.accuracy_records import VersusParent as VersusParent
 from petiole.errors import UserError
 from petiole.figure_records import CurvePoint as CurvePoint
 from petiole.figure_records import Flip, Histogram, LayerError, Thumbnail
@@ -18,38 +21,6 @@ from petiole.figure_records import Sensitivity as Sensitivity
 from petiole.record import Record
 
 SCHEMA = 1
-MOST = 10**15
-"""More pictures, weights, bytes or operations there are not."""
-
-
-class Accuracy(Record):
-    """Accuracy on the test split with its Wilson 95% interval.
-
-    ``confusion[i][j]`` counts pictures of true class ``i`` that were called class ``j``.
-    """
-
-    correct: int = Field(ge=0)  #: pictures called rightly
-    total: int = Field(ge=1, le=MOST)  #: pictures of the test split
-    value: float = Field(ge=0, le=1)  #: ``correct / total``
-    ci95: tuple[float, float]  #: both ends of the Wilson interval
-    by_class: dict[str, float]  #: share of each class that is called rightly
-    confusion: list[list[int]] = []  #: true class by row, called class by column
-
-    @model_validator(mode="after")
-    def _is_possible(self) -> "Accuracy":
-        if self.correct > self.total:
-            raise ValueError(f"{self.correct} of {self.total} pictures cannot be right")
-        if any(len(line) != len(self.confusion) for line in self.confusion):
-            raise ValueError("the confusion matrix is not square")
-        return self
-
-
-class VersusParent(Record):
-    """Paired comparison with the parent on the same pictures: flips, and the exact McNemar p-value."""
-
-    lost: int = Field(ge=0, le=MOST)  #: pictures only the parent called rightly
-    gained: int = Field(ge=0, le=MOST)  #: pictures only this network called rightly
-    mcnemar_p: float = Field(ge=0, le=1)  #: two-sided, exact
 
 
 class Latency(Record):
@@ -59,11 +30,11 @@ class Latency(Record):
     runtime: str  #: openvino, onnxruntime or torch
     batch: int  #: pictures in one call
     threads: int  #: threads of the runtime
-    p50_ms: float = Field(gt=0)  #: median time of a call
-    p90_ms: float = Field(ge=0)  #: 90th percentile
+    p50_ms: float = Field(gt=0, le=MOST)  #: median time of a call
+    p90_ms: float = Field(ge=0, le=MOST)  #: 90th percentile
     samples: int  #: timed calls
-    p25_ms: float = 0.0  #: lower quartile
-    p75_ms: float = 0.0  #: upper quartile
+    p25_ms: float = Field(default=0.0, ge=0, le=MOST)  #: lower quartile
+    p75_ms: float = Field(default=0.0, ge=0, le=MOST)  #: upper quartile
     raw_file: str | None = None  #: below the run directory
     others_share: float | None = None  #: of the cores' time, taken by other processes meanwhile
 
@@ -118,7 +89,7 @@ class Variant(Record):
     baseline: str | None = None  #: what else it is compared with: of a retrained network, what was pruned
     versus_baseline: VersusParent | None = None  #: paired comparison with ``baseline``
     parameters: int = Field(ge=0, le=MOST)  #: zeros included
-    nonzero_parameters: int  #: those that are not zero
+    nonzero_parameters: int = Field(ge=0, le=MOST)  #: those that are not zero
     macs: int = Field(ge=0, le=MOST)  #: multiply-accumulates of one input, zeros included
     file_bytes: int = Field(ge=0, le=MOST)  #: size of ``model.onnx``
     latency: list[Latency] = []  #: one entry for each runtime and batch size
@@ -136,6 +107,15 @@ class Variant(Record):
     predictions_sha256: str = ""  #: checksum of that file
     flips: list[Flip] = []  #: test pictures that only it or only ``parent`` called rightly
     histogram: Histogram | None = None  #: weights of the deployed file
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> "Variant":
+        if self.nonzero_parameters > self.parameters:
+            raise ValueError(f"{self.nonzero_parameters} of {self.parameters} weights cannot be nonzero")
+        for versus in (self.versus_parent, self.versus_baseline):
+            if versus is not None:
+                versus.require_within(self.accuracy)
+        return self
 
     @property
     def key(self) -> str:

@@ -6,6 +6,7 @@
 with a dot and ends in ``.unfinished``.
 """
 
+import contextlib
 import errno
 import hashlib
 import json
@@ -42,6 +43,15 @@ def require_apart(photos: Path, out: Path) -> None:
     )  # unlike resolve(), ends where links circle
     if folder in (place, *place.parents):
         raise UserError(f"--out {out} lies among the photos in {photos}: choose an --out elsewhere")
+
+
+def remove(path: Path) -> None:
+    """Take away a directory with all that is in it, or whatever else has the name; what cannot be stays."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 def digest(value: object) -> str:
@@ -136,8 +146,7 @@ class RunDir:
     def forget_trainings(self) -> None:
         """The step under way has ended, and its trainings with it."""
         with user_errors(self.trainings):
-            if self.trainings.exists():
-                shutil.rmtree(self.trainings)
+            remove(self.trainings)
 
     @contextmanager
     def replacing(self, target: Path) -> Iterator[Path]:
@@ -160,10 +169,10 @@ class RunDir:
             except BaseException:
                 if old.exists() and not target.exists():
                     os.replace(old, target)
-                shutil.rmtree(fresh, ignore_errors=True)
+                remove(fresh)
                 raise
             finally:
-                shutil.rmtree(old, ignore_errors=True)
+                remove(old)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -206,6 +215,8 @@ class RunDir:
             while True:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+                if path.exists() and not path.is_file():
+                    raise UserError(f"{path} is in the way, and no file: remove it, or choose another --out")
                 file = FileIO(os.open(path, flags, 0o644), "r+")
                 try:
                     self._take(file)
@@ -244,10 +255,7 @@ class RunDir:
         for name in OURS:
             found += (self.path / name).rglob(f".*{UNFINISHED}")
         for each in found:
-            if each.is_dir():
-                shutil.rmtree(each, ignore_errors=True)
-            else:
-                each.unlink(missing_ok=True)
+            remove(each)
 
 
 def _is_of_a_run(state: Path) -> bool:

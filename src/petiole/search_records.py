@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
+from petiole.accuracy_records import MOST
 from petiole.errors import UserError
 from petiole.record import Record
 from petiole.records import Accuracy, Latency, Results, VersusParent, read_results
@@ -31,15 +32,21 @@ class Candidate(Record):
     accuracy: Accuracy  #: on held-out training photos
     versus: VersusParent | None  #: paired comparison with the reference
     log_loss: float  #: nats a picture
-    p50_ms: float  #: one picture, scaled to the reference
-    relative_time: float  #: share of the reference's time
-    reference_ms: float  #: of the same rounds
+    p50_ms: float = Field(ge=0, le=MOST)  #: one picture, scaled to the reference
+    relative_time: float = Field(ge=0, le=MOST)  #: share of the reference's time
+    reference_ms: float = Field(ge=0, le=MOST)  #: of the same rounds
     runtime: str  #: the fastest one for it
     file_bytes: int  #: size of ``model.onnx``
     macs: int  #: multiply-accumulates of one input
     parameters: int  #: zeros included
     seconds: float = 0.0  #: time it took to try
     recipe_file: str = ""  #: for ``--recipe``, within the run directory
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> "Candidate":
+        if self.versus is not None:
+            self.versus.require_within(self.accuracy)
+        return self
 
 
 class Limit(Record):
@@ -69,6 +76,12 @@ class Finalist(Record):
     macs: int  #: multiply-accumulates of one input
     artifact: str  #: directory below the run directory
     limits: list[Limit] = Field(default_factory=list)  #: each limit, judged
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> "Finalist":
+        if self.versus_reference is not None:
+            self.versus_reference.require_within(self.accuracy)
+        return self
 
     @property
     def verdict(self) -> Verdict:

@@ -79,4 +79,5 @@ def user_errors(path: Path) -> Iterator[None]:
         }.get(error.errno or 0)
         if what is None:
             raise
-        raise UserError(f"cannot write {path}: {what}") from error
+        told = isinstance(error.filename, str) and os.path.lexists(error.filename)  # not what was to come about
+        raise UserError(f"cannot write {error.filename if told else path}: {what}") from error

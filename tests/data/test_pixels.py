@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from petiole.data import pixels
-from petiole.data.pixels import Pixels, UnusableError, decode, harmless_warnings, is_placeholder_name
+from petiole.data.pixels import Pixels, UnusableError, decode, harmless_warnings, is_placeholder_name, read_file
 from petiole.errors import UserError
 
 
@@ -150,6 +150,13 @@ JPEG = _file(_noise(64, 64), "JPEG")
 def test_what_cannot_be_used_says_why(content: bytes, why: str) -> None:
     with pytest.raises(UnusableError, match=why):
         decode(content, short_side=16)
+
+
+@pytest.mark.skipif(not Path("/proc/version").is_file(), reason="the system has no such files")
+def test_files_of_the_system_that_seem_empty_are_not_read() -> None:
+    """They may answer for ever, or never."""
+    assert Path("/proc/version").read_bytes()
+    assert read_file(Path("/proc/version")) == b""
 
 
 def test_too_many_pixels_are_refused_unless_the_jpeg_decoder_reduces_them(

@@ -150,6 +150,11 @@ def test_a_pattern_that_is_none_is_a_users_mistake(tmp_path: Path) -> None:
         list(named_files([str(tmp_path / "a**.png")]))
 
 
+def test_an_empty_name_is_a_users_mistake(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="the name of a photo is empty"):
+        list(named_files(["", str(tmp_path)]))
+
+
 def test_a_folder_with_nothing_to_predict_is_a_users_mistake(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("none")
     with pytest.raises(UserError, match="no pictures in"):

@@ -4,17 +4,19 @@ import hashlib
 import json
 import shutil
 from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import fabricated
 from fabricated import variant
 from petiole import api
 from petiole.errors import GateError, UserError
 from petiole.lab import run as lab_run
 from petiole.lab.bench import Bench, ChapterResult
-from petiole.records import Results
+from petiole.records import Latency, Results, Variant
 from petiole.writing import write_atomic
 
 NAMES = {
@@ -113,6 +115,28 @@ def test_what_is_not_whole_any_more_is_done_again(fakes: Fakes, photos: Path, tm
     assert any(line.startswith(told) for line in said)
     assert not again.failures
     assert next(row for row in again.variants if row.name == "LeNet").accuracy.correct == 52, "made anew, not taken"
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_text("[1.0]")], ids=["lost", "altered"])
+def test_raw_timings_that_are_not_whole_are_taken_again(
+    damage: Callable[[Path], object], fakes: Fakes, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timed, raw = Counter[str](), tmp_path / "latency" / "batch1.json"
+
+    def timing(bench: Bench, variants: Sequence[Variant]) -> dict[str, list[Latency]]:
+        timed["runs"] += 1
+        write_atomic(raw, "[2.0]")
+        row = fabricated.latency(2.0).model_copy(update={"raw_file": "latency/batch1.json"})
+        return {each.key: [row] for each in variants}
+
+    monkeypatch.setattr("petiole.lab.timing.run", timing)
+    for _ in range(2):
+        lab(photos, tmp_path)
+    assert timed["runs"] == 1
+    damage(raw)
+    lab(photos, tmp_path)
+    assert (timed["runs"], raw.read_text()) == (2, "[2.0]")
+    assert set(fakes.ran.values()) == {1}
 
 
 def test_a_part_does_not_take_the_place_of_the_whole(fakes: Fakes, photos: Path, tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_times_without_a_spread_are_not_judged() -> None:
 def test_a_test_that_shows_a_difference_is_not_said_to_show_none() -> None:
     """Gains of 0, 0 and 0 against losses of 30, 2 and 1: 11 lost on average tell two networks apart, and the seeds
     disagree too much for their t interval."""
-    rows = [variant("net", 80, seed=seed, parent="whole", versus_parent=versus(lost, 0))
+    rows = [variant("net", 70, seed=seed, parent="whole", versus_parent=versus(lost, 0))
             for seed, lost in enumerate((30, 2, 1))]  # fmt: skip
     group = Group(name="net", engine="torch", rows=tuple(rows))
     assert group.flips is not None

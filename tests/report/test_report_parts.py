@@ -156,7 +156,8 @@ def stored(folder: Path, run: Results, wrong: dict[str, set[int]]) -> Path:
         predicted = [1 if at in missed else 0 for at in range(100)]
         name = f"predictions/{row.name}-seed0.json"
         (folder / name).write_text(json.dumps({"labels": [0] * 100, "predicted": predicted}), encoding="utf-8")
-        rows.append(row.model_copy(update={"predictions": name, "accuracy": variant("x", 100 - len(missed)).accuracy}))
+        judged = variant("x", 100 - len(missed)).accuracy
+        rows.append(row.model_copy(update={"predictions": name, "accuracy": judged, "versus_parent": None}))
     run = run.model_copy(update={"variants": rows})
     (folder / "results.json").write_text(to_json(run), encoding="utf-8")
     return folder

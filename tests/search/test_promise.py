@@ -21,7 +21,7 @@ FASTEST = Limits(objective="latency", max_drop=0.02)
 
 def candidate(size_px: int, ms: float, loss: float, lost: int, *, retrained: bool = False, **more: Any) -> Candidate:
     recipe = Recipe(backbone="resnet18", size_px=size_px)
-    accuracy = Accuracy(correct=98 - lost, total=100, value=0.98 - lost / 100, ci95=(0.9, 1.0), by_class={})
+    accuracy = Accuracy(correct=98 - lost, total=100, value=0.98 - lost / 100, ci95=(0.0, 1.0), by_class={})
     return Candidate(**{
         "name": recipe.name, "recipe": recipe.model_dump(), "retrained": retrained, "accuracy": accuracy,
         "versus": VersusParent(lost=lost, gained=0, mcnemar_p=1.0), "log_loss": loss, "p50_ms": ms,

@@ -1,6 +1,8 @@
 """A training that was killed and goes on ends with the same bits as one that was not, whatever is trained."""
 
 import copy
+import hashlib
+import io
 import math
 import warnings
 from collections.abc import Callable, Iterator
@@ -237,6 +239,38 @@ def test_a_damaged_checkpoint_is_left_aside_with_a_warning(damage: str, tmp_path
     assert said == [f"warning: {path} is damaged: small is trained from its start"]
     assert its_history == history
     assert_same(again, weights)
+
+
+class Payload:
+    """Makes a file when it is unpickled as objects of any class are."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.target,)
+
+
+def test_a_pickle_in_a_checkpoint_is_not_executed(tmp_path: Path) -> None:
+    """With a seal that fits: whoever can write the file can make one."""
+    with pytest.raises(Killed):
+        train(Training(), tmp_path, killed_in=3)
+    (path,) = tmp_path.iterdir()
+    content = io.BytesIO()
+    torch.save({"network": Payload(tmp_path / "executed")}, content)
+    path.write_bytes(content.getvalue() + hashlib.sha256(content.getvalue()).digest())
+    said: list[str] = []
+    _, _, epochs = train(Training(), tmp_path, said=said)
+    assert epochs == EPOCHS
+    assert said == [f"warning: {path} is no checkpoint: small is trained from its start"]
+    assert not (tmp_path / "executed").exists()
+
+
+def test_a_checkpoint_of_another_version_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(Killed):
+        train(Training(), tmp_path, killed_in=3)
+    monkeypatch.setattr("petiole.__version__", "0.0.0")
+    assert train(Training(), tmp_path)[2] == EPOCHS
 
 
 def test_short_trainings_are_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,6 @@ The second split is the one whose accuracy is reported. A flat folder of classes
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -31,7 +30,7 @@ from petiole.data.sources import from_folder
 from petiole.data.split import Item, stored_or_new
 from petiole.errors import UserError
 from petiole.preprocessing import DECODED_PX
-from petiole.processes import cores
+from petiole.processes import cores, pool
 
 MIN_TRAIN_PER_CLASS = 2
 CHECKED_PX = 8
@@ -149,14 +148,11 @@ def _load_all(
     files: Sequence[PhotoFile], *, short_side: int, progress: bool
 ) -> Iterator[tuple[_Photo, Array] | records.Skipped]:
     """Read and decode every file once, in order, on all cores (Pillow lets threads run while it decodes)."""
-    with harmless_warnings(), ThreadPoolExecutor(max_workers=cores()) as pool:
+    with harmless_warnings(), pool(cores()) as threads:
         some = (files[at : at + AT_ONCE] for at in range(0, len(files), AT_ONCE))  # no more wait in memory
-        loaded = chain.from_iterable(pool.map(lambda file: _load(file, short_side), each) for each in some)
+        loaded = chain.from_iterable(threads.map(lambda file: _load(file, short_side), each) for each in some)
         console = Console(stderr=True)
-        try:
-            yield from track(loaded, "checking the photos", total=len(files), console=console, disable=not progress)
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)  # whoever stops does not wait for what is queued
+        yield from track(loaded, "checking the photos", total=len(files), console=console, disable=not progress)
 
 
 def _load(file: PhotoFile, short_side: int) -> tuple[_Photo, Array] | records.Skipped:

@@ -105,9 +105,9 @@ def read_file(path: Path) -> bytes:
         if not path.is_file():
             there = os.path.lexists(path)
             raise UnusableError("not a file (a broken link, or a device)" if there else "no such file")
-        if path.stat().st_size > MAX_FILE_BYTES:
+        if (bytes_ := path.stat().st_size) > MAX_FILE_BYTES:
             raise UnusableError("too large for a picture file")
-        return path.read_bytes()
+        return path.read_bytes() if bytes_ else b""  # files of the system that seem empty may answer for ever
     except OSError as error:
         raise UnusableError(f"cannot be read ({error.strerror})") from error
 

@@ -5,7 +5,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -23,6 +23,7 @@ from petiole.deployed import Deployed
 from petiole.errors import UserError
 from petiole.inference_records import Prediction
 from petiole.preprocessing import Preprocessing
+from petiole.processes import pool
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -55,13 +56,10 @@ def predict(
     def load(named: Named) -> Array | str:
         return named.why or _load(named.path, preprocessing)
 
-    with harmless_warnings(), ThreadPoolExecutor(max_workers=threads) as pool:
-        try:
-            loaded = _ahead(pool, load, named_files(images), ahead=AHEAD + batch)
-            while some := list(islice(loaded, batch)):
-                yield from _rows(deployed.card.classes, runtime, some)
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)  # whoever stops does not wait for what is queued
+    with harmless_warnings(), pool(threads) as decoders:
+        loaded = _ahead(decoders, load, named_files(images), ahead=AHEAD + batch)
+        while some := list(islice(loaded, batch)):
+            yield from _rows(deployed.card.classes, runtime, some)
 
 
 NO_NUMBER = "the network's answer is no number"
@@ -102,6 +100,8 @@ def named_files(images: Sequence[str]) -> Iterator[Named]:
     Raises:
         UserError: it names nothing at all, or a folder that cannot be read.
     """
+    if "" in images:
+        raise UserError("the name of a photo is empty: name photos, folders of photos, or a pattern in quotes")
     found, unmatched = False, list[Named]()
     for name in images:
         is_pattern = glob.has_magic(name) and not os.path.lexists(name)
@@ -156,13 +156,11 @@ def _load(path: Path, preprocessing: Preprocessing) -> Array | str:
     return inputs
 
 
-def _ahead(
-    pool: ThreadPoolExecutor, work: Callable[[T], R], items: Iterable[T], *, ahead: int
-) -> Iterator[tuple[T, R]]:
+def _ahead(threads: Executor, work: Callable[[T], R], items: Iterable[T], *, ahead: int) -> Iterator[tuple[T, R]]:
     """Results in order, with at most ``ahead`` items under way: memory stays flat."""
     waiting: deque[tuple[T, Future[R]]] = deque()
     for item in items:
-        waiting.append((item, pool.submit(work, item)))
+        waiting.append((item, threads.submit(work, item)))
         if len(waiting) > ahead:
             first, future = waiting.popleft()
             yield first, future.result()

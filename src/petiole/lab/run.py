@@ -3,12 +3,14 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import petiole
 from petiole.bench.machine import describe, peak_memory_bytes
 from petiole.called import read_called
 from petiole.deploy.artifact import read_card
+from petiole.download import sha256_of
 from petiole.errors import UserError
 from petiole.lab import answers, demos, lenet, pruning, quantization, scratch, structured, thumbnails, timing, transfer
 from petiole.lab.bench import Bench, ChapterResult
@@ -16,7 +18,7 @@ from petiole.lab.comparisons import compare
 from petiole.lab.config import NEEDS, STAGES, LabConfig
 from petiole.lab.setup import basis, set_up, timing_basis
 from petiole.progress import Say
-from petiole.records import Data, Failure, Results, Run, Stage, Variant, read_results, to_json
+from petiole.records import Data, Failure, Latency, Results, Run, Stage, Variant, read_results, to_json
 from petiole.rundir import RunDir, require_apart
 from petiole.search_records import require_same_kind
 from petiole.training.memory import keep_freed_memory, release_freed_memory
@@ -192,13 +194,14 @@ def _timed(bench: Bench, so_far: _Progress) -> list[Variant]:
     variants, rundir = so_far.gathered.variants, bench.line.rundir
     depends_on = timing_basis(bench, variants)
     stored = rundir.load("timing", depends_on)
-    if stored is None:
+    if stored is None or any(not _is_whole(rundir.path / name, sha256) for name, sha256 in stored["files"].items()):
         rundir.forget("timing")  # raw timings are about to be overwritten
         began = time.perf_counter()
         measured = timing.run(bench, variants) if variants else {}
         profiles = timing.profiles(bench, variants)
         stored = {
             "seconds": time.perf_counter() - began,
+            "files": {name: sha256_of(rundir.path / name) for name in _raw_files(measured)},
             "rows": {key: [row.model_dump(mode="json") for row in rows] for key, rows in measured.items()},
             "profiles": {
                 key: {"profile": [each.model_dump(mode="json") for each in operators], "profile_ms": ms}
@@ -213,6 +216,14 @@ def _timed(bench: Bench, so_far: _Progress) -> list[Variant]:
         })
         for variant in variants
     ]  # fmt: skip
+
+
+def _raw_files(measured: dict[str, list[Latency]]) -> list[str]:
+    return sorted({row.raw_file for rows in measured.values() for row in rows if row.raw_file})
+
+
+def _is_whole(file: Path, sha256: str) -> bool:
+    return file.is_file() and sha256_of(file) == sha256
 
 
 def _spent(bench: Bench, seconds: float) -> tuple[float, int]:

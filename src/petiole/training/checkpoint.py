@@ -6,6 +6,7 @@ numbers of the schedule, and the states of both random generators are read back.
 
 import hashlib
 import io
+import pickle
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -88,7 +89,11 @@ class Checkpoint:
         if hashlib.sha256(content[:-SEAL_BYTES]).digest() != content[-SEAL_BYTES:]:
             self.say(f"warning: {path} is damaged: {self.name} is trained from its start")
             return None
-        state: dict[str, Any] = torch.load(io.BytesIO(content[:-SEAL_BYTES]), weights_only=True)
+        try:
+            state: dict[str, Any] = torch.load(io.BytesIO(content[:-SEAL_BYTES]), weights_only=True)
+        except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError):  # sealed, but not by this
+            self.say(f"warning: {path} is no checkpoint: {self.name} is trained from its start")
+            return None
         return state
 
     def write(self, path: Path, state: Mapping[str, Any]) -> None:
