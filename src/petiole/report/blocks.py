@@ -1,6 +1,7 @@
 """What a page is made of, whatever it is written in: HTML and Markdown render the same blocks."""
 
 import re
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -82,14 +83,24 @@ class Table:
 @dataclass(frozen=True, kw_only=True)
 class Picture:
     """A chart: SVG that takes its ink from ``color``, and words for those who cannot see it. ``narrow`` takes its place
-    on a phone, where there is one."""
+    on a phone, where there is one. It may still be on the drawing board: whoever asks for the SVG waits for it."""
 
     kind: ClassVar[str] = "picture"
     name: str
-    svg: str
+    drawing: Future[str]
     caption: str
     alt: str
-    narrow: str = ""
+    narrow_drawing: Future[str] | None = None
+
+    @property
+    def svg(self) -> str:
+        """The chart."""
+        return self.drawing.result()
+
+    @property
+    def narrow(self) -> str:
+        """The one for a phone; "" without it."""
+        return self.narrow_drawing.result() if self.narrow_drawing else ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,15 +7,16 @@ apart on white and on black, by people who are colour-blind too.
 import html
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import altair as alt
-import vl_convert
 from altair.utils import schemapi
 
 from petiole import units
 from petiole.evidence import Group
 from petiole.report.blocks import Picture
+from petiole.report.drawing import draw
 from petiole.report.tables import RUNTIMES
 
 schemapi.disable_debug_mode()  # validates each part as it is made, which takes as long as drawing; tests enable it
@@ -211,13 +212,15 @@ def legend() -> alt.Legend:
 
 
 def picture(name: str, chart: Chart, caption: str, alt_text: str, *, narrow: Chart | None = None) -> Picture:
-    """The drawn chart; ``narrow`` takes its place on a phone."""
-    svg, *rest = (
-        _svg(f"{name}{ending}", each, alt_text)
+    """The chart, which is drawn while the next ones are thought out; ``narrow`` takes its place on a phone."""
+    drawing, *rest = (
+        draw(_specification(each), partial(_finished, f"{name}{ending}", alt_text))
         for ending, each in (("", chart), ("-narrow", narrow))
         if each is not None
     )
-    return Picture(name=name, svg=svg, caption=caption, alt=alt_text, narrow="".join(rest))
+    return Picture(
+        name=name, drawing=drawing, caption=caption, alt=alt_text, narrow_drawing=rest[0] if rest else None
+    )  # fmt: skip
 
 
 def _printable(spec: Any) -> Any:
@@ -229,8 +232,9 @@ def _printable(spec: Any) -> Any:
     return [_printable(each) for each in spec] if isinstance(spec, list) else spec
 
 
-def _svg(name: str, chart: Chart, alt_text: str) -> str:
+def _specification(chart: Chart) -> Any:
     chart = chart.configure(
+        aria=False,  # the picture is told as a whole
         background="transparent",
         font="sans-serif",
         view=alt.ViewConfig(stroke=None),
@@ -240,8 +244,11 @@ def _svg(name: str, chart: Chart, alt_text: str) -> str:
         ),
         legend=alt.LegendConfig(labelColor=INK, titleColor=INK, labelFontSize=12, symbolOpacity=1),
     )  # fmt: skip
-    drawn = _printable(chart.to_dict(validate=False))  # validation, by the schema, takes as long as drawing
-    svg = vl_convert.vegalite_to_svg(drawn)
+    return _printable(chart.to_dict(validate=False))  # validation, by the schema, takes as long as drawing
+
+
+def _finished(name: str, alt_text: str, svg: str) -> str:
+    """As a page takes it up."""
     svg = re.sub(r'(id="|url\(#)(\w+)', rf"\g<1>{name}-\g<2>", svg)  # ids stay apart when pages hold many
     svg = svg.replace(f'"{INK}"', '"currentColor"')
     width = re.search(r'<svg[^>]*? width="([\d.]+)"', svg)

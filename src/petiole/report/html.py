@@ -17,6 +17,7 @@ from petiole import units
 from petiole.records import Results
 from petiole.report import chapters, compare, compress
 from petiole.report.blocks import Cell, Page
+from petiole.report.drawing import board
 from petiole.report.markdown import write_markdown
 from petiole.report.pairs import Side
 from petiole.report.prose import paragraphs
@@ -33,7 +34,8 @@ def write_report(run_dir: Path, results: Results) -> Path:
     Raises:
         UserError: ``run_dir`` cannot be written.
     """
-    return _write(run_dir, chapters.page(results), [results.run.command])
+    with board():
+        return _write(run_dir, chapters.page(results), [results.run.command])
 
 
 def write_search_report(run_dir: Path, results: SearchResults) -> Path:
@@ -42,7 +44,8 @@ def write_search_report(run_dir: Path, results: SearchResults) -> Path:
     Raises:
         UserError: ``run_dir`` cannot be written.
     """
-    return _write(run_dir, compress.page(results), [results.run.command])
+    with board():
+        return _write(run_dir, compress.page(results), [results.run.command])
 
 
 def write_comparison(out: Path, first: Side, second: Side) -> Path:
@@ -51,7 +54,8 @@ def write_comparison(out: Path, first: Side, second: Side) -> Path:
     Raises:
         UserError: ``out`` cannot be written.
     """
-    return _write(out, compare.page(first, second, out), [side.results.run.command for side in (first, second)])
+    with board():
+        return _write(out, compare.page(first, second, out), [side.results.run.command for side in (first, second)])
 
 
 SCRIPTS = ("sortable.min.js", "sortable.a11y.min.js")
