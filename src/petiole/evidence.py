@@ -150,6 +150,18 @@ class Group:
             samples=min(time.samples for time in times),
         )
 
+    def time_ratio(self, runtime: str, against: str, against_runtime: str) -> tuple[float, float, float] | None:
+        """How many times as fast as another network, with its 95% interval; of several seeds the median and the
+        outermost ends. None where it was not measured."""
+        setting = (runtime, against, against_runtime)
+        found = [
+            each for row in self.rows for each in row.time_ratios
+            if (each.runtime, each.against, each.against_runtime) == setting
+        ]  # fmt: skip
+        if not found:
+            return None
+        return median(each.ratio for each in found), min(each.low for each in found), max(each.high for each in found)
+
     def timing(self, runtime: str) -> Timing | None:
         """The timing on ``runtime`` with the smallest batch."""
         return next((time for time in self.timings if time.runtime == runtime), None)

@@ -39,6 +39,18 @@ class Latency(Record):
     others_share: float | None = None  #: of the cores' time, taken by other processes meanwhile
 
 
+class TimeRatio(Record):
+    """How many times as fast as the float network that it comes from, of the same seed: the ratio of the medians of
+    single pictures in the same rounds, with its 95% interval (block bootstrap)."""
+
+    runtime: str  #: of this network
+    against: str  #: name of the float network
+    against_runtime: str  #: of the float network
+    ratio: float = Field(gt=0, le=MOST)  #: above 1: this one is faster
+    low: float = Field(gt=0, le=MOST)  #: lower end of the interval
+    high: float = Field(gt=0, le=MOST)  #: upper end of the interval
+
+
 class Epoch(Record):
     """One epoch of training: mean training loss, and what was checked after it."""
 
@@ -93,6 +105,7 @@ class Variant(Record):
     macs: int = Field(ge=0, le=MOST)  #: multiply-accumulates of one input, zeros included
     file_bytes: int = Field(ge=0, le=MOST)  #: size of ``model.onnx``
     latency: list[Latency] = []  #: one entry for each runtime and batch size
+    time_ratios: list[TimeRatio] = []  #: times against the float network it comes from
     train: Train | None = None  #: None where nothing was trained
     gates: dict[str, Any] = {}  #: what was checked, and what was found
     artifact: str | None = None  #: directory below the run directory

@@ -194,15 +194,17 @@ def _timed(bench: Bench, so_far: _Progress) -> list[Variant]:
     variants, rundir = so_far.gathered.variants, bench.line.rundir
     depends_on = timing_basis(bench, variants)
     stored = rundir.load("timing", depends_on)
-    if stored is None or any(not _is_whole(rundir.path / name, sha256) for name, sha256 in stored["files"].items()):
+    if stored is None or not all(_is_whole(rundir.path / name, sha256) for name, sha256 in stored["files"].items()):
         rundir.forget("timing")  # raw timings are about to be overwritten
         began = time.perf_counter()
         measured = timing.run(bench, variants) if variants else {}
+        ratios = timing.ratios(rundir.path, variants, seed=bench.config.seed)
         profiles = timing.profiles(bench, variants)
         stored = {
             "seconds": time.perf_counter() - began,
             "files": {name: sha256_of(rundir.path / name) for name in _raw_files(measured)},
             "rows": {key: [row.model_dump(mode="json") for row in rows] for key, rows in measured.items()},
+            "ratios": {key: [row.model_dump(mode="json") for row in rows] for key, rows in ratios.items()},
             "profiles": {
                 key: {"profile": [each.model_dump(mode="json") for each in operators], "profile_ms": ms}
                 for key, (operators, ms) in profiles.items()
@@ -212,7 +214,8 @@ def _timed(bench: Bench, so_far: _Progress) -> list[Variant]:
     so_far.stages.append(Stage(name="timing", seed=bench.config.seed, seconds=stored["seconds"]))
     return [
         Variant.model_validate({
-            **variant.model_dump(), "latency": stored["rows"][variant.key], **stored["profiles"].get(variant.key, {})
+            **variant.model_dump(), "latency": stored["rows"][variant.key],
+            "time_ratios": stored["ratios"].get(variant.key, []), **stored["profiles"].get(variant.key, {}),
         })
         for variant in variants
     ]  # fmt: skip

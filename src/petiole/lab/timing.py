@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 
 import torch
 
@@ -15,7 +16,8 @@ from petiole.deploy.runtime_torch import TorchRuntime
 from petiole.lab.bench import Bench
 from petiole.progress import bar
 from petiole.quantization import pt2e
-from petiole.records import Latency, Operator, Variant
+from petiole.records import Latency, Operator, TimeRatio, Variant
+from petiole.stats import median_ratio_interval
 from petiole.training.memory import release_freed_memory
 from petiole.variants import REFUSED, Task
 from petiole.writing import write_atomic
@@ -24,6 +26,7 @@ TORCH_EAGER = ("CNNOptimized", "CNNPrunedF", "CNNPrunedG", "CNNPrunedG-structure
 """Photo networks whose eager float time is measured beside the runtimes': the reference, and what masks do to it."""
 PROFILED = ("CNNOptimized", "CNNPrunedF", "CNNPrunedFO", "CNNPrunedG", "CNNPrunedGO", "CNNPrunedGO-structured")
 """Photo networks that the PyTorch profiler looks at: the reference, what masks do to it, and what fewer channels do."""
+RAW_FILE = "latency/batch{batch}.json"
 BATCH_IMAGES = 32
 """The larger batch that is timed beside single pictures."""
 
@@ -45,7 +48,7 @@ def run(bench: Bench, variants: Sequence[Variant]) -> dict[str, list[Latency]]:
         load = Load()
         raw_ms = take(bench, variants)
         others = load.others_share()
-        raw_file = f"latency/batch{batch}.json"
+        raw_file = RAW_FILE.format(batch=batch)
         content = {f"{key} {runtime}": [round(ms, 5) for ms in row] for (key, runtime), row in raw_ms.items()}
         write_atomic(bench.line.rundir.path / raw_file, json.dumps(content))
         for (key, name), row in raw_ms.items():
@@ -54,6 +57,44 @@ def run(bench: Bench, variants: Sequence[Variant]) -> dict[str, list[Latency]]:
             )
             result[key].append(one)
     return result
+
+
+ORIGINS = {"photos": "CNNOptimized", "digits": "LeNet"}
+"""The float network that most others of these pictures come from."""
+
+
+def ratios(run_dir: Path, variants: Sequence[Variant], *, seed: int) -> dict[str, list[TimeRatio]]:
+    """How many times as fast as the float network it comes from each variant is, by variant key: on the same runtime
+    and, where that was timed, in eager PyTorch. From the raw timings of single pictures; ``seed`` is the bootstrap's.
+    """
+    file = run_dir / RAW_FILE.format(batch=1)
+    raw_ms = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    rows = {(row.name, row.engine, row.seed): row for row in variants}
+    found: dict[str, list[TimeRatio]] = {}
+    for row in variants:
+        origin = rows.get((ORIGINS[row.dataset], "torch", row.seed))
+        if origin is None or not _comes_from(row, origin, variants):
+            continue
+        for runtime in (*runtimes.OF_FILES, "torch"):
+            for other in dict.fromkeys((runtime, "torch")):
+                own, its = raw_ms.get(f"{row.key} {runtime}", []), raw_ms.get(f"{origin.key} {other}", [])
+                if min(len(own), len(its)) < 2:
+                    continue
+                ratio, low, high = median_ratio_interval(its, own, seed=seed)
+                found.setdefault(row.key, []).append(
+                    TimeRatio(runtime=runtime, against=origin.name, against_runtime=other, ratio=ratio, low=low,
+                              high=high)
+                )  # fmt: skip
+    return found
+
+
+def _comes_from(row: Variant, origin: Variant, variants: Sequence[Variant]) -> bool:
+    """Whether ``origin`` is an ancestor: both do the same job then, on pictures of one size."""
+    parents = {each.name: each.parent for each in variants}
+    name = row.parent
+    while name is not None and name != origin.name:
+        name = parents.get(name)
+    return name == origin.name
 
 
 def profiles(bench: Bench, variants: Sequence[Variant]) -> dict[str, tuple[list[Operator], float]]:

@@ -77,16 +77,21 @@ def _time(group: Group, runtime: str) -> Timing | None:
     return next((time for time in group.timings if time.runtime == runtime and time.batch == 1), None)
 
 
-def _faster(before: Timing, after: Timing, where: str) -> str:
-    """A time beside another one, and the ratio where the spread carries it."""
+def _faster(before: Timing, after: Timing, where: str, ratio: tuple[float, float, float] | None) -> str:
+    """A time beside another one, and their ``ratio`` with its interval where the spread carries it; that of the medians
+    alone, where the records hold none."""
     if not may_be_compared(before, after):
         return f"{_spread(before)} {where}"
     if timing_change(before, after) == "unclear":
         return f"{_spread(before)} {where} (no measurable difference)"
-    ratio = before.p50_ms / after.p50_ms
-    words = f"{units.times(ratio)} as fast" if ratio > 1 else f"{units.times(1 / ratio)} slower"
-    words += " by the medians"
-    return f"{_spread(before)} {where} ({words})"
+    medians = before.p50_ms / after.p50_ms
+    if ratio is None:
+        words = f"{units.times(medians)} as fast" if medians > 1 else f"{units.times(1 / medians)} slower"
+        return f"{_spread(before)} {where} ({words} by the medians)"
+    (middle, low, high), word = ratio, "as fast"
+    if middle < 1:
+        (middle, low, high), word = (1 / middle, 1 / high, 1 / low), "slower"
+    return f"{_spread(before)} {where} ({middle:.2f}x {word}, 95% interval {low:.2f}x to {high:.2f}x)"
 
 
 def _int8(every: Sequence[Group], parent_name: str) -> str:
@@ -105,7 +110,7 @@ def _int8(every: Sequence[Group], parent_name: str) -> str:
     time, best = max(equal, key=lambda pair: pair[1].accuracy)
     float_time, eager_time = _time(parent, DEPLOYED), _time(parent, EAGER)
     than = [
-        _faster(before, time, f"for {parent_name} {where}")
+        _faster(before, time, f"for {parent_name} {where}", best.time_ratio(DEPLOYED, parent_name, before.runtime))
         for before, where in ((float_time, "there"), (eager_time, f"in {RUNTIMES[EAGER]}"))
         if before is not None
     ]
@@ -139,7 +144,8 @@ def _pruned(whole: Group, group: Group) -> str:
         taken = f"channels with {units.percent(1 - _macs(group) / _macs(whole), 0)} of the MACs removed"
     else:
         taken = f"{units.percent(1 - _nonzero(group) / _nonzero(whole), 0)} of the weights set to zero at random"
-    text = f"{taken} ({group.label}): {_spread(after)} as against {_faster(before, after, 'whole')}"
+    ratio = group.time_ratio(DEPLOYED, whole.name, DEPLOYED)
+    text = f"{taken} ({group.label}): {_spread(after)} as against {_faster(before, after, 'whole', ratio)}"
     flips = group.baseline_flips
     if flips is None:
         return text

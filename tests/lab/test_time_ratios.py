@@ -1,0 +1,83 @@
+"""How many times as fast: ratios of raw timings against the float network that each one comes from."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fabricated import replaced, results, variant, variants
+from petiole.evidence import groups
+from petiole.lab.timing import ratios
+from petiole.records import TimeRatio
+from petiole.report.headline import headline
+from petiole.stats import median_ratio_interval
+
+STEADY = {
+    "CNNOptimized-seed0 openvino": [4.0] * 50, "CNNOptimized-seed0 torch": [16.0] * 60,
+    "CNNPrunedF-seed0 openvino": [5.0] * 50, "CNNPrunedFO-seed0 openvino": [2.0] * 50,
+    "CNNPrunedFO-seed0 onnxruntime": [2.5] * 50, "CNNScratch-seed0 openvino": [1.0] * 50,
+}  # fmt: skip
+
+
+def written(run: Path, raw_ms: dict[str, list[float]]) -> Path:
+    (run / "latency").mkdir(exist_ok=True)
+    (run / "latency" / "batch1.json").write_text(json.dumps(raw_ms), encoding="utf-8")
+    return run
+
+
+def test_ratios_are_those_of_the_medians_against_the_ancestor(tmp_path: Path) -> None:
+    rows = [
+        variant("CNNScratch", 70), variant("CNNOptimized", 96), variant("CNNPrunedF", 60, parent="CNNOptimized"),
+        variant("CNNPrunedFO", 95, parent="CNNPrunedF"),
+    ]  # fmt: skip
+    found = ratios(written(tmp_path, STEADY), rows, seed=0)
+
+    def steady(runtime: str, against_runtime: str, ratio: float) -> TimeRatio:
+        return TimeRatio(runtime=runtime, against="CNNOptimized", against_runtime=against_runtime, ratio=ratio,
+                         low=ratio, high=ratio)  # fmt: skip
+
+    assert found == {
+        "CNNPrunedF-seed0": [steady("openvino", "openvino", 0.8), steady("openvino", "torch", 3.2)],
+        "CNNPrunedFO-seed0": [
+            steady("openvino", "openvino", 2.0), steady("openvino", "torch", 8.0),
+            steady("onnxruntime", "torch", 6.4),
+        ],
+    }  # fmt: skip
+
+
+def test_the_interval_is_that_of_the_bootstrap(tmp_path: Path) -> None:
+    raw = {"LeNet-seed1 openvino": [1.0, 1.2, 1.1, 1.4, 1.0], "LeNet-qat-seed1 openvino": [0.5, 0.9, 0.7, 0.6, 0.5]}
+    rows = [variant("LeNet", 990, dataset="digits", seed=1),
+            variant("LeNet-qat", 990, dataset="digits", seed=1, parent="LeNet")]  # fmt: skip
+    (one,) = ratios(written(tmp_path, raw), rows, seed=7)["LeNet-qat-seed1"]
+    assert (one.ratio, one.low, one.high) == median_ratio_interval(*raw.values(), seed=7)
+    assert one.ratio == pytest.approx(1.1 / 0.6)
+    assert one.low < one.ratio < one.high
+
+
+def test_without_raw_timings_there_are_none(tmp_path: Path) -> None:
+    assert ratios(tmp_path, [variant("CNNOptimized", 96)], seed=0) == {}
+
+
+def test_of_several_seeds_the_median_and_the_outermost_ends() -> None:
+    rows = [
+        variant("small", 90, seed=seed, time_ratios=[
+            TimeRatio(runtime="openvino", against="whole", against_runtime="torch", ratio=ratio, low=ratio - 0.5,
+                      high=ratio + 0.5)
+        ])
+        for seed, ratio in enumerate((2.0, 3.0, 7.0))
+    ]  # fmt: skip
+    (group,) = groups(rows)
+    assert group.time_ratio("openvino", "whole", "torch") == (3.0, 1.5, 7.5)
+    assert group.time_ratio("openvino", "whole", "openvino") is None
+
+
+def test_the_headline_gives_ratios_of_times_with_their_intervals() -> None:
+    there, eager = (
+        TimeRatio(runtime="openvino", against="CNNOptimized", against_runtime=runtime, ratio=ratio, low=low, high=high)
+        for runtime, ratio, low, high in (("openvino", 5.0, 4.8, 5.25), ("torch", 0.1, 0.08, 0.125))
+    )
+    rows = [row for row in variants() if row.name != "CNNOptimized-qat-int8"]
+    (_, int8, *_) = headline(results(replaced("CNNOptimized-static-int8", rows, time_ratios=[there, eager])))
+    assert "for CNNOptimized there (5.00x as fast, 95% interval 4.80x to 5.25x) and" in int8
+    assert "in eager PyTorch (10.00x slower, 95% interval 8.00x to 12.50x). Its file" in int8
