@@ -31,8 +31,9 @@ MEASURED = (
     "Eager PyTorch is timed, one picture at a time, where it is a reference: the networks before and after masks and "
     "channels, and int8 networks of its own engine; pt2e graphs have no int8 kernels there. "
     "A difference counts only if the boxes from the 25th to the 75th percentile lie apart and the medians differ by "
-    "more than the wider box; else there is no measurable difference. How many times as fast: the ratio of the medians; "
-    "its 95% interval is a bootstrap of consecutive parts of both series, since neighbouring timings resemble each other.",
+    "more than the wider box; else there is no measurable difference. How many times as fast: the ratio of "
+    "the medians; its 95% interval is a bootstrap of consecutive parts of both series, since neighbouring timings "
+    "resemble each other.",
     "Size: bytes of the file that is deployed. MACs: multiply-accumulates of one input; zeroed weights count, for "
     "a dense network multiplies by them too. Gates: what was checked so that a step which did nothing cannot pass. "
     "Parity compares the deployed file with the network in torch on every test picture: the pictures called "
