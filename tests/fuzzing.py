@@ -10,7 +10,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from petiole.accuracy_records import MOST, Accuracy
-from petiole.records import Variant
+from petiole.figure_records import CurvePoint, Histogram, Sensitivity
+from petiole.records import Latency, Train, Variant
 from petiole.search_records import Candidate, Finalist
 
 FUZZ = settings(deadline=None, derandomize=True)
@@ -68,7 +69,9 @@ def records(model: type[BaseModel]) -> st.SearchStrategy[Any]:
         return _accuracies().map(model.model_validate)
     fields = {field.alias or name: _field(field) for name, field in model.model_fields.items()}
     whole = st.fixed_dictionaries(fields)
-    return (_networks(whole) if issubclass(model, Variant | Candidate | Finalist) else whole).map(model.model_validate)
+    if issubclass(model, Variant | Candidate | Finalist):
+        return _networks(whole).map(model.model_validate)
+    return whole.map(lambda values: model.model_validate(_mended(model, values)))
 
 
 @st.composite
@@ -86,7 +89,7 @@ def _accuracies(draw: st.DrawFn) -> dict[str, Any]:
     return {
         "correct": correct, "total": total, "value": value,
         "ci95": (draw(st.floats(0, value)), draw(st.floats(value, 1))),
-        "by_class": draw(st.dictionaries(st.text(), finite, max_size=2)), "confusion": confusion,
+        "by_class": draw(st.dictionaries(st.text(), st.floats(0, 1), max_size=2)), "confusion": confusion,
     }  # fmt: skip
 
 
@@ -104,17 +107,43 @@ def _networks(draw: st.DrawFn, fields: st.SearchStrategy[dict[str, Any]]) -> dic
     return values
 
 
+def _mended(kind: type[BaseModel], values: dict[str, Any]) -> dict[str, Any]:
+    """The same values, those that must agree with each other made to."""
+    if kind is Latency:
+        keys = ("p25_ms", "p50_ms", "p75_ms", "p90_ms")
+        return values | dict(zip(keys, sorted(max(values[key], 1e-9) for key in keys), strict=True))
+    if kind is Train:
+        return values | {"converged_epoch": min(values["converged_epoch"], values["epochs"])}
+    if kind is CurvePoint:
+        return values | {"correct": min(values["correct"], values["total"])}
+    if kind is Sensitivity:
+        most = {"removed": "of", "correct": "total", "correct_before": "total"}
+        return values | {key: min(values[key], values[other]) for key, other in most.items()}
+    if kind is Histogram:
+        counts = [abs(count) % 10**9 for count in values["counts"]]
+        low = min(values["low"], 1e300)
+        return values | {
+            "counts": [counts[0] + 1, *counts[1:]],
+            "low": low,
+            "high": max(values["high"], low + 1 + abs(low)),
+            "outside": values["outside"] % 10**9,
+            "zeros": values["zeros"] % 10**9,
+        }
+    return values
+
+
 def _field(field: FieldInfo) -> st.SearchStrategy[Any]:
     names = ("ge", "gt", "le", "min_length")
     bounds = {name: getattr(each, name) for each in field.metadata for name in names if hasattr(each, name)}
     if field.annotation is int and bounds:
         return st.integers(bounds.get("ge"), bounds.get("le"))
-    if field.annotation is float and bounds:
+    if field.annotation in (float, float | None) and bounds:
         least, above = bounds.get("ge"), bounds.get("gt")
-        return st.floats(
+        number = st.floats(
             least if above is None else above, bounds.get("le"), exclude_min=above is not None, allow_infinity=False,
             allow_nan=False,
         )  # fmt: skip
+        return number if field.annotation is float else st.none() | number
     if bounds.get("min_length"):
         return st.lists(_annotated(typing.get_args(field.annotation)[0]), min_size=bounds["min_length"], max_size=3)
     return _annotated(field.annotation)

@@ -123,26 +123,43 @@ def test_a_command_that_keeps_nothing_only_says_that_it_was_stopped() -> None:
     assert (done.returncode, done.stderr) == (130, "petiole: stopped\n")
 
 
-@pytest.mark.parametrize("module", ["petiole.data.folder", "petiole.inference.predict"])
-def test_nobody_waits_for_a_file_that_never_answers(module: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("module", "ending", "code", "words"),
+    [
+        ("petiole.data.folder", "Ctrl-C", 130, "petiole: stopped"),
+        ("petiole.inference.predict", "Ctrl-C", 130, "petiole: stopped"),
+        ("petiole.inference.predict", "mistake", 2, "petiole: a folder that cannot be read"),
+    ],
+)
+def test_nobody_waits_for_a_file_that_never_answers(
+    module: str, ending: str, code: int, words: str, tmp_path: Path
+) -> None:
     """On a server that is gone, for example: what reads it can be stopped by nobody."""
     photos = api.draw(tmp_path / "photos", count=8)
-    code = f"""
+    program = f"""
 import os, signal, sys, threading, time
 import {module} as module
-from petiole import cli, api, cli_predict
+from petiole import __main__, api, cli_predict
+from petiole.errors import UserError
+
+def mistaken(images):
+    yield module.Named(images[0])
+    raise UserError("a folder that cannot be read")
 
 module.read_file = lambda path: time.sleep(600)
-threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()
+if {ending!r} == "Ctrl-C":
+    threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()
+else:
+    module.named_files = mistaken
 if "predict" in module.__name__:
     card = type("Card", (), {{"preprocessing": None, "classes": []}})
     rows = module.predict(type("Deployed", (), {{"card": card}}), None, [{str(photos)!r}], threads=2)
     api.predict = lambda *given, **options: rows
 sys.argv = ["petiole", *{["predict", "a", "b"] if "predict" in module else ["check", str(photos)]}]
-cli.main()
+__main__.main()
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
-    assert (done.returncode, done.stderr.splitlines()[-1]) == (130, "petiole: stopped")
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (code, words)
 
 
 @pytest.mark.parametrize("number", cli_stop.SIGNALS)

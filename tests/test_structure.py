@@ -19,6 +19,8 @@ LAYERS = [
     [
         "record",
         "accuracy_records",
+        "latency_records",
+        "contradictions",
         "records",
         "figure_records",
         "stats",

@@ -31,6 +31,8 @@ class Accuracy(Record):
         low, high = self.ci95
         if not -ROUNDING <= low <= self.value + ROUNDING or not self.value - ROUNDING <= high <= 1 + ROUNDING:
             raise ValueError(f"{low:g} to {high:g} is no interval of {self.value:g}")
+        if not all(0 <= share <= 1 for share in self.by_class.values()):
+            raise ValueError("the accuracy of a class is no share")
         self._require_confusion()
         return self
 

@@ -55,12 +55,12 @@ def ignore() -> None:
         signal.signal(each, signal.SIG_IGN)
 
 
-def leave() -> NoReturn:
+def leave(code: int = EXIT_CODE) -> NoReturn:
     """End the process at once, without waiting for threads of which one may read what never answers."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):  # nobody reads any more
             stream.flush()
-    os._exit(EXIT_CODE)
+    os._exit(code)
 
 
 def last_words(arguments: Sequence[str]) -> str:

@@ -1,7 +1,8 @@
 """Records that figures are drawn from: curves, flipped pictures, weights, damage of layers, small pictures."""
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from petiole.accuracy_records import MOST
 from petiole.record import Record
 
 
@@ -15,9 +16,9 @@ class Flip(Record):
     picture: int  #: number in the test split, from 0
     truth: str  #: its class
     before: str  #: class that the parent called it
-    before_p: float  #: probability of that
+    before_p: float = Field(ge=0, le=1)  #: probability of that
     after: str  #: class that the variant called it
-    after_p: float  #: probability of that
+    after_p: float = Field(ge=0, le=1)  #: probability of that
 
     @property
     def is_gain(self) -> bool:
@@ -35,9 +36,17 @@ class Histogram(Record):
     low: float  #: left end of the first bin
     high: float  #: right end of the last bin
     counts: list[int] = Field(min_length=1)  #: weights in each bin
-    outside: int  #: weights in no bin
-    zeros: int  #: weights that are exactly zero
-    levels: int  #: most different values in one channel
+    outside: int = Field(ge=0, le=MOST)  #: weights in no bin
+    zeros: int = Field(ge=0, le=MOST)  #: weights that are exactly zero
+    levels: int = Field(ge=0, le=MOST)  #: most different values in one channel
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> "Histogram":
+        if min(self.counts) < 0 or not 0 < sum(self.counts) + self.outside + self.zeros <= MOST:
+            raise ValueError("a histogram counts some weights")
+        if self.low >= self.high:
+            raise ValueError(f"a histogram from {self.low:g} to {self.high:g} has no bins")
+        return self
 
 
 class LayerError(Record):
@@ -76,9 +85,15 @@ class CurvePoint(Record):
     seed: int  #: of the pruning
     amount: float  #: asked for
     sparsity: float  #: reached
-    correct: int  #: test pictures called rightly
-    total: int  #: pictures of the test split
+    correct: int = Field(ge=0)  #: test pictures called rightly
+    total: int = Field(ge=1, le=MOST)  #: pictures of the test split
     retrained: bool = False  #: whether after retraining
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> "CurvePoint":
+        if self.correct > self.total:
+            raise ValueError(f"{self.correct} of {self.total} pictures cannot be right")
+        return self
 
 
 class Sensitivity(Record):
@@ -89,13 +104,19 @@ class Sensitivity(Record):
     kind: str  #: weights or channels
     seed: int  #: of the network
     asked: float  #: share that was to leave
-    removed: int  #: how many left
-    of: int  #: how many there are
-    correct: int  #: pictures called rightly without them
-    total: int  #: pictures judged on
+    removed: int = Field(ge=0)  #: how many left
+    of: int = Field(ge=1, le=MOST)  #: how many there are
+    correct: int = Field(ge=0)  #: pictures called rightly without them
+    total: int = Field(ge=1, le=MOST)  #: pictures judged on
     loss: float  #: cross-entropy without them
-    correct_before: int  #: pictures called rightly with them
+    correct_before: int = Field(ge=0)  #: pictures called rightly with them
     loss_before: float  #: cross-entropy with them
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> "Sensitivity":
+        if self.removed > self.of or max(self.correct, self.correct_before) > self.total:
+            raise ValueError("more left, or more pictures are right, than there are")
+        return self
 
 
 class Operator(Record):
@@ -104,3 +125,37 @@ class Operator(Record):
     name: str  #: as the profiler calls it
     calls: int  #: how often it ran
     self_cpu_ms: float  #: of all its calls, without what it called
+
+
+class DtypeDemo(Record):
+    """The handout's layer of two weights, in float and with int8 weights."""
+
+    seed: int  #: of layer and input
+    input: list[list[float]]  #: of the layer
+    output_fp32: float  #: in float
+    output_int8: float  #: with int8 weights
+    weight_fp32: list[list[float]]  #: as drawn
+    weight_int8: list[list[float]]  #: what the codes stand for
+    scale: float = Field(gt=0)  #: of a code
+    zero_point: int  #: code of 0
+    int_repr: list[list[int]]  #: the codes
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> "DtypeDemo":
+        shapes = {tuple(map(len, rows)) for rows in (self.weight_fp32, self.weight_int8, self.int_repr)}
+        if len(shapes) > 1:
+            raise ValueError("the weights are not as many in float32 as in int8")
+        return self
+
+
+class LstmDemo(Record):
+    """The LSTM of PyTorch's recipe, in float and with int8 weights."""
+
+    seed: int  #: of network and input
+    float_bytes: int = Field(gt=0, le=MOST)  #: stored
+    int8_bytes: int = Field(gt=0, le=MOST)  #: stored
+    float_p50_ms: float = Field(gt=0, le=MOST)  #: median of a sequence
+    int8_p50_ms: float = Field(gt=0, le=MOST)  #: median of a sequence
+    mean_abs_output: float = Field(ge=0)  #: of the float network
+    mean_abs_difference: float = Field(ge=0)  #: of both outputs
+    shape: str  #: in words

@@ -18,37 +18,11 @@ from petiole.figure_records import CurvePoint as CurvePoint
 from petiole.figure_records import Flip, Histogram, LayerError, Thumbnail
 from petiole.figure_records import Operator as Operator
 from petiole.figure_records import Sensitivity as Sensitivity
+from petiole.latency_records import Latency as Latency
+from petiole.latency_records import TimeRatio as TimeRatio
 from petiole.record import Record
 
 SCHEMA = 1
-
-
-class Latency(Record):
-    """Time of one call on one runtime. ``samples`` counts the timed calls; the raw ones lie in ``raw_file``.
-    ``others_share`` of the cores' time went to other processes meanwhile (None: the kernel did not tell)."""
-
-    runtime: str  #: openvino, onnxruntime or torch
-    batch: int  #: pictures in one call
-    threads: int  #: threads of the runtime
-    p50_ms: float = Field(gt=0, le=MOST)  #: median time of a call
-    p90_ms: float = Field(ge=0, le=MOST)  #: 90th percentile
-    samples: int  #: timed calls
-    p25_ms: float = Field(default=0.0, ge=0, le=MOST)  #: lower quartile
-    p75_ms: float = Field(default=0.0, ge=0, le=MOST)  #: upper quartile
-    raw_file: str | None = None  #: below the run directory
-    others_share: float | None = None  #: of the cores' time, taken by other processes meanwhile
-
-
-class TimeRatio(Record):
-    """How many times as fast as the float network that it comes from, of the same seed: the ratio of the medians of
-    single pictures in the same rounds, with its 95% interval (block bootstrap)."""
-
-    runtime: str  #: of this network
-    against: str  #: name of the float network
-    against_runtime: str  #: of the float network
-    ratio: float = Field(gt=0, le=MOST)  #: above 1: this one is faster
-    low: float = Field(gt=0, le=MOST)  #: lower end of the interval
-    high: float = Field(gt=0, le=MOST)  #: upper end of the interval
 
 
 class Epoch(Record):
@@ -63,12 +37,20 @@ class Epoch(Record):
 class Train(Record):
     """How a network was trained. ``converged_epoch`` is judged on the training loss, never on the test split."""
 
-    epochs: int  #: passes over the training split
-    converged_epoch: int  #: from here on the loss hardly falls; the last one: it had not converged
+    epochs: int = Field(ge=0, le=MOST)  #: passes over the training split
+    converged_epoch: int = Field(
+        ge=0, le=MOST
+    )  #: from here on the loss hardly falls; the last one: it had not converged
     seconds: float  #: wall time
     images_per_s: float = 0.0  #: training pictures in a second
     recipe: str = ""  #: optimizer and its settings, in words
     history: list[Epoch] = []  #: one entry for each epoch
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> "Train":
+        if self.converged_epoch > self.epochs:
+            raise ValueError(f"a training of {self.epochs} epochs does not converge at epoch {self.converged_epoch}")
+        return self
 
     @property
     def has_converged(self) -> bool:
@@ -105,7 +87,7 @@ class Variant(Record):
     macs: int = Field(ge=0, le=MOST)  #: multiply-accumulates of one input, zeros included
     file_bytes: int = Field(ge=0, le=MOST)  #: size of ``model.onnx``
     latency: list[Latency] = []  #: one entry for each runtime and batch size
-    time_ratios: list[TimeRatio] = []  #: times against the float network it comes from
+    time_ratios: list[TimeRatio] = []  #: times against the float network it descends from
     train: Train | None = None  #: None where nothing was trained
     gates: dict[str, Any] = {}  #: what was checked, and what was found
     artifact: str | None = None  #: directory below the run directory
@@ -151,8 +133,8 @@ class Photos(Record):
 
     source: str  #: hymenoptera, synthetic, or the name of the folder
     synthetic: bool  #: drawn, not taken
-    train: int  #: usable training photos
-    test: int  #: usable test photos
+    train: int = Field(ge=0, le=MOST)  #: usable training photos
+    test: int = Field(ge=0, le=MOST)  #: usable test photos
     classes: list[str]  #: in the order of the logits
     skipped: list[Skipped] = []  #: files that were left out
     train_by_class: dict[str, int] = {}  #: counts
@@ -168,8 +150,8 @@ class Digits(Record):
 
     source: str  #: mnist, or mnist-5k (embedded)
     synthetic: bool  #: false: all are handwritten
-    train: int  #: training digits
-    test: int  #: test digits
+    train: int = Field(ge=0, le=MOST)  #: training digits
+    test: int = Field(ge=0, le=MOST)  #: test digits
     note: str = ""  #: what else should be known
     digest: str = ""  #: SHA-256 over all of them
 
@@ -215,7 +197,7 @@ class Run(Record):
     amount: float = 0.3  #: share of weights that were pruned
     petiole: str = ""  #: version
     stages: list[Stage] = []  #: time of each
-    peak_memory_bytes: int = 0  #: highest resident memory
+    peak_memory_bytes: int = Field(default=0, ge=0, le=MOST)  #: highest resident memory
 
 
 class Answer(Record):

@@ -146,7 +146,10 @@ class RunDir:
     def forget_trainings(self) -> None:
         """The step under way has ended, and its trainings with it."""
         with user_errors(self.trainings):
-            remove(self.trainings)
+            if self.trainings.is_dir() and not self.trainings.is_symlink():
+                shutil.rmtree(self.trainings)
+            else:
+                self.trainings.unlink(missing_ok=True)
 
     @contextmanager
     def replacing(self, target: Path) -> Iterator[Path]:

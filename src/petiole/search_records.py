@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from petiole.accuracy_records import MOST
+from petiole.contradictions import contradiction
 from petiole.errors import UserError
 from petiole.record import Record
 from petiole.records import Accuracy, Latency, Results, VersusParent, read_results
@@ -31,14 +32,14 @@ class Candidate(Record):
     retrained: bool  #: whether all of it was trained
     accuracy: Accuracy  #: on held-out training photos
     versus: VersusParent | None  #: paired comparison with the reference
-    log_loss: float  #: nats a picture
+    log_loss: float = Field(ge=0)  #: nats a picture
     p50_ms: float = Field(ge=0, le=MOST)  #: one picture, scaled to the reference
     relative_time: float = Field(ge=0, le=MOST)  #: share of the reference's time
     reference_ms: float = Field(ge=0, le=MOST)  #: of the same rounds
     runtime: str  #: the fastest one for it
-    file_bytes: int  #: size of ``model.onnx``
-    macs: int  #: multiply-accumulates of one input
-    parameters: int  #: zeros included
+    file_bytes: int = Field(ge=0, le=MOST)  #: size of ``model.onnx``
+    macs: int = Field(ge=0, le=MOST)  #: multiply-accumulates of one input
+    parameters: int = Field(ge=0, le=MOST)  #: zeros included
     seconds: float = 0.0  #: time it took to try
     recipe_file: str = ""  #: for ``--recipe``, within the run directory
 
@@ -66,14 +67,14 @@ class Finalist(Record):
     name: str  #: what it is made of, in short
     recipe: dict[str, Any]  #: backbone, input size, channels, zeros, quantization
     accuracy: Accuracy  #: on the test split
-    balanced_accuracy: float  #: mean over the classes
+    balanced_accuracy: float = Field(ge=0, le=1)  #: mean over the classes
     versus_reference: VersusParent | None  #: paired comparison on the test split
-    difference: float | None = None  #: accuracy minus the reference's
+    difference: float | None = Field(default=None, ge=-1, le=1)  #: accuracy minus the reference's
     ci95: tuple[float, float] | None = None  #: interval of ``difference``
     latency: Latency  #: on its fastest runtime
     speedup: tuple[float, float, float] | None = None  #: ratio to the reference, with both ends of its interval
-    file_bytes: int  #: size of ``model.onnx``
-    macs: int  #: multiply-accumulates of one input
+    file_bytes: int = Field(ge=0, le=MOST)  #: size of ``model.onnx``
+    macs: int = Field(ge=0, le=MOST)  #: multiply-accumulates of one input
     artifact: str  #: directory below the run directory
     limits: list[Limit] = Field(default_factory=list)  #: each limit, judged
 
@@ -120,9 +121,11 @@ def read_any_results(run: Path) -> Results | SearchResults:
     """Read ``run/results.json``, of the lab or of a search.
 
     Raises:
-        UserError: as :func:`petiole.records.read_results`.
+        UserError: as :func:`petiole.records.read_results`, or two rows contradict each other.
     """
     results = read_results(run)
+    if said := contradiction(results):
+        raise UserError(f"{run / 'results.json'} contradicts itself ({said}): give the run's command again")
     if results.run.profile != SEARCH:
         return results
     path = run / "results.json"

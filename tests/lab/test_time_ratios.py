@@ -38,11 +38,8 @@ def test_ratios_are_those_of_the_medians_against_the_ancestor(tmp_path: Path) ->
 
     assert found == {
         "CNNPrunedF-seed0": [steady("openvino", "openvino", 0.8), steady("openvino", "torch", 3.2)],
-        "CNNPrunedFO-seed0": [
-            steady("openvino", "openvino", 2.0), steady("openvino", "torch", 8.0),
-            steady("onnxruntime", "torch", 6.4),
-        ],
-    }  # fmt: skip
+        "CNNPrunedFO-seed0": [steady("openvino", "openvino", 2.0), steady("openvino", "torch", 8.0)],
+    }
 
 
 def test_the_interval_is_that_of_the_bootstrap(tmp_path: Path) -> None:

@@ -51,7 +51,27 @@ def test_the_artists_leave_with_whoever_asked(artists: "list[subprocess.Popen[by
     with pytest.raises(KeyboardInterrupt):
         ask_and_leave()
     assert artists
+    assert None not in [each.returncode for each in artists]
+
+
+def test_the_artists_end_when_all_is_drawn(artists: "list[subprocess.Popen[bytes]]") -> None:
+    with board():
+        assert draw(bar(1), str.strip).result()
+    assert artists
     assert [each.returncode for each in artists] == [0] * len(artists)
+
+
+def test_nobody_waits_for_an_artist_that_is_stuck(artists: "list[subprocess.Popen[bytes]]") -> None:
+    def leave_while_it_draws() -> None:
+        with board():
+            for each in artists:
+                os.kill(each.pid, signal.SIGSTOP)
+            draw(bar(1), str.strip)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        leave_while_it_draws()
+    assert [each.returncode for each in artists] == [-signal.SIGKILL] * len(artists)
 
 
 def test_an_artist_that_ended_is_told(artists: "list[subprocess.Popen[bytes]]") -> None:
@@ -59,8 +79,9 @@ def test_an_artist_that_ended_is_told(artists: "list[subprocess.Popen[bytes]]") 
         for each in artists:
             os.kill(each.pid, signal.SIGKILL)
             each.wait()
-        with pytest.raises((RuntimeError, BrokenPipeError)):
-            draw(bar(1), str.strip).result()
+        for _ in range(3):
+            with pytest.raises(RuntimeError, match="the process that draws charts has ended"):
+                draw(bar(1), str.strip).result()
 
 
 def test_a_module_of_the_users_is_not_taken_for_pythons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

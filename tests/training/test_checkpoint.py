@@ -266,6 +266,22 @@ def test_a_pickle_in_a_checkpoint_is_not_executed(tmp_path: Path) -> None:
     assert not (tmp_path / "executed").exists()
 
 
+@pytest.mark.parametrize("content", [[1, 2], {"network": {}}, {"other": 1}], ids=["a list", "a part", "another"])
+def test_what_is_sealed_and_no_checkpoint_is_left_aside(content: object, tmp_path: Path) -> None:
+    weights, _, _ = train(Training(), None)
+    with pytest.raises(Killed):
+        train(Training(), tmp_path, killed_in=3)
+    (path,) = tmp_path.iterdir()
+    saved = io.BytesIO()
+    torch.save(content, saved)
+    path.write_bytes(saved.getvalue() + hashlib.sha256(saved.getvalue()).digest())
+    said: list[str] = []
+    again, _, epochs = train(Training(), tmp_path, said=said)
+    assert epochs == EPOCHS
+    assert said == [f"warning: {path} is no checkpoint: small is trained from its start"]
+    assert_same(again, weights)
+
+
 def test_a_checkpoint_of_another_version_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Killed):
         train(Training(), tmp_path, killed_in=3)

@@ -108,6 +108,7 @@ def timing_basis(bench: Bench, variants: Sequence[Variant]) -> dict[str, Any]:
     """What times depend on: the networks, and the machine."""
     networks = {variant.key: variant.model_dump(mode="json") for variant in variants}
     return {
+        "made_by": made_by(bench.line.threads),
         "networks": digest(networks),
         "profiled": PROFILED,
         "effort": bench.config.effort.model_dump(),

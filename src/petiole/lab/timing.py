@@ -59,13 +59,15 @@ def run(bench: Bench, variants: Sequence[Variant]) -> dict[str, list[Latency]]:
     return result
 
 
+DEPLOYED = "openvino"
 ORIGINS = {"photos": "CNNOptimized", "digits": "LeNet"}
-"""The float network that most others of these pictures come from."""
+"""The float networks that the others descend from."""
 
 
 def ratios(run_dir: Path, variants: Sequence[Variant], *, seed: int) -> dict[str, list[TimeRatio]]:
-    """How many times as fast as the float network it comes from each variant is, by variant key: on the same runtime
-    and, where that was timed, in eager PyTorch. From the raw timings of single pictures; ``seed`` is the bootstrap's.
+    """How many times as fast on the deployed runtime as the network of :data:`ORIGINS` it descends from each variant
+    is, by variant key: there and, where that was timed, in eager PyTorch. From the raw timings of single pictures;
+    ``seed`` is the bootstrap's.
     """
     file = run_dir / RAW_FILE.format(batch=1)
     raw_ms = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
@@ -75,16 +77,14 @@ def ratios(run_dir: Path, variants: Sequence[Variant], *, seed: int) -> dict[str
         origin = rows.get((ORIGINS[row.dataset], "torch", row.seed))
         if origin is None or not _comes_from(row, origin, variants):
             continue
-        for runtime in (*runtimes.OF_FILES, "torch"):
-            for other in dict.fromkeys((runtime, "torch")):
-                own, its = raw_ms.get(f"{row.key} {runtime}", []), raw_ms.get(f"{origin.key} {other}", [])
-                if min(len(own), len(its)) < 2:
-                    continue
-                ratio, low, high = median_ratio_interval(its, own, seed=seed)
-                found.setdefault(row.key, []).append(
-                    TimeRatio(runtime=runtime, against=origin.name, against_runtime=other, ratio=ratio, low=low,
-                              high=high)
-                )  # fmt: skip
+        for other in (DEPLOYED, "torch"):
+            own, its = raw_ms.get(f"{row.key} {DEPLOYED}", []), raw_ms.get(f"{origin.key} {other}", [])
+            if min(len(own), len(its)) < 2:
+                continue
+            ratio, low, high = median_ratio_interval(its, own, seed=seed)
+            found.setdefault(row.key, []).append(
+                TimeRatio(runtime=DEPLOYED, against=origin.name, against_runtime=other, ratio=ratio, low=low, high=high)
+            )
     return found
 
 

@@ -33,7 +33,7 @@ MEASURED = (
     "A difference counts only if the boxes from the 25th to the 75th percentile lie apart and the medians differ by "
     "more than the wider box; else there is no measurable difference. How many times as fast: the ratio of "
     "the medians; its 95% interval is a bootstrap of consecutive parts of both series, since neighbouring timings "
-    "resemble each other.",
+    "resemble each other (of several seeds the median of their ratios, and the outermost ends of their intervals).",
     "Size: bytes of the file that is deployed. MACs: multiply-accumulates of one input; zeroed weights count, for "
     "a dense network multiplies by them too. Gates: what was checked so that a step which did nothing cannot pass. "
     "Parity compares the deployed file with the network in torch on every test picture: the pictures called "

@@ -1,8 +1,8 @@
 """Charts turned into SVG, in processes of their own: the drawing library draws one at a time and holds Python up."""
 
+import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,8 +17,11 @@ import vl_convert
 from petiole.processes import cores
 
 MOST_ARTISTS = 2
-ARTIST = "import sys; sys.path[:] = {path!r}; from petiole.report import drawing; drawing.serve()"
-"""An artist imports what this process would, wherever it was started."""
+ARTIST = (
+    "import signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); sys.path[:] = {path!r}; "
+    "from petiole.report import drawing; drawing.serve()"
+)
+"""An artist leaves Ctrl-C to who has asked, and imports what this process would, wherever it was started."""
 
 
 class _Board:
@@ -27,7 +30,8 @@ class _Board:
     def __init__(self, artists: int) -> None:
         command = [sys.executable, "-c", ARTIST.format(path=sys.path)]
         self._artists = [
-            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(artists)
+            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
+            for _ in range(artists)
         ]
         self._idle: SimpleQueue[subprocess.Popen[bytes]] = SimpleQueue()
         for each in self._artists:
@@ -40,8 +44,9 @@ class _Board:
         assert artist.stdin is not None
         assert artist.stdout is not None
         try:
-            artist.stdin.write(json.dumps(specification).encode() + b"\n")
-            artist.stdin.flush()
+            with contextlib.suppress(OSError):  # it has ended: then there is no answer either
+                artist.stdin.write(json.dumps(specification).encode() + b"\n")
+                artist.stdin.flush()
             answer = artist.stdout.readline()
         finally:
             self._idle.put(artist)
@@ -50,11 +55,17 @@ class _Board:
         svg: str = json.loads(answer)
         return svg
 
+    def kill(self) -> None:
+        """Nobody wants the charts any more."""
+        for each in self._artists:
+            each.kill()
+
     def close(self) -> None:
-        """What was not begun is not drawn; the artists end where nothing more can come."""
+        """The artists end where nothing more can come."""
         self.threads.shutdown(cancel_futures=True)
         for each in self._artists:
-            each.communicate()
+            with contextlib.suppress(OSError):  # what it did not read, it need not
+                each.communicate()
 
 
 _board: ContextVar[_Board | None] = ContextVar("board", default=None)
@@ -67,6 +78,9 @@ def board() -> Iterator[None]:
     before = _board.set(made)
     try:
         yield
+    except BaseException:
+        made.kill()
+        raise
     finally:
         _board.reset(before)
         made.close()
@@ -84,7 +98,6 @@ def draw(specification: dict[str, Any], finish: Callable[[str], str]) -> Future[
 
 def serve() -> None:
     """Be an artist: a chart in each line of the input, an SVG in each line of the output, until there is no more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for who has asked
     for line in sys.stdin.buffer:
         answer = json.dumps(vl_convert.vegalite_to_svg(json.loads(line)))
         try:

@@ -67,4 +67,4 @@ def _value(gates: dict[str, Any], name: str) -> str:
         return units.percent(value, digits)  # what changed a little is not told as nothing or all
     text = f"{value:,}" if isinstance(value, int) else str(value)
     distance = gates.get(name.replace(FLIPS, DISTANCE)) if name.startswith(FLIPS) else None
-    return text if distance is None else f"{text} ({distance:g})"
+    return f"{text} ({distance:g})" if isinstance(distance, int | float) else text

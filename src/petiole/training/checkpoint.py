@@ -4,11 +4,13 @@ What goes on is what an undisturbed training would have done, to the last bit: w
 numbers of the schedule, and the states of both random generators are read back.
 """
 
+import contextlib
 import hashlib
 import io
 import pickle
+import struct
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,13 @@ EVERY_S = 10.0
 epoch, if that takes longer)."""
 SEAL_BYTES = 32
 """The SHA-256 of what comes before it ends a file."""
+
+KEYS = ("network", "optimizer", "generator", "random", "history", "step", "seconds")
+NO_CHECKPOINT = (
+    pickle.UnpicklingError, struct.error, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError,
+    AssertionError,
+)  # fmt: skip
+"""What torch raises at a file that is sealed, but not by this."""
 
 
 @dataclass(kw_only=True)
@@ -64,7 +73,7 @@ class Checkpoint:
         about = [self.name, self.basis, repr(config), networks, torch.__version__, petiole.__version__]
         self._path = self.directory / f"{digest(about)}.pt"
         self._kept_at = time.perf_counter()
-        if (state := self.read(self._path)) is None:
+        if (state := self.read(self._path, KEYS)) is None:
             return
         _restore(moment, state)
         self.earlier.append(moment.seconds)
@@ -81,17 +90,18 @@ class Checkpoint:
         self.write(self._path, _state(moment, ended=ended))
         self._kept_at = time.perf_counter()
 
-    def read(self, path: Path) -> dict[str, Any] | None:
-        """What :meth:`write` has written; None without it, and where it is damaged, which is told."""
+    def read(self, path: Path, keys: Collection[str]) -> dict[str, Any] | None:
+        """What :meth:`write` has written under ``keys``; None without it, and where it is damaged, which is told."""
         if not path.is_file():
             return None
         content = path.read_bytes()
         if hashlib.sha256(content[:-SEAL_BYTES]).digest() != content[-SEAL_BYTES:]:
             self.say(f"warning: {path} is damaged: {self.name} is trained from its start")
             return None
-        try:
-            state: dict[str, Any] = torch.load(io.BytesIO(content[:-SEAL_BYTES]), weights_only=True)
-        except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError):  # sealed, but not by this
+        state: dict[str, Any] | None = None
+        with contextlib.suppress(*NO_CHECKPOINT):
+            state = torch.load(io.BytesIO(content[:-SEAL_BYTES]), weights_only=True)
+        if not isinstance(state, dict) or state.keys() != set(keys):
             self.say(f"warning: {path} is no checkpoint: {self.name} is trained from its start")
             return None
         return state

@@ -10,6 +10,7 @@ from petiole.rundir import digest
 from petiole.training import checkpoint
 from petiole.training.checkpoint import Checkpoint
 
+KEYS = ("rows", "before", "seconds")
 Compute = Callable[[int], Iterable[torch.Tensor]]
 """Gives the features after so many rows, in batches ``(n, F)``, the same ones each time."""
 
@@ -24,7 +25,9 @@ def kept(compute: Compute, where: Checkpoint) -> Iterator[torch.Tensor]:
     """
     stem = digest([where.name, where.basis, torch.__version__, petiole.__version__])
     done, count, seconds = 0, 0, 0.0
-    while (state := where.read(where.directory / f"{stem}-{count}.pt")) is not None and state["before"] == done:
+    while state := where.read(where.directory / f"{stem}-{count}.pt", KEYS):
+        if state["before"] != done:
+            break
         yield state["rows"]
         done, count, seconds = done + len(state["rows"]), count + 1, seconds + state["seconds"]
     if done:

@@ -1,0 +1,61 @@
+"""What the rows of one run must agree on: pictures, flips, the demos' numbers. Records that do not are not shown."""
+
+from pydantic import ValidationError
+
+from petiole.figure_records import DtypeDemo, LstmDemo
+from petiole.record import Record
+from petiole.records import Comparison, Results, Variant
+
+DEMOS: dict[str, type[Record]] = {"dtype": DtypeDemo, "lstm": LstmDemo}
+
+
+def contradiction(results: Results) -> str:
+    """The first thing that two rows do not agree on, in words; "" where there is none."""
+    rows = {(row.name, row.engine, row.seed): row for row in results.variants}
+    for row in results.variants:
+        first = next(each for each in results.variants if each.dataset == row.dataset)
+        if row.accuracy.total != first.accuracy.total:
+            return f"{row.name} is judged on {row.accuracy.total} {row.dataset}, {first.name} on {first.accuracy.total}"
+        if said := _of_parents(row, rows):
+            return said
+    for each in results.comparisons:
+        if said := _of_comparison(each, rows):
+            return said
+    return _of_demos(results)
+
+
+def _of_parents(row: Variant, rows: dict[tuple[str, str, int], Variant]) -> str:
+    """Of a network and what it is compared with, the right pictures must differ as those gained and lost do."""
+    for name, versus in ((row.parent, row.versus_parent), (row.baseline, row.versus_baseline)):
+        other = rows.get((name or "", "torch", row.seed))
+        if other is None or versus is None:
+            continue
+        if row.accuracy.correct - other.accuracy.correct != versus.gained - versus.lost:
+            return (
+                f"{row.name} calls {row.accuracy.correct} rightly and {other.name} {other.accuracy.correct}, which "
+                f"{versus.gained} gained and {versus.lost} lost do not make"
+            )
+    return ""
+
+
+def _of_comparison(each: Comparison, rows: dict[tuple[str, str, int], Variant]) -> str:
+    after, before = (rows.get((name, each.engine, each.seed)) for name in (each.variant, each.against))
+    if after is None or before is None:
+        return f"{each.variant} is compared with {each.against}, and one of them is not there"
+    if (
+        each.lost > before.accuracy.correct
+        or after.accuracy.correct - before.accuracy.correct != each.gained - each.lost
+    ):
+        return f"{each.variant} and {each.against} do not differ by {each.gained} gained and {each.lost} lost pictures"
+    return ""
+
+
+def _of_demos(results: Results) -> str:
+    for name, kind in DEMOS.items():
+        try:
+            if results.demos.get(name):
+                kind.model_validate(results.demos[name])
+        except ValidationError as error:
+            where = ".".join(str(part) for part in error.errors()[0]["loc"])
+            return f"the demo {name} does not fit at {where or 'its weights'}: {error.errors()[0]['msg']}"
+    return ""
