@@ -67,6 +67,13 @@ def test_a_stream_that_the_shell_has_closed_is_no_mistake(closed: str, tmp_path:
     assert len(list((tmp_path / "drawn").rglob("*.jpg"))) == 8
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no device that is always full")
+def test_where_nothing_can_be_said_the_exit_code_still_tells() -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "petiole", "check", "nowhere"]
+        assert subprocess.run(command, stderr=full, check=False).returncode == 2
+
+
 def test_draw_makes_the_number_of_photos_asked_for(tmp_path: Path) -> None:
     result = petiole("draw", str(tmp_path / "drawn"), "--count", "10", "--json")
     assert json.loads(result.stdout) == {"photos": str(tmp_path / "drawn"), "count": 10, "synthetic": True}

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from petiole import api, cli_stop
-from petiole.download import without_password
+from petiole.errors import without_password
 from petiole.training import checkpoint
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
@@ -186,6 +186,20 @@ except cli_stop.Stopped:
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=15)
     assert (done.returncode, done.stdout, done.stderr) == (0, "stopped\n", "")
+
+
+@pytest.mark.parametrize("number", cli_stop.SIGNALS)
+@pytest.mark.parametrize("verb", ["check", "lab"])
+def test_a_signal_while_a_library_is_imported_ends_it(verb: str, number: signal.Signals, tmp_path: Path) -> None:
+    """The large ones lose the exception, or abort: this one takes it for a module that is not there."""
+    (tmp_path / "large.py").write_text(
+        f"import os\ntry:\n    os.kill(os.getpid(), {number.value})\nexcept BaseException:\n    pass\n",
+        encoding="utf-8",
+    )
+    code = f"import sys; from petiole import cli_stop; cli_stop.heed(); sys.argv = ['petiole', {verb!r}]; import large"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)
+    words = "petiole: stopped" + ("; to go on where it was: petiole lab" if verb == "lab" else "")
+    assert (done.returncode, done.stderr) == (130, f"{words}\n")
 
 
 @pytest.mark.parametrize("number", cli_stop.SIGNALS)

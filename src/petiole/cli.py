@@ -1,5 +1,6 @@
 """The command line: parse, call one function of :mod:`petiole.api`, exit; its codes are in docs/reference/cli.md."""
 
+import contextlib
 import errno
 import io
 import json
@@ -256,8 +257,13 @@ def main() -> None:
             _lead()
     except cli_stop.Stopped:
         cli_stop.ignore()
-        typer.echo(f"petiole: {cli_stop.last_words(sys.argv[1:])}", err=True)
+        _tell(cli_stop.last_words(sys.argv[1:]))
         cli_stop.leave()
+
+
+def _tell(sentence: str) -> None:
+    with contextlib.suppress(OSError):  # where nothing can be said, the exit code still tells
+        typer.echo(units.one_line(f"petiole: {sentence}"), err=True)
 
 
 def _lead() -> None:
@@ -266,13 +272,13 @@ def _lead() -> None:
     try:
         app()
     except PetioleError as error:
-        typer.echo(units.one_line(f"petiole: {error}"), err=True)
+        _tell(str(error))
         code = error.exit_code
     except OSError as error:
         if error.errno not in REFUSALS:
             raise
         where = error.filename if isinstance(error.filename, str) else "standard output"
-        typer.echo(units.one_line(f"petiole: {where}: {REFUSALS[error.errno]}"), err=True)
+        _tell(f"{where}: {REFUSALS[error.errno]}")
         code = UserError.exit_code
     except SystemExit as end:  # how typer ends
         code = end.code if isinstance(end.code, int) else int(bool(end.code))

@@ -7,7 +7,10 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from types import FrameType
 from typing import NoReturn
+
+from petiole.errors import without_password
 
 EXIT_CODE = 130
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -23,7 +26,8 @@ class Stopped(BaseException):
 def heed() -> None:
     """From now on a signal raises :class:`Stopped` in the main thread; a forked child just ends. A signal that whoever
     started this has it ignore (``nohup``, a script's job in the background) is ignored. Where Python has nobody to
-    raise it to (while it collects garbage, for example), it is sent again a moment later."""
+    raise it to (while it collects garbage, for example), it is sent again a moment later. While a module is imported,
+    of which the large libraries lose exceptions, or abort, the process ends at once."""
     ours, tell = os.getpid(), sys.unraisablehook
     timer: threading.Timer | None = None
 
@@ -38,15 +42,27 @@ def heed() -> None:
         else:
             tell(lost)
 
-    def stop(signum: int, frame: object) -> None:
+    def stop(signum: int, frame: FrameType | None) -> None:
         if os.getpid() != ours:
             os._exit(EXIT_CODE)
+        if _is_importing(frame):
+            with contextlib.suppress(OSError):
+                os.write(2, f"petiole: {last_words(sys.argv[1:])}\n".encode(errors="backslashreplace"))
+            leave()
         raise Stopped(signum)
 
     sys.unraisablehook = again
     for each in SIGNALS:
         if signal.getsignal(each) is not signal.SIG_IGN:
             signal.signal(each, stop)
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def ignore() -> None:
@@ -58,7 +74,7 @@ def ignore() -> None:
 def leave(code: int = EXIT_CODE) -> NoReturn:
     """End the process at once, without waiting for threads of which one may read what never answers."""
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):  # nobody reads any more
+        with contextlib.suppress(OSError, ValueError, RuntimeError, AttributeError):  # nobody reads, or it is at work
             stream.flush()
     os._exit(code)
 
@@ -76,8 +92,6 @@ def last_words(arguments: Sequence[str]) -> str:
     "stopped; to go on where it was: petiole compress '--study=postgresql://host/studies?password=***'"
     """
     if arguments and arguments[0] in KEEP:
-        from petiole.download import without_password  # not at the top: until Ctrl-C is heeded, little is imported
-
         shown = ["petiole", *map(without_password, arguments)]  # a database's password
         return f"stopped; to go on where it was: {shlex.join(shown)}"
     return "stopped"

@@ -9,7 +9,6 @@ to show it. All the waiting for servers that do not answer adds up to ``PROBE_BU
 import hashlib
 import http.client
 import os
-import re
 import shutil
 import tempfile
 import threading
@@ -196,20 +195,6 @@ def _chunks(response: http.client.HTTPResponse, *, what: str, progress: bool) ->
             yield chunk
     if total_bytes is not None and received_bytes != total_bytes:
         raise http.client.IncompleteRead(b"", total_bytes - received_bytes)
-
-
-def without_password(url: str) -> str:
-    """A URL, of a database as well, as it may be shown; any other text stays as it is.
-
-    >>> without_password("postgresql://me:secret@host/name")
-    'postgresql://me:***@host/name'
-    >>> without_password("postgresql://host/name?user=me&password=secret")
-    'postgresql://host/name?user=me&password=***'
-    """
-    if "://" not in url:
-        return url
-    url = re.sub(r"(://[^:/@]*:)[^@]*@", r"\1***@", url)
-    return re.sub(r"(?i)([?&;][^=&;]*(?:password|passwd|pwd)=)[^&;]*", r"\1***", url)
 
 
 def sha256_of(path: Path) -> str:

@@ -1,5 +1,7 @@
 """What can go wrong, told to the person who can mend it: one sentence (what, where, what to do), one exit code."""
 
+import re
+
 
 class PetioleError(Exception):
     """Base of every error that Petiole raises on purpose. ``exit_code`` is what the command line returns."""
@@ -36,3 +38,17 @@ def unknown_choice(what: str, given: str, choices: list[str]) -> UserError:
     "unknown stage 'prune': choose from scratch, pruning"
     """
     return UserError(f"unknown {what} {given!r}: choose from {', '.join(choices)}")
+
+
+def without_password(url: str) -> str:
+    """A URL, of a database as well, as it may be shown; any other text stays as it is.
+
+    >>> without_password("postgresql://me:secret@host/name")
+    'postgresql://me:***@host/name'
+    >>> without_password("postgresql://host/name?user=me&password=secret")
+    'postgresql://host/name?user=me&password=***'
+    """
+    if "://" not in url:
+        return url
+    url = re.sub(r"(://[^:/@]*:)[^@]*@", r"\1***@", url)
+    return re.sub(r"(?i)([?&;][^=&;]*(?:password|passwd|pwd)=)[^&;]*", r"\1***", url)

@@ -85,7 +85,7 @@ class Variant(Record):
     parameters: int = Field(ge=0, le=MOST)  #: zeros included
     nonzero_parameters: int = Field(ge=0, le=MOST)  #: those that are not zero
     macs: int = Field(ge=0, le=MOST)  #: multiply-accumulates of one input, zeros included
-    file_bytes: int = Field(ge=0, le=MOST)  #: size of ``model.onnx``
+    file_bytes: int = Field(ge=1, le=MOST)  #: size of ``model.onnx``
     latency: list[Latency] = []  #: one entry for each runtime and batch size
     time_ratios: list[TimeRatio] = []  #: times against the float network it descends from
     train: Train | None = None  #: None where nothing was trained

@@ -37,7 +37,7 @@ class Candidate(Record):
     relative_time: float = Field(ge=0, le=MOST)  #: share of the reference's time
     reference_ms: float = Field(ge=0, le=MOST)  #: of the same rounds
     runtime: str  #: the fastest one for it
-    file_bytes: int = Field(ge=0, le=MOST)  #: size of ``model.onnx``
+    file_bytes: int = Field(ge=1, le=MOST)  #: size of ``model.onnx``
     macs: int = Field(ge=0, le=MOST)  #: multiply-accumulates of one input
     parameters: int = Field(ge=0, le=MOST)  #: zeros included
     seconds: float = 0.0  #: time it took to try
@@ -73,7 +73,7 @@ class Finalist(Record):
     ci95: tuple[float, float] | None = None  #: interval of ``difference``
     latency: Latency  #: on its fastest runtime
     speedup: tuple[float, float, float] | None = None  #: ratio to the reference, with both ends of its interval
-    file_bytes: int = Field(ge=0, le=MOST)  #: size of ``model.onnx``
+    file_bytes: int = Field(ge=1, le=MOST)  #: size of ``model.onnx``
     macs: int = Field(ge=0, le=MOST)  #: multiply-accumulates of one input
     artifact: str  #: directory below the run directory
     limits: list[Limit] = Field(default_factory=list)  #: each limit, judged

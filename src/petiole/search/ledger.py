@@ -20,8 +20,7 @@ from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
-from petiole.download import without_password as without_password
-from petiole.errors import UserError
+from petiole.errors import UserError, without_password
 from petiole.search.recipe import Recipe
 
 Space = Mapping[str, Sequence[Any]]

@@ -8,14 +8,14 @@ import petiole
 from petiole import units
 from petiole.bench.machine import describe, peak_memory_bytes
 from petiole.chain import thumbnails
-from petiole.errors import GoalError, UserError
+from petiole.errors import GoalError, UserError, without_password
 from petiole.progress import Say
 from petiole.records import Data, Run, Stage, to_json
 from petiole.search.candidate import build
 from petiole.search.config import SearchConfig
 from petiole.search.explore import explore
 from petiole.search.finals import Finals, chosen, finish
-from petiole.search.ledger import study_errors, without_password
+from petiole.search.ledger import study_errors
 from petiole.search.look import look
 from petiole.search.pareto import non_dominated
 from petiole.search.promise import finalists
