@@ -96,7 +96,7 @@ def lab(
         ),
     ] = False,
     max_drop: Annotated[
-        float, typer.Option(help="Points of accuracy that static int8 may lose before layers go back to float.")
+        float, typer.Option(help="Points of accuracy that static int8 (pt2e) may lose before layers go back to float.")
     ] = 1.0,
     seed: Seed = 0,
     seeds: Annotated[int, typer.Option(help="Repeat everything with so many seeds; report mean and interval.")] = 1,

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from bad_photos import KINDS, Kind, Loaded, encoded, filled, write
+from petiole import api
 from petiole.data.layout import text_of
 from petiole.deploy.runtime import Array, Layers, Runtime
 from petiole.deployed import Deployed
@@ -173,10 +174,13 @@ def test_memory_holds_no_more_than_is_ahead(tmp_path: Path) -> None:
     assert len(said) == 99
 
 
-def test_photos_of_a_dynamic_network_stay_alone() -> None:
+def test_photos_of_a_dynamic_network_stay_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its scales are those of all photos in the call: together they would say something else."""
     card: Any = SimpleNamespace(plan={"quantization": {"how": "dynamic"}})
     dynamic = Deployed(directory=Path("int8"), card=card, warnings=())
     dynamic.require_batch(1)
     with pytest.raises(UserError, match=r"^int8 is quantized dynamically, .*: use --batch 1$"):
         dynamic.require_batch(2)
+    monkeypatch.setattr("petiole.inference.bench.read", lambda directory: dynamic)
+    with pytest.raises(UserError, match=r"^int8 is quantized dynamically"):
+        api.bench([Path("int8")], batch=2, say=lambda _: None)

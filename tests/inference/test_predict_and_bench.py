@@ -14,6 +14,7 @@ from PIL import Image
 
 from petiole import api
 from petiole.bench.load import Load
+from petiole.bench.machine import cpu_name
 from petiole.data.augment import centre_views, normalize
 from petiole.data.folder import open_photos
 from petiole.deploy import runtimes
@@ -229,16 +230,20 @@ def test_bench_compares_with_the_float_parent_in_eager_torch(run: Path) -> None:
     assert result.rows[0].images_per_s == pytest.approx(1000 / result.rows[0].latency.p50_ms)
 
 
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [({"cpu": "Another 3000"}, "Another 3000"), ({"isa": ["avx_9000"]}, f"{cpu_name()}, with other instructions")],
+)
 def test_bench_says_when_the_artifact_is_of_another_machine(
-    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    changes: dict[str, object], told: str, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Load, "others_share", lambda load: 0.0)
     copied = Path(shutil.copytree(run / "artifacts" / INT8, tmp_path / "other"))
     card = json.loads((copied / "artifact.json").read_text())
-    card["measured_on"]["cpu"] = "Another 3000"
+    card["measured_on"].update(changes)
     (copied / "artifact.json").write_text(sealed(card))
     result = api.bench([copied], runtime="openvino", threads=1, samples=4, say=quiet)
-    assert result.warnings == (f"{INT8} was made on another machine (Another 3000); the times here are of this one",)
+    assert result.warnings == (f"{INT8} was made on another machine ({told}); the times here are of this one",)
     assert [row.latency.runtime for row in result.rows] == ["openvino"]  # its parent is not beside it
 
 

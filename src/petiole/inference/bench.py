@@ -12,9 +12,10 @@ from petiole.bench.machine import describe
 from petiole.caveats import busy_share
 from petiole.deploy import artifact, runtimes
 from petiole.deploy.runtime import Runtime
-from petiole.deployed import AUTO, MOST_BATCH, Deployed, fastest, read
+from petiole.deployed import AUTO, Deployed, fastest, read
 from petiole.errors import UserError, unknown_choice
 from petiole.inference_records import Benchmark, Benchmarked, Speedup
+from petiole.records import Machine
 
 SAMPLES = 1024
 """As many as MLPerf's Single-Stream scenario asks for (Reddi et al. 2020, "MLPerf Inference Benchmark", section 4)."""
@@ -51,12 +52,13 @@ def bench(
     for name, value, least in (("batch", batch, 1), ("threads", threads, 1), ("samples", samples, 2)):
         if value < least:
             raise UserError(f"--{name} {value} is too small: give {least} or more")
-    if batch > MOST_BATCH:
-        raise UserError(f"--batch {batch} is too large: give {MOST_BATCH} at most")
     for name in against:
         if name not in runtimes.NAMES:
             raise unknown_choice("runtime to compare with", name, list(runtimes.NAMES))
-    contestants = _contestants([read(each) for each in directories], runtime, against, threads, batch, say)
+    artifacts = [read(each) for each in directories]
+    for one in artifacts:
+        one.require_batch(batch)
+    contestants = _contestants(artifacts, runtime, against, threads, batch, say)
     calls = {
         each.label: partial(each.runtime.run, artifact.check_inputs(each.deployed.card.preprocessing, batch))
         for each in contestants
@@ -82,7 +84,7 @@ def bench(
                 speedup=speedup,
             )
         )  # fmt: skip
-    told = [warning for each in contestants for warning in _doubts(each.deployed, here.cpu)]
+    told = [warning for each in contestants for warning in _doubts(each.deployed, here)]
     told += [
         f"{each.deployed.card.name} does another job than {reference.deployed.card.name} (other classes or pictures of "
         "another size): no speed-up is told"
@@ -140,8 +142,9 @@ def _float_parent(deployed: Deployed) -> Deployed | None:
         return deployed
     if deployed.card.parent is None:
         return None
-    _, marked, seed = deployed.directory.name.rpartition("-seed")
-    beside = deployed.directory.parent / (deployed.card.parent + (f"-seed{seed}" if marked else ""))
+    directory = deployed.directory if deployed.directory.name else deployed.directory.resolve()  # "." has no name
+    _, marked, seed = directory.name.rpartition("-seed")
+    beside = directory.parent / (deployed.card.parent + (f"-seed{seed}" if marked else ""))
     return read(beside) if (beside / artifact.CARD).is_file() else None
 
 
@@ -153,9 +156,11 @@ def _comparable(one: Deployed, other: Deployed) -> bool:
     )
 
 
-def _doubts(deployed: Deployed, cpu: str) -> list[str]:
-    doubts = list(deployed.warnings)
-    made_on = deployed.card.measured_on.cpu
-    if made_on != cpu:
-        doubts.append(f"{deployed.card.name} was made on another machine ({made_on}); the times here are of this one")
+def _doubts(deployed: Deployed, here: Machine) -> list[str]:
+    doubts, made_on = list(deployed.warnings), deployed.card.measured_on
+    if made_on.cpu != here.cpu or set(made_on.isa) != set(here.isa):  # clouds give many processors one name
+        doubts.append(
+            f"{deployed.card.name} was made on another machine ({made_on.cpu}"
+            f"{', with other instructions' if made_on.cpu == here.cpu else ''}); the times here are of this one"
+        )
     return doubts

@@ -1,4 +1,4 @@
-"""Latency of all variants of a run, measured together in interleaved rounds, each as it is deployed."""
+"""Latency of all variants of a run, each as it is deployed; of single pictures in interleaved rounds of all."""
 
 import json
 from collections.abc import Callable, Sequence
