@@ -95,6 +95,12 @@ def variants() -> list[Variant]:
     ]  # fmt: skip
 
 
+def fewer(row: Variant, lost: int, gained: int) -> dict[str, Any]:
+    """What such flips leave of a parent that calls all but four pictures rightly."""
+    total = row.accuracy.total
+    return {"versus_parent": versus(lost, gained), "accuracy": accuracy(total - 4 - lost + gained, total)}
+
+
 DTYPE = {
     "seed": 123, "input": [[-1.5, 0.25]], "output_fp32": 0.5, "output_int8": 0.4975,
     "weight_fp32": [[-0.254, 0.1]], "weight_int8": [[-0.254, 0.1]], "scale": 0.002, "zero_point": 0,
