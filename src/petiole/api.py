@@ -237,7 +237,7 @@ def bench(
         )  # fmt: skip
 
 
-def network(artifact: Path) -> "nn.Module":
+def network(artifact: Path | str) -> "nn.Module":
     """The float network of an artifact with its weights, as training can go on from it: a pruned one is rebuilt from
     the plan in its card, without the channels that left.
 
@@ -246,7 +246,7 @@ def network(artifact: Path) -> "nn.Module":
     """
     from petiole.deployed import read, trainable
 
-    return trainable(read(artifact))
+    return trainable(read(Path(artifact)))
 
 
 def report(run: Path, other: Path | None = None, *, out: Path | None = None) -> Path:

@@ -119,7 +119,7 @@ def test_a_pruned_artifact_is_rebuilt_in_a_fresh_process(run: tuple[Path, Result
     assert row["label"] in ("ants", "bees")
     again = (
         "import sys, torch; from pathlib import Path; from petiole import api;"
-        "network = api.network(Path(sys.argv[1]));"
+        "network = api.network(sys.argv[1]);"
         "network.train()(torch.randn(2, 3, 224, 224)).sum().backward();"
         "print(sum(each.grad is not None for each in network.parameters()), len(list(network.parameters())))"
     )
