@@ -5,6 +5,9 @@ from pydantic import Field, model_validator
 from petiole.accuracy_records import MOST
 from petiole.record import Record
 
+DEPLOYED = "openvino"
+"""The runtime whose times and accuracies are told first."""
+
 
 class Latency(Record):
     """Time of one call on one runtime. ``samples`` counts the timed calls; the raw ones lie in ``raw_file``.

@@ -14,6 +14,7 @@ from petiole.deploy import runtimes
 from petiole.deploy.runtime import Runtime
 from petiole.deploy.runtime_torch import TorchRuntime
 from petiole.lab.bench import Bench
+from petiole.latency_records import DEPLOYED
 from petiole.progress import bar
 from petiole.quantization import pt2e
 from petiole.records import Latency, Operator, TimeRatio, Variant
@@ -59,7 +60,6 @@ def run(bench: Bench, variants: Sequence[Variant]) -> dict[str, list[Latency]]:
     return result
 
 
-DEPLOYED = "openvino"
 ORIGINS = {"photos": "CNNOptimized", "digits": "LeNet"}
 """The float networks that the others descend from."""
 

@@ -13,12 +13,12 @@ from petiole.evidence import (
     may_be_compared,
     timing_change,
 )
+from petiole.latency_records import DEPLOYED
 from petiole.paired import SIGNIFICANT, Flips
 from petiole.records import Results
 from petiole.report.tables import RUNTIMES, accuracy
 
 MOST = 3
-DEPLOYED = "openvino"
 EAGER = "torch"
 
 
