@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from petiole.bench.machine import describe
-from petiole.deploy import artifact
+from petiole.deploy import artifact, check
 from petiole.deploy.export import OnnxExporter
 from petiole.deploy.runtimes import of_file
 from petiole.download import sha256_of
@@ -25,11 +25,11 @@ def write_lenet(directory: Path, lenet: nn.Module) -> Path:
     artifact.label_model(directory / "model.onnx", CLASSES, DIGITS)
     artifact.save_weights(lenet.state_dict(), directory)
     runtime = of_file("openvino", directory / "model.onnx", threads=1)
-    logits = runtime(torch.from_numpy(artifact.check_inputs(DIGITS)))
+    logits = runtime.one_by_one(torch.from_numpy(check.draw(DIGITS, range(check.IMAGES))))
     artifact.write_card(
         directory, name="LeNet", architecture="LeNet", classes=CLASSES, preprocessing=DIGITS, engine="torch",
-        parent=None, weights="from scratch", measured_on=describe(1), check_logits=logits.tolist(),
-        logits_digest=artifact.logits_digest(logits),
+        parent=None, weights="from scratch", measured_on=describe(1),
+        check_seeds=range(check.IMAGES), check_logits=logits.tolist(), logits_digest=artifact.logits_digest(logits),
     )  # fmt: skip
     return directory
 

@@ -13,7 +13,8 @@ import torch
 import torchvision
 from torch import nn
 
-from petiole import download
+from judged import judge_both
+from petiole import api, download
 from petiole.models.lenet import LeNet
 
 REAL = Path(__file__).parents[2] / "shared" / "data"
@@ -29,7 +30,7 @@ if "PYTEST_XDIST_WORKER_COUNT" in os.environ and hasattr(os, "sched_setaffinity"
 
 LONG = (
     "lab/test_real.py", "lab/test_run.py", "search/test_search.py", "docs/test_commands.py", "test_interruptions.py",
-    "search/test_any_folder.py", "test_gates.py", "inference/test_predict_and_bench.py", "lab/test_orchestration.py",
+    "search/test_any_folder.py", "test_gates.py", "inference/test_bench.py", "lab/test_orchestration.py",
 )  # fmt: skip
 """Files of tests that take longest: they begin first, so that no core waits for the last of them. The first one has all
 cores, and OpenVINO keeps to those that its process had when it was first used."""
@@ -83,6 +84,20 @@ def resnet() -> nn.Module:
         network: nn.Module = torchvision.models.resnet18(num_classes=2)
         network(torch.randn(16, 3, 64, 64))  # so that BatchNorm's statistics are not the trivial ones
         return network.eval()
+
+
+@pytest.fixture(scope="session")
+def drawn_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twenty-four drawn photos, in train/ and val/."""
+    return api.draw(tmp_path_factory.mktemp("photos") / "drawn", count=24)
+
+
+@pytest.fixture(scope="session")
+def judged_run(tmp_path_factory: pytest.TempPathFactory, drawn_photos: Path) -> Path:
+    """A run directory with what :func:`judged.judge_both` makes; tests leave it as it is."""
+    out = tmp_path_factory.mktemp("run")
+    judge_both(drawn_photos, out)
+    return out
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -205,6 +205,8 @@ def predict(
         if runtime == AUTO
         else deployed.open(runtime, threads=count)
     )
+    for doubt in deployed.doubts(opened):
+        say(f"warning: {doubt}")
 
     def counted() -> Iterator[Prediction]:
         terminal = sys.stderr.isatty() and not sys.stdout.isatty()

@@ -12,9 +12,9 @@ from torch import nn
 
 from petiole.bench.latency import measure
 from petiole.bench.machine import isa
-from petiole.deploy import artifact, runtimes
+from petiole.deploy import artifact, check, runtimes
 from petiole.deploy.artifact import Card
-from petiole.deploy.parity import logits_distance
+from petiole.deploy.parity import unexplained
 from petiole.deploy.runtime import Runtime
 from petiole.deploy.runtime_torch import TorchRuntime
 from petiole.errors import GateError, PetioleError, UserError, unknown_choice
@@ -32,8 +32,9 @@ EXACT_INT8 = {"avx512_vnni", "avx_vnni", "amx_int8", "dotprod", "i8mm"}
 """Instruction sets whose int8 products are summed exactly. Without one, sums of two products may saturate."""
 NOT_ITS_NETWORK = (RuntimeError, AssertionError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
 """What torch, timm and the dependency graph raise for an architecture, a plan and an input that do not fit."""
-FLOAT_TOLERANCE, INT8_TOLERANCE = 1e-3, 0.25
-"""Allowed distance of the check's logits, relative to their spread: wider than between runtimes of one machine."""
+FLOAT_TOLERANCE, INT8_TOLERANCE = 1e-2, 0.5
+"""What may stay unexplained of the check's logits (:func:`petiole.deploy.parity.unexplained`; 1 is one and the same
+answer to all of them): wider than between runtimes of one machine."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,12 +50,30 @@ class Deployed:
         """The deployed file."""
         return self.directory / artifact.MODEL
 
+    @property
+    def is_dynamic(self) -> bool:
+        """Whether its int8 scales are those of all photos in a call."""
+        return bool(self.card.plan.get("quantization", {}).get("how") == "dynamic")
+
     def why_not(self, runtime: str) -> str | None:
         """Why this artifact cannot run there, or None if it can."""
         if runtime == "torch" and self.card.engine == "pt2e":
             return "torch has no int8 kernels for graphs of the pt2e engine: use openvino or onnxruntime"
         refused = self.card.refused.get(runtime)
         return f"{runtime} was refused where it was made ({refused}): use another runtime" if refused else None
+
+    def doubts(self, runtime: Runtime) -> tuple[str, ...]:
+        """What an opened ``runtime`` does otherwise than where the artifact was made: fewer layers in int8."""
+        made = self.card.layers.get(runtime.name)
+        if not made or not self.card.is_int8:
+            return ()
+        there, here = int(made.split("/")[0]), len(runtime.layers().int8)
+        if here >= there:
+            return ()
+        return (
+            f"{runtime.name} computes {here} layers of {self.card.name} in int8 here, and {made} where it was made: "
+            "its times there do not hold here",
+        )
 
     def require_batch(self, batch: int) -> None:
         """Refuse a number of photos in one call at which the network says something else.
@@ -66,7 +85,7 @@ class Deployed:
             raise UserError(f"--batch {batch} is too small: give 1 or more")
         if batch > MOST_BATCH:
             raise UserError(f"--batch {batch} is too large for any memory: give {MOST_BATCH} at most")
-        if batch > 1 and self.card.plan.get("quantization", {}).get("how") == "dynamic":
+        if batch > 1 and self.is_dynamic:
             raise UserError(
                 f"{self.directory} is quantized dynamically, so that photos change each other: use --batch 1"
             )
@@ -99,15 +118,20 @@ class Deployed:
         return TorchRuntime(int8, threads=threads, int8=tuple(eager.quantized_layer_names(int8)))
 
     def _check(self, runtime: Runtime) -> None:
+        """The check inputs one by one and, where photos do not change each other, all in one call."""
         expected = torch.tensor(self.card.check_logits)
-        found = runtime(torch.from_numpy(artifact.check_inputs(self.card.preprocessing)))
-        distance = logits_distance(expected, found)
-        if not distance <= (INT8_TOLERANCE if self.card.is_int8 else FLOAT_TOLERANCE):
-            raise GateError(
-                f"{self.directory} on {runtime.name} does not give what it gave where it was made: its logits for the "
-                f"{artifact.CHECK_IMAGES} check inputs differ by {distance:.2g} of their spread; choose another "
-                "--runtime, or make the artifact on this machine"
-            )
+        inputs = torch.from_numpy(check.draw(self.card.preprocessing, self.card.check_seeds))
+        answers = {"one by one": runtime.one_by_one(inputs)}
+        if not self.is_dynamic:
+            answers["in one call"] = runtime(inputs)
+        for how, found in answers.items():
+            distance = unexplained(expected, found)
+            if not distance <= (INT8_TOLERANCE if self.card.is_int8 else FLOAT_TOLERANCE):
+                raise GateError(
+                    f"{self.directory} on {runtime.name} does not give what it gave where it was made: its logits for "
+                    f"the {check.IMAGES} check inputs, {how}, differ by {distance:.2g} of what they owe to the inputs "
+                    "(1: one answer for all); choose another --runtime, or make the artifact on this machine"
+                )
 
 
 def read(directory: Path) -> Deployed:
@@ -196,7 +220,7 @@ def fastest(deployed: Deployed, *, threads: int, say: Callable[[str], None], bat
         raise UserError(f"{deployed.directory} may be used on no runtime: {deployed.why_not(runtimes.NAMES[0])}")
     if not opened:
         raise errors[0]
-    images = artifact.check_inputs(deployed.card.preprocessing, batch)
+    images = check.draw(deployed.card.preprocessing, range(batch))
     raw_ms = measure(
         {name: functools.partial(each.run, images) for name, each in opened.items()},
         min_samples=30, min_seconds=0.1, rounds=5,

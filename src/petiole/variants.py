@@ -4,7 +4,7 @@ Chapters differ in what they do to a network, never in how it is judged: that is
 Latency is measured later, for all variants of a run together, in one interleaved round (:mod:`petiole.lab.timing`).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,10 @@ import torch
 from torch import nn
 from torch.fx import GraphModule
 
-from petiole.bench.footprint import macs, nonzero_parameters, parameters
+from petiole.bench.footprint import layer_macs, macs, nonzero_parameters, parameters
 from petiole.bench.histogram import histogram
 from petiole.bench.machine import describe
-from petiole.deploy import artifact, runtimes
+from petiole.deploy import artifact, check, runtimes
 from petiole.deploy.export import OnnxExporter
 from petiole.deploy.parity import AccuracyError, require_parity
 from petiole.deploy.runtime import Runtime
@@ -37,6 +37,8 @@ JUDGED_ON = "openvino"
 REFUSED = "refused_"
 """Gate of a runtime on which a variant may not be used, with the reason."""
 GATE_SUFFIX = {name: "" if name == JUDGED_ON else f"_{name}" for name in runtimes.OF_FILES}
+IN_ONE_CALL = 32
+"""Pictures that the runtimes must call alike together and one by one."""
 DIGITS_BATCH = 250
 """Dynamic quantization takes its scale from the whole batch, so it is judged at 1, as it is used."""
 
@@ -138,6 +140,7 @@ class AssemblyLine:
             GateError: a layer is not quantized, or the exported file calls pictures differently.
         """
         done, total = converted_layers(graph)
+        total = max(total, len(layer_macs(float_network, task.preprocessing.input_shape)))  # none vanished on the way
         require_all(done, total - float_layers, where=subject.name)
         return self._judge(
             graph, graph, task, subject, lambda _: {}, measured=float_network,
@@ -187,6 +190,7 @@ class AssemblyLine:
             artifact.save_weights(trained or measured.state_dict(), directory)
             more = complete(directory)
             batch_images = 1 if photos or subject.is_dynamic else DIGITS_BATCH
+            opened = list[Runtime]()
             for name in runtimes.OF_FILES:
                 runtime = runtimes.of_file(name, path, threads=self.threads)
                 found = predict(runtime, task.inputs, task.labels, batch_images=batch_images)
@@ -196,9 +200,12 @@ class AssemblyLine:
                     if name == JUDGED_ON:
                         raise
                     more[f"{REFUSED}{name}"] = str(error)
+                    continue
+                _require_batches(runtime, found, task, subject, together=batch_images)
+                opened.append(runtime)
                 if name == JUDGED_ON:
-                    deployed, judged_by = found, runtime
-            self._card(directory, task, subject, judged_by, more)
+                    deployed = found
+            self._card(directory, task, subject, opened, more)
             file_bytes, weights = path.stat().st_size, histogram(layer_weights(path))
         predicted = PredictionFiles(self.rundir, subject.seed)
         before = predicted.of(subject.parent, deployed)
@@ -216,8 +223,14 @@ class AssemblyLine:
             flips=flips(before, deployed, task.classes),
         )  # fmt: skip
 
-    def _card(self, directory: Path, task: Task, subject: Subject, runtime: Runtime, gates: dict[str, Any]) -> None:
-        logits = runtime(torch.from_numpy(artifact.check_inputs(task.preprocessing)))
+    def _card(
+        self, directory: Path, task: Task, subject: Subject, opened: Sequence[Runtime], gates: dict[str, Any]
+    ) -> None:
+        """``opened`` are the runtimes that agree with the network, the one that it is judged on first."""
+        candidates = torch.from_numpy(check.draw(task.preprocessing, range(check.CANDIDATES)))
+        answers = [runtime.one_by_one(candidates) for runtime in opened]
+        seeds = check.choose(answers)
+        logits = answers[0][seeds]
         compiled = {key: gates.get(f"int8_compiled{suffix}") for key, suffix in GATE_SUFFIX.items()}
         artifact.write_card(
             directory,
@@ -227,7 +240,7 @@ class AssemblyLine:
             layers={key: value for key, value in compiled.items() if value},
             refused={key.removeprefix(REFUSED): why for key, why in gates.items() if key.startswith(REFUSED)},
             measured_on=describe(self.threads),
-            check_logits=logits.tolist(), logits_digest=artifact.logits_digest(logits),
+            check_seeds=seeds, check_logits=logits.tolist(), logits_digest=artifact.logits_digest(logits),
         )  # fmt: skip
 
 
@@ -249,6 +262,21 @@ def _runtime_gates(
             require_all(len(layers.int8), int8_layers, where=where, floating=layers.floating)
         gates[f"int8_compiled{suffix}"] = f"{len(layers.int8)}/{layers.total}"
     return gates
+
+
+def _require_batches(runtime: Runtime, found: Predictions, task: Task, subject: Subject, *, together: int) -> None:
+    """Photos do not change each other: the first :data:`IN_ONE_CALL`, in one call where they were judged one by one
+    (``together`` is 1) and one by one where not, must be called as in ``found``. Dynamic networks are used one by one.
+
+    Raises:
+        GateError: they are not.
+    """
+    if subject.is_dynamic:
+        return
+    inputs, labels, logits = task.inputs[:IN_ONE_CALL], task.labels[:IN_ONE_CALL], found.logits[:IN_ONE_CALL]
+    other = predict(runtime, inputs, labels, batch_images=IN_ONE_CALL if together == 1 else 1)
+    where = f"{subject.name} on {runtime.name} in batches of another size"
+    require_parity(logits, other.logits, labels, int8=subject.is_int8, name=where)
 
 
 def _is_masked(subject: Subject) -> bool:

@@ -32,7 +32,8 @@ def test_one_in_a_thousand_of_many() -> None:
 
 
 def test_pictures_on_the_fence_may_fall_either_way_but_not_all_the_same_way() -> None:
-    """Pictures 0 to 5 are sure by 0.05 only, and rounding may move logits by 0.1 of the spread of 0.5."""
+    """Pictures 0 to 5 are sure by 0.05 only, and rounding may move logits by 0.1 of the spread of 0.5. Better than the
+    network is not the network either."""
     unsure = THERE.clone()
     unsure[:6] = 0.5 + 0.05 * (unsure[:6] - 0.5)
     right = LABELS.clone()
@@ -40,7 +41,8 @@ def test_pictures_on_the_fence_may_fall_either_way_but_not_all_the_same_way() ->
     assert require_parity(unsure, changed(0, 1, 2, 3, logits=unsure), right, int8=True, name="x")[0] == 4
     wrong = LABELS.clone()
     wrong[[0, 2, 4]] = 1
-    assert require_parity(unsure, changed(0, 2, 4, logits=unsure), wrong, int8=True, name="x")[0] == 3, "3 more right"
+    with pytest.raises(AccuracyError, match="is right about 200 of 200 pictures, the network about 197"):
+        require_parity(unsure, changed(0, 2, 4, logits=unsure), wrong, int8=True, name="x")
     with pytest.raises(AccuracyError, match="is right about 197 of 200 pictures, the network about 200"):
         require_parity(unsure, changed(1, 3, 5, logits=unsure), LABELS, int8=True, name="x")
 

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import onnx
 import pytest
 import torch
 from torch import nn
 
+from petiole.deploy import runtimes
 from petiole.deploy.export import OnnxExporter
 from petiole.deploy.runtime_openvino import OpenVinoRuntime
 from petiole.errors import GateError
@@ -35,7 +37,10 @@ class Tiny(nn.Module):
 @pytest.fixture(scope="module")
 def network() -> nn.Module:
     torch.manual_seed(0)
-    return Tiny().eval()
+    network = Tiny().eval()
+    for norm in (network.bn1, network.bn2):
+        nn.init.uniform_(norm.bias, -0.2, 0.2)  # else the convolutions have no bias in the file
+    return network
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +88,73 @@ def test_a_float_graph_has_no_quantized_layer(network: nn.Module) -> None:
     assert converted_layers(pt2e.fused_float(pt2e.export_graph(network, (3, 8, 8)))) == (0, 3)
     with pytest.raises(GateError, match="only 0 of 3"):
         require_all(0, 3, where="Tiny")
+
+
+@pytest.mark.parametrize("runtime", runtimes.OF_FILES)
+def test_what_a_runtime_computes_in_float_is_told_by_the_name_of_the_layer(
+    network: nn.Module, inputs: torch.Tensor, tmp_path: Path, runtime: str
+) -> None:
+    prepared = pt2e.prepare_static(pt2e.export_graph(network, (3, 8, 8)), floating=["conv2"])
+    pt2e.calibrate(prepared, inputs)
+    converted = pt2e.convert(prepared)
+    OnnxExporter().export(converted, (3, 8, 8), tmp_path / "model.onnx")
+    opened = runtimes.of_file(runtime, tmp_path / "model.onnx", threads=1)
+    layers = opened.layers()
+    assert (sorted(layers.int8), layers.floating) == (["conv1", "fc"], ("conv2",))
+    with torch.no_grad():
+        assert torch.allclose(opened(inputs), converted(inputs), atol=0.01)
+    with pytest.raises(GateError, match="layers of Tiny on x run in int8; float is conv2"):
+        require_all(2, 3, where="Tiny on x", floating=layers.floating)
+
+
+class Turned(nn.Module):
+    """A transposed convolution, which the quantizer leaves alone, and a convolution."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.up = nn.Conv2d(3, 4, 3), nn.ConvTranspose2d(4, 2, 2)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.up(self.conv(images)).mean([2, 3])
+        return logits
+
+
+@pytest.mark.parametrize("runtime", runtimes.OF_FILES)
+def test_a_kind_of_layer_that_no_quantizer_knows_is_missed(inputs: torch.Tensor, tmp_path: Path, runtime: str) -> None:
+    prepared = pt2e.prepare_static(pt2e.export_graph(Turned().eval(), (3, 8, 8)))
+    pt2e.calibrate(prepared, inputs)
+    converted = pt2e.convert(prepared)
+    assert converted_layers(converted) == (1, 2)
+    OnnxExporter().export(converted, (3, 8, 8), tmp_path / "model.onnx")
+    assert runtimes.of_file(runtime, tmp_path / "model.onnx", threads=1).layers().floating
+
+
+class Twice(nn.Module):
+    """A convolution that runs twice, and a linear layer without a bias."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.head = nn.Conv2d(3, 3, 3, padding=1), nn.Linear(3, 2, bias=False)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.head(self.body(self.body(images)).mean([2, 3]))
+        return logits
+
+
+def test_layers_have_their_names_in_the_file(tmp_path: Path) -> None:
+    OnnxExporter().export(Twice().eval(), (3, 8, 8), tmp_path / "model.onnx")
+    nodes = onnx.load(str(tmp_path / "model.onnx")).graph.node
+    assert [node.name for node in nodes if node.op_type == "Conv"] == ["body", "body#2"]
+    assert [node.name for node in nodes if node.op_type in ("Gemm", "MatMul")] == ["head"]
+
+
+def test_a_layer_that_runs_twice_keeps_its_name_in_int8(inputs: torch.Tensor, tmp_path: Path) -> None:
+    prepared = pt2e.prepare_static(pt2e.export_graph(Twice().eval(), (3, 8, 8)))
+    pt2e.calibrate(prepared, inputs)
+    converted = pt2e.convert(prepared)
+    with torch.no_grad():
+        before = converted(inputs)
+    OnnxExporter().export(converted, (3, 8, 8), tmp_path / "model.onnx")
+    runtime = OpenVinoRuntime(tmp_path / "model.onnx", threads=1)
+    assert torch.allclose(runtime(inputs), before, atol=0.02)
+    assert {"body", "body#2"} < set(runtime.layers().int8)  # OpenVINO names the last one after the output

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 import torch
 from google.protobuf.message import DecodeError, Message
@@ -19,7 +18,7 @@ from pydantic import Field, NonNegativeInt, TypeAdapter, ValidationError, field_
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
-from petiole.deploy.runtime import Array
+from petiole.deploy import check
 from petiole.download import sha256_of
 from petiole.errors import UserError
 from petiole.preprocessing import Preprocessing
@@ -27,11 +26,10 @@ from petiole.record import Record
 from petiole.records import Machine
 
 FORMAT = "petiole-artifact"
-VERSION = 1
+VERSION = 2
 MODEL, WEIGHTS, CARD, STATE = "model.onnx", "weights.safetensors", "artifact.json", "state.pth"
 SEAL = "card_sha256"
 """Key of the card's digest of itself."""
-CHECK_IMAGES = 8
 AGAIN = "copy the whole artifact directory again"
 CHANNELS = TypeAdapter(list[tuple[str, list[NonNegativeInt]]])
 """A pruning plan's ``channels``: layers, and the channels that have left each."""
@@ -43,11 +41,12 @@ class Card(Record):
     ``synthetic``: it learned from drawn pictures, not from photographs. ``plan`` holds the pruning plan and the
     quantization recipe. ``layers`` are the layers that each runtime computed in int8 when it was made, as "50/50";
     ``refused`` are runtimes on which it may not be used, with the reason.
-    ``check_logits`` (8, classes) is what the network gave there for :func:`check_inputs`.
+    ``check_logits`` (8, classes) is what the network gave there, one by one, for :func:`petiole.deploy.check.draw` of
+    ``check_seeds``.
     """
 
     format: str  #: always petiole-artifact
-    version: int  #: always 1
+    version: int  #: always 2
     name: str  #: of the variant
     architecture: str  #: what the float network is rebuilt as
     classes: tuple[str, ...] = Field(min_length=2)  #: in the order of the logits
@@ -60,8 +59,11 @@ class Card(Record):
     layers: dict[str, str] = Field(default_factory=dict)  #: int8 layers of all, by runtime
     refused: dict[str, str] = Field(default_factory=dict)  #: the reason, by runtime
     measured_on: Machine  #: the machine it was judged on
+    check_seeds: tuple[NonNegativeInt, ...] = Field(
+        min_length=check.IMAGES, max_length=check.IMAGES
+    )  #: which inputs it is checked with
     check_logits: tuple[tuple[float, ...], ...] = Field(
-        min_length=CHECK_IMAGES, max_length=CHECK_IMAGES
+        min_length=check.IMAGES, max_length=check.IMAGES
     )  #: eight rows of logits
     logits_digest: str  #: SHA-256 of them, rounded
     sha256: dict[str, str]  #: of every other file, by name
@@ -82,21 +84,6 @@ def logits_digest(logits: torch.Tensor) -> str:
     """A digest of logits ``(8, classes)`` rounded to 2 decimals: it tells whether stored ones have been changed."""
     rounded = [[f"{value + 0.0:.2f}" for value in row] for row in logits.tolist()]
     return hashlib.sha256(json.dumps(rounded).encode()).hexdigest()
-
-
-def check_inputs(preprocessing: Preprocessing, count: int = CHECK_IMAGES) -> Array:
-    """Inputs ``(count, C, H, W)`` that are the same on every machine: patches of random brightness, as a picture has.
-
-    They come from the raw 64-bit stream of PCG64, which NumPy promises never to change.
-    """
-    channels, height, width = preprocessing.input_shape
-    cells = 7
-    raw = np.random.PCG64(0).random_raw(count * channels * cells * cells)
-    coarse = (raw >> np.uint64(56)).astype(np.float32).reshape(count, channels, cells, cells) / 255
-    rows, columns = (np.arange(side) * cells // side for side in (height, width))
-    fine = coarse[:, :, rows][:, :, :, columns]
-    mean, std = (np.array(values, np.float32)[:, None, None] for values in (preprocessing.mean, preprocessing.std))
-    return np.ascontiguousarray((fine - mean) / std, dtype=np.float32)
 
 
 def label_model(path: Path, classes: tuple[str, ...], preprocessing: Preprocessing) -> None:

@@ -1,13 +1,16 @@
 """Biases of quantized linear layers as int32, as ONNX Runtime wants them.
 
 It turns a ``Gemm`` into its int8 kernel only if the bias is int32 too, with the scale of the products that it is added
-to: ``scale = input scale * weight scale`` (Jacob et al. 2018, equation 11). For convolutions it does so by itself.
+to: ``scale = input scale * weight scale`` (Jacob et al. 2018, equation 11). Biases of convolutions it turns so by
+itself, but by an optimization that makes int8 of float weights as well: for a file with layers that stay float it is
+switched off (:mod:`petiole.deploy.runtime_onnxruntime`), and the biases of convolutions are int32 there too.
 """
 
 import numpy as np
 import onnx
 from onnx import NodeProto, helper, numpy_helper
 
+from petiole.deploy.float_layers import float_layers
 from petiole.deploy.graph import OnnxGraph
 
 Scales = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
@@ -15,14 +18,16 @@ INT32 = np.iinfo(np.int32)
 
 
 def quantize_biases(model: onnx.ModelProto) -> int:
-    """Store the float bias of every ``Gemm`` between int8 inputs and int8 weights as int32, in place; returns how many.
+    """Store the float bias of every ``Gemm`` between int8 inputs and int8 weights as int32, in place, and of every
+    ``Conv`` where other layers stay float; returns how many.
 
     The bias moves by at most half a product's step.
     """
     graph = OnnxGraph(model.graph)
+    kinds = {"Gemm", "Conv"} if float_layers(model) else {"Gemm"}
     done = 0
     for node in list(model.graph.node):
-        if node.op_type == "Gemm" and len(node.input) == 3 and node.input[2] in graph.constants:
+        if node.op_type in kinds and len(node.input) == 3 and node.input[2] in graph.constants:
             scale = _product_scale(graph, node)
             if scale is not None:
                 done += _quantize(graph, node, scale)

@@ -17,6 +17,7 @@ from torch.fx import GraphModule
 
 from petiole.deploy.biases import quantize_biases
 from petiole.deploy.graph import strip
+from petiole.deploy.layer_names import name_layers
 from petiole.deploy.padding import fold_padding
 from petiole.deploy.quantized_template import put_activation_scales, structure
 from petiole.errors import GateError
@@ -81,6 +82,7 @@ class OnnxExporter:
 
 def _save(model: onnx.ModelProto, path: Path) -> int:
     """Write a graph as the runtimes like it; returns its size in bytes."""
+    name_layers(model)
     fold_padding(model)
     quantize_biases(model)
     strip(model)

@@ -11,7 +11,8 @@ ones also in how a value half-way between two codes is rounded, which the layers
 
 
 class AccuracyError(GateError):
-    """A runtime computes what the network does, but rounding on the fence costs it more pictures than allowed."""
+    """A runtime computes what the network does, but rounding on the fence changes how many pictures are right by more
+    than is allowed."""
 
 
 def parity_flips(torch_logits: torch.Tensor, runtime_logits: torch.Tensor) -> int:
@@ -30,8 +31,27 @@ def logits_distance(torch_logits: torch.Tensor, runtime_logits: torch.Tensor) ->
     return float((torch_logits - runtime_logits).abs().mean()) / spread
 
 
+def unexplained(expected: torch.Tensor, found: torch.Tensor) -> float:
+    """How far answers ``(N, classes)`` to the same inputs are from those expected, as a part of how much these depend
+    on the input: root of the mean square of both. 1 is as far as one and the same answer to all inputs, their mean.
+
+    Expected answers that hardly depend on the input (by less than 1% of their size) are taken to do so by that much.
+
+    >>> a = torch.tensor([[0.0, 2.0], [2.0, 0.0]])
+    >>> unexplained(a, a), unexplained(a, a.mean(0).expand(2, 2))
+    (0.0, 1.0)
+    """
+    spread = max(_rms(expected - expected.mean(0)), 0.01 * _rms(expected), 1e-12)
+    return _rms(expected - found) / spread
+
+
+def _rms(values: torch.Tensor) -> float:
+    return float(values.square().mean().sqrt())
+
+
 def allowed_pictures(total: int) -> int:
-    """How many pictures of a test split rounding may cost: 1 of some hundred, 10 of some thousand, 1 in 1,000 of more.
+    """By how many pictures of a test split rounding may change what is right: 1 of some hundred, 10 of some thousand,
+    1 in 1,000 of more.
 
     >>> [allowed_pictures(total) for total in (20, 153, 1530, 10_000, 50_000)]
     [1, 1, 10, 10, 50]
@@ -42,7 +62,7 @@ def allowed_pictures(total: int) -> int:
 def require_parity(
     torch_logits: torch.Tensor, runtime_logits: torch.Tensor, labels: torch.Tensor, *, int8: bool, name: str
 ) -> tuple[int, float]:
-    """The gate: right about at most :func:`allowed_pictures` fewer pictures; no more than one picture, or 1 in 1,000 of
+    """The gate: right about at most :func:`allowed_pictures` more or fewer; no more than one picture, or 1 in 1,000 of
     large splits, called differently for any other reason than that it lay on the fence; logits within the tolerance.
 
     A picture lies on the fence if the network's own two highest logits are nearer to each other than twice the
@@ -69,7 +89,7 @@ def require_parity(
     if plain > allowed:
         raise GateError(f"the exported {name} calls {plain} of {total} pictures differently from the network")
     right = [int((predicted == labels).sum()) for predicted in (there, here)]
-    if right[0] - right[1] > allowed_pictures(total):
+    if abs(right[0] - right[1]) > allowed_pictures(total):
         raise AccuracyError(
             f"the exported {name} is right about {right[1]} of {total} pictures, the network about {right[0]}"
         )

@@ -45,3 +45,7 @@ class Runtime(ABC):
     def __call__(self, inputs: torch.Tensor) -> torch.Tensor:
         """Logits ``(N, classes)`` of inputs ``(N, C, H, W)``."""
         return torch.from_numpy(self.run(inputs.contiguous().numpy()).copy())
+
+    def one_by_one(self, inputs: torch.Tensor) -> torch.Tensor:
+        """The same, each input in a call of its own."""
+        return torch.cat([self(each) for each in inputs.split(1)])

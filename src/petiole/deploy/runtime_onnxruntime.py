@@ -1,18 +1,25 @@
 """ONNX Runtime: runs everywhere, also where OpenVINO does not."""
 
+import re
 import tempfile
 from pathlib import Path
 
 import onnx
 import onnxruntime
+from google.protobuf.message import DecodeError
 
+from petiole.deploy.float_layers import float_layers
 from petiole.deploy.runtime import Array, Layers, Runtime
 from petiole.errors import UserError
 
 INT8 = {"QLinearConv", "QGemm", "QLinearMatMul", "ConvInteger", "MatMulInteger", "MatMulIntegerToFloat",
         "DynamicQuantizeMatMul"}  # fmt: skip
-FLOAT = {"Conv", "FusedConv", "NhwcFusedConv", "Gemm", "FusedGemm", "MatMul", "FusedMatMul"}
+FLOAT = {"Conv", "FusedConv", "NhwcFusedConv", "ConvTranspose", "Gemm", "FusedGemm", "MatMul", "FusedMatMul"}
 ERRORS_ONLY = 3
+REQUANTIZES = "WeightBiasQuantization"
+"""The optimization that makes int8 of a float layer between int8 ones, with scales of its own."""
+_ADDED = re.compile(r"_token_\d+$|_nchwc$")
+"""What ONNX Runtime adds to the name of a layer that it fuses, or of the output of one whose layout it changes."""
 _state = onnxruntime.capi.onnxruntime_pybind11_state
 REFUSALS = (_state.Fail, _state.InvalidArgument, _state.InvalidGraph, _state.InvalidProtobuf, _state.NotImplemented,
             _state.NoSuchFile, _state.RuntimeException, UnicodeDecodeError)  # fmt: skip
@@ -20,18 +27,22 @@ REFUSALS = (_state.Fail, _state.InvalidArgument, _state.InvalidGraph, _state.Inv
 
 
 class OnnxRuntime(Runtime):
-    """A ``model.onnx`` in a session of ONNX Runtime's own CPU kernels, with all of its graph optimizations."""
+    """A ``model.onnx`` in a session of ONNX Runtime's own CPU kernels, with all of its graph optimizations; what the
+    file leaves in float stays float."""
 
     name = "onnxruntime"
 
     def __init__(self, path: Path, *, threads: int) -> None:
         self.threads, self.path = threads, path
+        self._disabled = [REQUANTIZES] if _has_float_layers(path) else []
         self._session = self._open(_options(threads))
         self._input = self._session.get_inputs()[0].name
 
     def _open(self, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
         try:
-            return onnxruntime.InferenceSession(str(self.path), options, providers=["CPUExecutionProvider"])
+            return onnxruntime.InferenceSession(
+                str(self.path), options, providers=["CPUExecutionProvider"], disabled_optimizers=self._disabled
+            )
         except REFUSALS as error:
             raise self._refused(error) from error
 
@@ -54,10 +65,20 @@ class OnnxRuntime(Runtime):
             options.optimized_model_filepath = str(Path(folder) / "optimized.onnx")
             self._open(options)
             nodes = onnx.load(options.optimized_model_filepath).graph.node
-        return Layers(
-            int8=tuple(node.name for node in nodes if node.op_type in INT8),
-            floating=tuple(node.name for node in nodes if node.op_type in FLOAT),
-        )
+        made_by = {node.output[0]: node.name for node in onnx.load(str(self.path)).graph.node}
+
+        def named(kinds: set[str]) -> tuple[str, ...]:
+            names = (_ADDED.sub("", node.name) for node in nodes if node.op_type in kinds)
+            return tuple(made_by.get(name, name) for name in names)
+
+        return Layers(int8=named(INT8), floating=named(FLOAT))
+
+
+def _has_float_layers(path: Path) -> bool:
+    try:
+        return bool(float_layers(onnx.load(str(path), load_external_data=False)))
+    except (DecodeError, OSError):  # the session tells what is wrong with it
+        return False
 
 
 def _options(threads: int) -> onnxruntime.SessionOptions:

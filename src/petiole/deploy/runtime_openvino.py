@@ -11,8 +11,10 @@ import openvino  # noqa: E402
 from petiole.deploy.runtime import Array, Layers, Runtime  # noqa: E402
 from petiole.errors import UserError  # noqa: E402
 
-WEIGHTED = {"Convolution", "GroupConvolution", "FullyConnected", "MatMul"}
+WEIGHTED = {"Convolution", "GroupConvolution", "Deconvolution", "FullyConnected", "MatMul"}
 INT8 = ("I8", "i8", "u8", "U8")
+ADDED = "/WithoutBiases"
+"""What OpenVINO adds to the name of a layer whose bias it takes apart."""
 REFUSALS = (RuntimeError, UnicodeDecodeError)
 """The last one: its own words on a broken name are no text."""
 
@@ -75,5 +77,5 @@ class OpenVinoRuntime(Runtime):
             }
             if info.get("layerType") in WEIGHTED:
                 kind = int8 if info.get("primitiveType", "").endswith(INT8) else floating
-                kind.append(node.get_friendly_name())
+                kind.append(node.get_friendly_name().split(ADDED)[0])
         return Layers(int8=tuple(int8), floating=tuple(floating))

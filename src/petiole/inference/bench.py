@@ -10,10 +10,10 @@ from petiole.bench.latency import measure, summarize
 from petiole.bench.load import Load
 from petiole.bench.machine import describe
 from petiole.caveats import busy_share
-from petiole.deploy import artifact, runtimes
+from petiole.deploy import artifact, check, runtimes
 from petiole.deploy.runtime import Runtime
 from petiole.deployed import AUTO, Deployed, fastest, read
-from petiole.errors import UserError, unknown_choice
+from petiole.errors import PetioleError, UserError, unknown_choice
 from petiole.inference_records import Benchmark, Benchmarked, Speedup
 from petiole.records import Machine
 
@@ -42,8 +42,9 @@ def bench(
 ) -> Benchmark:
     """Time every artifact on ``runtime``, and on each runtime of ``against``.
 
-    The reference is the float network in eager torch: the first artifact's parent where that lies beside it, else
-    the first artifact itself; without either it is the first row. Speed-ups are ratios of medians with a bootstrap
+    The reference is the float network in eager torch that the first artifact comes from, before pruning, where that
+    lies beside it (:func:`_reference`); without one it is the first row. What cannot be timed on a runtime of
+    ``against`` is told in the warnings. Speed-ups are ratios of medians with a bootstrap
     interval (:func:`petiole.stats.median_ratio_interval`); one whose interval holds 1 is no measurable difference.
 
     Raises:
@@ -58,9 +59,9 @@ def bench(
     artifacts = [read(each) for each in directories]
     for one in artifacts:
         one.require_batch(batch)
-    contestants = _contestants(artifacts, runtime, against, threads, batch, say)
+    contestants, missing = _contestants(artifacts, runtime, against, threads, batch, say)
     calls = {
-        each.label: partial(each.runtime.run, artifact.check_inputs(each.deployed.card.preprocessing, batch))
+        each.label: partial(each.runtime.run, check.draw(each.deployed.card.preprocessing, range(batch)))
         for each in contestants
     }
     load = Load()
@@ -84,7 +85,7 @@ def bench(
                 speedup=speedup,
             )
         )  # fmt: skip
-    told = [warning for each in contestants for warning in _doubts(each.deployed, here)]
+    told = missing + [doubt for each in contestants for doubt in _doubts(each, here)]
     told += [
         f"{each.deployed.card.name} does another job than {reference.deployed.card.name} (other classes or pictures of "
         "another size): no speed-up is told"
@@ -107,10 +108,11 @@ def _contestants(
     threads: int,
     batch: int,
     say: Callable[[str], None],
-) -> list[_Contestant]:
-    """The reference first; each pair of artifact and runtime once."""
+) -> tuple[list[_Contestant], list[str]]:
+    """The reference first, each pair of artifact and runtime once; and why some of ``against`` are missing."""
     found: dict[tuple[Path, str], Runtime] = {}
-    reference = _float_parent(artifacts[0])
+    missing = []
+    reference = _reference(artifacts[0])
     if reference is None:
         say(
             f"{artifacts[0].card.parent} does not lie beside {artifacts[0].directory}: no float network to compare with"
@@ -126,20 +128,36 @@ def _contestants(
         )
         found.setdefault((each.directory, opened.name), opened)
         for name in against:
-            if (each.directory, name) not in found:
-                found[each.directory, name] = each.open(name, threads=threads)
+            try:
+                if (each.directory, name) not in found:
+                    found[each.directory, name] = each.open(name, threads=threads)
+            except PetioleError as error:  # the others can be compared
+                missing.append(f"not timed on {name}: {error}")
     several = len({directory.parent for directory, _ in found}) > 1
     return [
         _Contestant(label=f"{directory if several else directory.name} {name}", deployed=by_path[directory],
                     runtime=opened)
         for (directory, name), opened in found.items()
-    ]  # fmt: skip
+    ], missing  # fmt: skip
 
 
-def _float_parent(deployed: Deployed) -> Deployed | None:
-    """The float network that this one comes from: itself, or its parent where that lies beside it."""
-    if not deployed.card.is_int8:
-        return deployed
+def _reference(deployed: Deployed) -> Deployed | None:
+    """The float network that this one comes from: of itself, its parent, its parent's and so on, as far as they lie
+    side by side, the first float one that is not pruned; without one, the first float one."""
+    nearest: Deployed | None = None
+    one: Deployed | None = deployed
+    seen = set[str]()
+    while one is not None and one.card.name not in seen:
+        if not one.card.is_int8:
+            if not one.card.plan.get("pruning"):
+                return one
+            nearest = nearest or one
+        seen.add(one.card.name)
+        one = _parent(one)
+    return nearest
+
+
+def _parent(deployed: Deployed) -> Deployed | None:
     if deployed.card.parent is None:
         return None
     directory = deployed.directory if deployed.directory.name else deployed.directory.resolve()  # "." has no name
@@ -156,11 +174,12 @@ def _comparable(one: Deployed, other: Deployed) -> bool:
     )
 
 
-def _doubts(deployed: Deployed, here: Machine) -> list[str]:
-    doubts, made_on = list(deployed.warnings), deployed.card.measured_on
+def _doubts(each: _Contestant, here: Machine) -> list[str]:
+    card = each.deployed.card
+    doubts, made_on = [*each.deployed.warnings, *each.deployed.doubts(each.runtime)], card.measured_on
     if made_on.cpu != here.cpu or set(made_on.isa) != set(here.isa):  # clouds give many processors one name
         doubts.append(
-            f"{deployed.card.name} was made on another machine ({made_on.cpu}"
+            f"{card.name} was made on another machine ({made_on.cpu}"
             f"{', with other instructions' if made_on.cpu == here.cpu else ''}); the times here are of this one"
         )
     return doubts

@@ -37,7 +37,7 @@ class Effort(ChainEffort):
     latency_seconds: float = 1.0
     latency_rounds: int = 20
     profile_rounds: int = 5
-    batch_samples: int = 3
+    batch_samples: int = 6
     batch_seconds: float = 0.2
     drawn_photos: int = 398
     study_amounts: tuple[float, ...] = (0.3, 0.5, 0.7, 0.9)

@@ -30,6 +30,7 @@ PROFILED = ("CNNOptimized", "CNNPrunedF", "CNNPrunedFO", "CNNPrunedG", "CNNPrune
 RAW_FILE = "latency/batch{batch}.json"
 BATCH_IMAGES = 32
 """The larger batch that is timed beside single pictures."""
+BATCH_ROUNDS = 3
 
 Key = tuple[str, str]
 """Variant key and runtime."""
@@ -40,8 +41,8 @@ def run(bench: Bench, variants: Sequence[Variant]) -> dict[str, list[Latency]]:
     """Latency of each variant on each runtime, by variant key. Raw samples go to ``latency/batch<N>.json``.
 
     Single pictures are timed in interleaved rounds of all networks. With ``BATCH_IMAGES`` pictures these would not fit
-    into memory together: one variant comes after the other, its files' runtimes interleaved (eager torch would take
-    more than a gigabyte for it).
+    into memory together: one variant comes after the other, its files' runtimes interleaved (eager torch would
+    take more than a gigabyte for it).
     """
     result: dict[str, list[Latency]] = {variant.key: [] for variant in variants}
     takes = {1: _singles, **({BATCH_IMAGES: _batches} if bench.config.effort.batch_samples else {})}
@@ -136,8 +137,9 @@ def _batches(bench: Bench, variants: Sequence[Variant]) -> RawMs:
             images = inputs[torch.arange(BATCH_IMAGES) % len(inputs)]  # small test splits are gone through again
             calls = {(variant.key, name): _call(each, images) for name, each in _of_file(bench, variant).items()}
             raw_ms |= measure(
-                calls, min_samples=effort.batch_samples, min_seconds=effort.batch_seconds, rounds=1, warmup_calls=1
-            )
+                calls, min_samples=effort.batch_samples, min_seconds=effort.batch_seconds, rounds=BATCH_ROUNDS,
+                warmup_calls=1,
+            )  # fmt: skip
             tell(index, variant.name)
     return raw_ms
 

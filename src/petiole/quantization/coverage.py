@@ -3,18 +3,17 @@
 from collections.abc import Sequence
 
 import torch
-from torch import nn
 from torch.fx import GraphModule
 
 from petiole.errors import GateError
 
 aten = torch.ops.aten
-_WEIGHTED = {aten.conv2d.default, aten.conv2d.padding, aten.linear.default}
-
-
-def weighted_layers(network: nn.Module) -> int:
-    """Number of convolution and linear layers of a float network."""
-    return sum(isinstance(module, nn.Conv2d | nn.Linear) for module in network.modules())
+_WEIGHTED = {
+    aten.conv1d.default, aten.conv1d.padding, aten.conv2d.default, aten.conv2d.padding,
+    aten.conv3d.default, aten.conv3d.padding, aten.conv_transpose1d.default, aten.conv_transpose2d.input,
+    aten.conv_transpose3d.input, aten.linear.default,
+}  # fmt: skip
+"""All kinds, also those that no quantizer here knows: they must be missed when they stay float."""
 
 
 def converted_layers(graph: GraphModule) -> tuple[int, int]:

@@ -19,6 +19,7 @@ from typing import Any, Literal
 import torch
 import torchvision
 from torch import nn
+from torch.nn.modules.conv import _ConvNd
 
 from petiole.errors import GateError, UserError
 from petiole.quantization.eager_resnet18 import is_resnet18, with_float_head
@@ -236,7 +237,7 @@ def decomposed_operators() -> Any:
 def quantized_layers(network: nn.Module) -> tuple[int, int]:
     """``(quantized, all)`` layers with weights: convolution, linear, LSTM."""
     done = len(quantized_layer_names(network))
-    left = sum(isinstance(module, nn.Conv2d | nn.Linear | nn.LSTM) for module in network.modules())
+    left = sum(isinstance(module, _ConvNd | nn.Linear | nn.LSTM) for module in network.modules())
     return done, done + left
 
 

@@ -6,12 +6,12 @@ quantize/dequantize around them, which the runtimes fuse into int8 kernels.
 """
 
 import copy
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import torch
 from torch import nn
 from torch.export import Dim
-from torch.fx import GraphModule
+from torch.fx import GraphModule, Node
 from torchao.quantization.pt2e import (
     FakeQuantizeBase,
     ObserverBase,
@@ -22,7 +22,10 @@ from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e, 
 from torchao.quantization.pt2e.utils import _fuse_conv_bn_
 
 from petiole.errors import GateError
-from petiole.quantization.pt2e_quantizer import LabQuantizer
+from petiole.quantization.pt2e_quantizer import WEIGHTED, LabQuantizer, layer_name
+
+NUMBERED = "_frozen_param"
+"""What torchao calls int8 weights."""
 
 
 def export_graph(network: nn.Module, input_shape: tuple[int, ...]) -> GraphModule:
@@ -85,9 +88,32 @@ def convert(prepared: GraphModule) -> GraphModule:
         GateError: an observer has seen no data, so that its scale would be made up; the message names it.
     """
     check_observers(prepared)
+    layers = {node.name: layer_name(node) for node in prepared.graph.nodes if node.target in WEIGHTED}
     converted: GraphModule = convert_pt2e(copy.deepcopy(prepared))
+    _name_codes(converted, layers)
     allow_exported_model_train_eval(converted)
     return converted
+
+
+def _name_codes(converted: GraphModule, layers: Mapping[str, str]) -> None:
+    """Call the int8 weight of each layer, in place, ``<layer>.codes``: torchao numbers them, and a number says nothing
+    to the person who made the network. ``layers`` are the names of the layers by that of their node."""
+    for node in (each for each in converted.graph.nodes if each.name in layers):
+        codes = node.args[1]
+        while isinstance(codes, Node) and codes.op != "get_attr":
+            codes = codes.args[0]
+        if not isinstance(codes, Node) or not str(codes.target).startswith(NUMBERED):
+            continue  # it stays float, or shares its codes with one that has a name by now
+        layer, old = layers[node.name], str(codes.target)
+        if layer not in dict(converted.named_modules()):
+            converted.add_submodule(layer, nn.Module())
+        holder, again = converted.get_submodule(layer), 1
+        while hasattr(holder, name := f"codes{again if again > 1 else ''}"):
+            again += 1
+        setattr(holder, name, getattr(converted, old))
+        delattr(converted, old)
+        codes.target = f"{layer}.{name}"
+    converted.recompile()
 
 
 def check_observers(prepared: nn.Module) -> None:

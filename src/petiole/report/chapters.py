@@ -27,7 +27,9 @@ MEASURED = (
     "share their pictures: the stricter of the two, so that the interval may leave out 0 where p is above 0.05. Below "
     "0.05 it tells the two apart; above, it proves neither that they differ nor that they are equal.",
     "Time: all networks of the run are timed together in interleaved rounds after a warm-up, so that a drift of "
-    "the machine hits all alike (batches of 32: network after network, for together they would not fit into memory). "
+    "the machine hits all alike (batches of 32: network after network, for together they would not fit into memory; "
+    "a dynamically quantized network takes its scales from all pictures of a call, so that its answers there are not "
+    "those that were judged). "
     "Eager PyTorch is timed, one picture at a time, where it is a reference: the networks before and after masks and "
     "channels, and int8 networks of its own engine; pt2e graphs have no int8 kernels there. "
     "A difference counts only if the boxes from the 25th to the 75th percentile lie apart and the medians differ by "
@@ -38,10 +40,10 @@ MEASURED = (
     "a dense network multiplies by them too. Gates: what was checked so that a step which did nothing cannot pass. "
     "Parity compares the deployed file with the network in torch on every test picture: the pictures called "
     "differently, and the mean distance of the logits in units of their spread, of which 0.001 is allowed for float "
-    "and 0.1 for int8 (rounding half-way values differs between runtimes). Accuracy may fall by one picture of some "
-    "hundred, and of pictures whose two highest logits lie further apart than twice that, one (of "
+    "and 0.1 for int8 (rounding half-way values differs between runtimes). One picture of some hundred "
+    "may be right more or less, and of pictures whose two highest logits lie further apart than twice that, one (of "
     "more than 1,000: one in 1,000) may be called differently. Without a runtime's name the figure is of "
-    "OpenVINO, whose accuracy is reported; a runtime on which a network loses more pictures is refused for it.",
+    "OpenVINO, whose accuracy is reported; a runtime on which more of a network's pictures change is refused for it.",
 )
 
 

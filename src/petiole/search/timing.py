@@ -10,7 +10,7 @@ import numpy as np
 from petiole import stats
 from petiole.bench.latency import measure, summarize
 from petiole.bench.load import Load
-from petiole.deploy import artifact, runtimes
+from petiole.deploy import check, runtimes
 from petiole.deployed import read
 from petiole.records import Latency
 
@@ -34,7 +34,7 @@ def time_artifacts(
     calls = {}
     for name, folder in folders.items():
         deployed = read(folder)
-        image = artifact.check_inputs(deployed.card.preprocessing, 1)
+        image = check.draw(deployed.card.preprocessing, [0])
         for runtime in runtimes.OF_FILES:
             if deployed.why_not(runtime) is None:
                 opened = runtimes.of_file(runtime, deployed.model, threads=threads)

@@ -1,0 +1,93 @@
+"""How fast artifacts are: timed side by side against the float network that they come from."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from judged import INT8, changed, quiet
+from petiole import api
+from petiole.bench.load import Load
+from petiole.bench.machine import cpu_name
+from petiole.deploy.artifact import sealed
+from petiole.errors import UserError
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+
+
+def test_bench_compares_with_the_float_parent_in_eager_torch(judged_run: Path) -> None:
+    result = api.bench(
+        [judged_run / "artifacts" / INT8], runtime="openvino", against=["onnxruntime"], threads=1, samples=40, say=quiet
+    )
+    assert [(row.name, row.latency.runtime) for row in result.rows] == [
+        ("CNNScratch", "torch"), (INT8, "openvino"), (INT8, "onnxruntime"),
+    ]  # fmt: skip
+    assert result.rows[0].speedup is None
+    for row in result.rows[1:]:
+        assert row.latency.samples >= 40
+        assert row.speedup is not None
+        assert row.speedup.low <= row.speedup.high
+    assert result.rows[1].file_bytes < result.rows[0].file_bytes / 2
+    assert result.rows[0].images_per_s == pytest.approx(1000 / result.rows[0].latency.p50_ms)
+
+
+def test_bench_goes_back_to_the_network_before_pruning(judged_run: Path, tmp_path: Path) -> None:
+    """Grandparent <- pruned parent <- child, and a pruned one that lies alone."""
+    shutil.copytree(judged_run / "artifacts/CNNScratch", tmp_path / "CNNScratch")
+    pruned = {"plan": {"pruning": {"channels": [["stem.0", []]]}}, "parent": "CNNScratch", "name": "pruned"}
+    changed(judged_run / "artifacts/CNNScratch", tmp_path / "pruned", **pruned)
+    child = changed(judged_run / "artifacts" / INT8, tmp_path / "child", parent="pruned", name="child")
+    alone = changed(judged_run / "artifacts/CNNScratch", tmp_path / "alone/pruned", **pruned)
+    round_trip = changed(judged_run / "artifacts" / INT8, tmp_path / "ring", parent="ring", name="ring")
+    for directory, reference in (
+        (tmp_path / "pruned", "CNNScratch torch"), (child, "CNNScratch torch"), (alone, "pruned torch"),
+        (round_trip, "ring openvino"),
+    ):  # fmt: skip
+        result = api.bench([directory], runtime="openvino", threads=1, samples=2, say=quiet)
+        assert result.reference == reference
+
+
+def test_what_cannot_be_timed_on_one_runtime_is_told_and_the_rest_is_timed(judged_run: Path) -> None:
+    result = api.bench(
+        [judged_run / "artifacts" / INT8], runtime="openvino", against=["torch", "onnxruntime"], threads=1, samples=2,
+        say=quiet,
+    )  # fmt: skip
+    assert [row.latency.runtime for row in result.rows] == ["torch", "openvino", "onnxruntime"]
+    (told,) = [text for text in result.warnings if text.startswith("not timed on torch: ")]
+    assert f"{INT8}: torch has no int8 kernels" in told
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [({"cpu": "Another 3000"}, "Another 3000"), ({"isa": ["avx_9000"]}, f"{cpu_name()}, with other instructions")],
+)
+def test_bench_says_when_the_artifact_is_of_another_machine(
+    changes: dict[str, object], told: str, judged_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Load, "others_share", lambda load: 0.0)
+    copied = Path(shutil.copytree(judged_run / "artifacts" / INT8, tmp_path / "other"))
+    card = json.loads((copied / "artifact.json").read_text())
+    card["measured_on"].update(changes)
+    (copied / "artifact.json").write_text(sealed(card))
+    result = api.bench([copied], runtime="openvino", threads=1, samples=4, say=quiet)
+    assert result.warnings == (f"{INT8} was made on another machine ({told}); the times here are of this one",)
+    assert [row.latency.runtime for row in result.rows] == ["openvino"]  # its parent is not beside it
+
+
+@pytest.mark.parametrize(("share", "flagged"), [(0.05, False), (0.37, True), (None, False)])
+def test_bench_says_when_the_machine_was_busy(
+    judged_run: Path, monkeypatch: pytest.MonkeyPatch, share: float | None, flagged: bool
+) -> None:
+    monkeypatch.setattr(Load, "others_share", lambda load: share)
+    result = api.bench([judged_run / "artifacts/CNNScratch"], runtime="openvino", threads=1, samples=4, say=quiet)
+    assert all(row.latency.others_share == share for row in result.rows)
+    told = [warning for warning in result.warnings if "busy" in warning]
+    assert len(told) == flagged
+    assert not told or "other processes had 37% of the cores' time" in told[0]
+
+
+@pytest.mark.parametrize(("wrong", "message"), [({"batch": 0}, "--batch 0"), ({"samples": 1}, "--samples 1")])
+def test_numbers_out_of_range(judged_run: Path, wrong: dict[str, int], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        api.bench([judged_run / "artifacts/CNNScratch"], say=quiet, **wrong)  # type: ignore[arg-type]
