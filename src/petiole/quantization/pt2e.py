@@ -110,7 +110,7 @@ def _name_codes(converted: GraphModule, layers: Mapping[str, str]) -> None:
         holder, again = converted.get_submodule(layer), 1
         while hasattr(holder, name := f"codes{again if again > 1 else ''}"):
             again += 1
-        setattr(holder, name, getattr(converted, old))
+        holder.register_buffer(name, getattr(converted, old).detach())
         delattr(converted, old)
         codes.target = f"{layer}.{name}"
     converted.recompile()
