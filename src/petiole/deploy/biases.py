@@ -14,6 +14,7 @@ from petiole.deploy.float_layers import float_layers
 from petiole.deploy.graph import OnnxGraph
 
 Scales = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+SAME_SCALE = frozenset({"MaxPool", "Reshape", "Flatten", "Transpose"})
 INT32 = np.iinfo(np.int32)
 
 
@@ -24,11 +25,12 @@ def quantize_biases(model: onnx.ModelProto) -> int:
     The bias moves by at most half a product's step.
     """
     graph = OnnxGraph(model.graph)
-    kinds = {"Gemm", "Conv"} if float_layers(model) else {"Gemm"}
+    mixed = bool(float_layers(model))
+    kinds = {"Gemm", "Conv"} if mixed else {"Gemm"}
     done = 0
     for node in list(model.graph.node):
         if node.op_type in kinds and len(node.input) == 3 and node.input[2] in graph.constants:
-            scale = _product_scale(graph, node)
+            scale = _product_scale(graph, node, through=SAME_SCALE if mixed else frozenset())
             if scale is not None:
                 done += _quantize(graph, node, scale)
     if done:
@@ -36,10 +38,13 @@ def quantize_biases(model: onnx.ModelProto) -> int:
     return done
 
 
-def _product_scale(graph: OnnxGraph, node: NodeProto) -> Scales | None:
+def _product_scale(graph: OnnxGraph, node: NodeProto, *, through: frozenset[str]) -> Scales | None:
+    """``through`` are operators behind a dequantized value that leave it on its grid."""
     scales = []
     for name in node.input[:2]:
         source = graph.producers.get(name)
+        while source is not None and source.op_type in through:
+            source = graph.producers.get(source.input[0])
         scale = graph.constant(source.input[1]) if source is not None and source.op_type == "DequantizeLinear" else None
         if scale is None:
             return None
