@@ -4,7 +4,7 @@ Chapters differ in what they do to a network, never in how it is judged: that is
 Latency is measured later, for all variants of a run together, in one interleaved round (:mod:`petiole.lab.timing`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,12 @@ from petiole.deploy.export import OnnxExporter
 from petiole.deploy.parity import AccuracyError, require_parity
 from petiole.deploy.runtime import Runtime
 from petiole.deploy.stored_weights import layer_weights
+from petiole.errors import GateError
 from petiole.predictions import PredictionFiles, flips, versus
 from petiole.preprocessing import Preprocessing
 from petiole.pruning.storage import save_sparse
 from petiole.quantization import eager, eager_twin
-from petiole.quantization.coverage import converted_layers, require_all
+from petiole.quantization.coverage import CoverageError, graph_layers, require_all
 from petiole.records import Train, Variant
 from petiole.rundir import RunDir
 from petiole.training.evaluate import Inputs, Predictions, predict
@@ -129,19 +130,21 @@ class AssemblyLine:
 
     def judge_pt2e(
         self, graph: GraphModule, float_network: nn.Module, task: Task, subject: Subject, *,
-        float_layers: int = 0, trained: Mapping[str, torch.Tensor] | None = None,
+        floating: Collection[str] = (), trained: Mapping[str, torch.Tensor] | None = None,
     ) -> Variant:  # fmt: skip
-        """Judge a converted PT2E graph: accuracy and coverage as the runtimes run it; all layers but ``float_layers``
-        must be int8.
+        """Judge a converted PT2E graph: accuracy and coverage as the runtimes run it; all layers but ``floating``, of
+        the graph and of those that run in the float network, must be int8.
 
         ``trained`` is the state of the prepared network, where quantization-aware training went on.
 
         Raises:
             GateError: a layer is not quantized, or the exported file calls pictures differently.
         """
-        done, total = converted_layers(graph)
-        total = max(total, len(layer_macs(float_network, task.preprocessing.input_shape)))  # none vanished on the way
-        require_all(done, total - float_layers, where=subject.name)
+        layers = graph_layers(graph)
+        ran = len(layer_macs(float_network, task.preprocessing.input_shape))
+        done = sum(int8 for _, int8 in layers)
+        total = len(layers) + max(0, ran - len({name for name, _ in layers}))  # none vanished on the way
+        require_all(done, total - sum(name in floating for name, _ in layers), where=subject.name)
         return self._judge(
             graph, graph, task, subject, lambda _: {}, measured=float_network,
             gates={"quantized_layers": f"{done}/{total}"}, trained=trained, int8_layers=done,
@@ -195,13 +198,14 @@ class AssemblyLine:
                 runtime = runtimes.of_file(name, path, threads=self.threads)
                 found = predict(runtime, task.inputs, task.labels, batch_images=batch_images)
                 try:
-                    more |= _runtime_gates(runtime, reference, found, subject, int8_layers)
-                except AccuracyError as error:  # the other runtimes are no worse for it: only this one is ruled out
+                    gates_here = _runtime_gates(runtime, reference, found, subject, int8_layers)
+                    _require_batches(runtime, found, task, subject, together=batch_images)
+                except (AccuracyError, CoverageError) as error:  # the other runtimes are no worse for it
                     if name == JUDGED_ON:
                         raise
                     more[f"{REFUSED}{name}"] = str(error)
                     continue
-                _require_batches(runtime, found, task, subject, together=batch_images)
+                more |= gates_here
                 opened.append(runtime)
                 if name == JUDGED_ON:
                     deployed = found
@@ -231,6 +235,8 @@ class AssemblyLine:
         answers = [runtime.one_by_one(candidates) for runtime in opened]
         seeds = check.choose(answers)
         logits = answers[0][seeds]
+        if not bool(logits.isfinite().all()):
+            raise GateError(f"{subject.name} answers some of the check inputs with what is no number")
         compiled = {key: gates.get(f"int8_compiled{suffix}") for key, suffix in GATE_SUFFIX.items()}
         artifact.write_card(
             directory,
@@ -265,16 +271,19 @@ def _runtime_gates(
 
 
 def _require_batches(runtime: Runtime, found: Predictions, task: Task, subject: Subject, *, together: int) -> None:
-    """Photos do not change each other: the first :data:`IN_ONE_CALL`, in one call where they were judged one by one
-    (``together`` is 1) and one by one where not, must be called as in ``found``. Dynamic networks are used one by one.
+    """Photos do not change each other: :data:`IN_ONE_CALL` from all over the test split, in one call where they were
+    judged one by one (``together`` is 1) and one by one where not, must be called as in ``found``. Dynamic networks are
+    used one by one.
 
     Raises:
         GateError: they are not.
     """
     if subject.is_dynamic:
         return
-    inputs, labels, logits = task.inputs[:IN_ONE_CALL], task.labels[:IN_ONE_CALL], found.logits[:IN_ONE_CALL]
-    other = predict(runtime, inputs, labels, batch_images=IN_ONE_CALL if together == 1 else 1)
+    last = len(task.labels) - 1
+    some = torch.linspace(0, last, min(IN_ONE_CALL, last + 1)).long()  # neighbours are of one class
+    labels, logits = task.labels[some], found.logits[some]
+    other = predict(runtime, task.inputs[some], labels, batch_images=IN_ONE_CALL if together == 1 else 1)
     where = f"{subject.name} on {runtime.name} in batches of another size"
     require_parity(logits, other.logits, labels, int8=subject.is_int8, name=where)
 

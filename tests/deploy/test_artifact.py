@@ -124,6 +124,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "outside": (edit(lambda c: c["sha256"].update({"../x": "0"})), r"names \.\./x, which is no file of the directory"),
     "a name without end": (edit(lambda c: c["sha256"].update({"x" * 999: "0"})), "x is missing"),
     "parent outside": (edit(lambda c: c.update(parent="../x")), r"names the parent \.\./x, which is no name"),
+    "layers that are no count": (edit(lambda c: c.update(layers={"openvino": "all"})), r"damaged \(layers\.openvino"),
     "ragged check": (edit(lambda c: c["check_logits"][3].pop()), "are not one for each class"),
     "another check": (edit(lambda c: c["check_logits"][3].reverse()), "are not those that were written"),
 }

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from petiole.deploy.parity import AccuracyError, parity_flips, require_parity
+from petiole.deploy.parity import AccuracyError, parity_flips, require_parity, unexplained
 from petiole.errors import GateError
 
 THERE = torch.eye(2).repeat(100, 1)
@@ -54,3 +54,12 @@ def test_logits_must_agree() -> None:
         require_parity(THERE, shifted, LABELS, int8=False, name="x")
     with pytest.raises(GateError, match="logits of the exported x differ"):
         require_parity(THERE, THERE * torch.nan, LABELS, int8=True, name="x")
+
+
+def test_one_answer_for_all_is_as_far_as_can_be_and_a_common_offset_does_not_hide_it() -> None:
+    """Logits 99.9 and 100.1 in turns: their mean explains nothing, however large they are."""
+    answers = 100 + 0.1 * torch.tensor([[1.0, -1.0], [-1.0, 1.0]])
+    assert unexplained(answers, answers) == 0
+    assert unexplained(answers, torch.full((2, 2), 100.0)) == pytest.approx(1, rel=1e-4)
+    assert unexplained(answers, answers + 0.05) == pytest.approx(0.5, rel=1e-3)
+    assert unexplained(torch.ones(2, 2), torch.ones(2, 2)) == 0

@@ -48,6 +48,21 @@ def test_bench_goes_back_to_the_network_before_pruning(judged_run: Path, tmp_pat
         assert result.reference == reference
 
 
+def test_a_damaged_ancestor_is_told_and_a_nearer_one_taken(judged_run: Path, tmp_path: Path) -> None:
+    shutil.copytree(judged_run / "artifacts/CNNScratch", tmp_path / "CNNScratch")
+    (tmp_path / "CNNScratch/model.onnx").write_bytes(b"")
+    pruned = {"plan": {"pruning": {"channels": [["stem.0", []]]}}, "parent": "CNNScratch", "name": "pruned"}
+    changed(judged_run / "artifacts/CNNScratch", tmp_path / "pruned", **pruned)
+    result = api.bench([tmp_path / "pruned"], runtime="openvino", threads=1, samples=2, say=quiet)
+    assert result.reference == "pruned torch"
+    assert any(text.startswith("not compared with what it comes from: ") for text in result.warnings)
+    plan = {"plan": {"pruning": {"channels": [["no.such", [0]]]}}}
+    changed(judged_run / "artifacts/CNNScratch", tmp_path / "impossible", **{**plan, "name": "impossible"})
+    result = api.bench([tmp_path / "impossible"], runtime="openvino", threads=1, samples=2, say=quiet)
+    assert result.reference == "impossible openvino"
+    assert any(text.startswith("not compared with impossible: ") for text in result.warnings)
+
+
 def test_what_cannot_be_timed_on_one_runtime_is_told_and_the_rest_is_timed(judged_run: Path) -> None:
     result = api.bench(
         [judged_run / "artifacts" / INT8], runtime="openvino", against=["torch", "onnxruntime"], threads=1, samples=2,

@@ -1,5 +1,6 @@
 """An artifact is opened: it gives what it gave where it was made, or is refused; what is otherwise here is told."""
 
+import errno
 import json
 import shutil
 from pathlib import Path
@@ -82,7 +83,7 @@ def test_photos_that_change_each_other_are_noticed_where_it_is_made_and_opened(
         judged(drawn_photos, tmp_path)
 
 
-def test_fewer_int8_layers_than_where_it_was_made_are_told(
+def test_fewer_int8_layers_than_there_are_told(
     judged_run: Path, drawn_photos: Path, tmp_path: Path
 ) -> None:
     copied = changed(judged_run / "artifacts" / INT8, tmp_path / "other", layers={"openvino": "99/99"})
@@ -120,3 +121,57 @@ def test_a_network_that_answers_otherwise_here_is_refused(judged_run: Path, tmp_
     for runtime in ("openvino", "auto"):  # auto tries the others, tells, and gives up
         with pytest.raises(GateError, match="does not give what it gave where it was made"):
             api.predict(copied, ["x.jpg"], runtime=runtime, say=quiet)
+
+
+class Chain(nn.Module):
+    """Two convolutions in a row: ONNX Runtime has no int8 kernel for the first if the second is float."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.fc = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3), nn.Linear(4, 2)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.fc(self.second(self.first(images)).relu().mean([2, 3]))
+        return logits
+
+
+def test_a_runtime_without_the_int8_kernel_is_refused_by_the_layer_and_the_other_stays(
+    drawn_photos: Path, tmp_path: Path
+) -> None:
+    _, task = scratch(drawn_photos)
+    torch.manual_seed(0)
+    network = Chain().eval()
+    prepared = pt2e.prepare_static(pt2e.export_graph(network, SMALL.input_shape), floating=["second"])
+    pt2e.calibrate(prepared, task.inputs[:])
+    subject = Subject(name="x-int8", seed=0, parent=None, backbone="CNNScratch", how="", engine="pt2e")
+    line = AssemblyLine(RunDir(tmp_path), threads=1)
+    variant = line.judge_pt2e(pt2e.convert(prepared), network, task, subject, floating=["second"])
+    assert variant.gates["int8_compiled"] == "2/3"
+    assert "only 1 of 2 " in variant.gates["refused_onnxruntime"]
+    assert "float is first" in variant.gates["refused_onnxruntime"]
+
+
+def test_batches_that_cost_pictures_on_one_runtime_refuse_that_one(
+    drawn_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lossy(*logits: torch.Tensor, int8: bool, name: str) -> tuple[int, float]:
+        if name.endswith("onnxruntime in batches of another size"):
+            raise AccuracyError(f"the exported {name} is right about 3 of 10 pictures, the network about 5")
+        return require_parity(*logits, int8=int8, name=name)
+
+    monkeypatch.setattr("petiole.variants.require_parity", lossy)
+    gates = judged(drawn_photos, tmp_path).gates
+    assert "in batches of another size is right about 3" in gates["refused_onnxruntime"]
+    assert "parity_flips_onnxruntime" not in gates
+
+
+def test_layers_that_cannot_be_counted_keep_nobody_from_predicting(
+    judged_run: Path, drawn_photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("tempfile.mkdtemp", full)
+    photos = str(drawn_photos / "val")
+    rows = api.predict(judged_run / "artifacts" / INT8, [photos], runtime="onnxruntime", threads=1, say=quiet)
+    assert all(row.why is None for row in rows)

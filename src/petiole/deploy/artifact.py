@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import onnx
 import torch
@@ -31,6 +31,8 @@ MODEL, WEIGHTS, CARD, STATE = "model.onnx", "weights.safetensors", "artifact.jso
 SEAL = "card_sha256"
 """Key of the card's digest of itself."""
 AGAIN = "copy the whole artifact directory again"
+Counted = Annotated[str, Field(pattern=r"^\d{1,9}/\d{1,9}$")]
+"""``"49/50"``: so many of all."""
 CHANNELS = TypeAdapter(list[tuple[str, list[NonNegativeInt]]])
 """A pruning plan's ``channels``: layers, and the channels that have left each."""
 
@@ -56,7 +58,7 @@ class Card(Record):
     weights: str  #: pretrained, random or from scratch
     synthetic: bool = False  #: learned from drawn pictures
     plan: dict[str, dict[str, Any]] = Field(default_factory=dict)  #: pruning plan and quantization recipe
-    layers: dict[str, str] = Field(default_factory=dict)  #: int8 layers of all, by runtime
+    layers: dict[str, Counted] = Field(default_factory=dict)  #: int8 layers of all, by runtime
     refused: dict[str, str] = Field(default_factory=dict)  #: the reason, by runtime
     measured_on: Machine  #: the machine it was judged on
     check_seeds: tuple[NonNegativeInt, ...] = Field(

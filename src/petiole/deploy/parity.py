@@ -35,13 +35,14 @@ def unexplained(expected: torch.Tensor, found: torch.Tensor) -> float:
     """How far answers ``(N, classes)`` to the same inputs are from those expected, as a part of how much these depend
     on the input: root of the mean square of both. 1 is as far as one and the same answer to all inputs, their mean.
 
-    Expected answers that hardly depend on the input (by less than 1% of their size) are taken to do so by that much.
+    Expected answers that hardly depend on the input (by less than 1% of what tells the classes apart) are taken to
+    depend on it by that much.
 
     >>> a = torch.tensor([[0.0, 2.0], [2.0, 0.0]])
     >>> unexplained(a, a), unexplained(a, a.mean(0).expand(2, 2))
     (0.0, 1.0)
     """
-    spread = max(_rms(expected - expected.mean(0)), 0.01 * _rms(expected), 1e-12)
+    spread = max(_rms(expected - expected.mean(0)), 0.01 * _rms(expected - expected.mean(1, keepdim=True)), 1e-12)
     return _rms(expected - found) / spread
 
 

@@ -77,7 +77,7 @@ class OnnxRuntime(Runtime):
 def _has_float_layers(path: Path) -> bool:
     try:
         return bool(float_layers(onnx.load(str(path), load_external_data=False)))
-    except (DecodeError, OSError):  # the session tells what is wrong with it
+    except (DecodeError, OSError, IndexError, UnicodeDecodeError):  # the session tells what is wrong with it
         return False
 
 

@@ -2,6 +2,7 @@
 
 import torch
 from torch import nn
+from torch.nn.modules.conv import _ConvNd
 
 from petiole.deploy.runtime import Array, Layers, Runtime
 
@@ -27,5 +28,5 @@ class TorchRuntime(Runtime):
 
     def layers(self) -> Layers:
         """The network's own modules."""
-        floating = [name for name, each in self._network.named_modules() if isinstance(each, nn.Conv2d | nn.Linear)]
+        floating = [name for name, each in self._network.named_modules() if isinstance(each, _ConvNd | nn.Linear)]
         return Layers(int8=self._int8, floating=tuple(floating))

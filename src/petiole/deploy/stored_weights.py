@@ -9,10 +9,10 @@ import onnx
 from onnx import NodeProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
+from petiole.deploy.float_layers import LAYERS
 from petiole.deploy.graph import OnnxGraph
 
 Weights = npt.NDArray[np.float32]
-LAYERS = ("Conv", "Gemm", "MatMul")
 
 
 def layer_weights(path: Path) -> Iterator[Weights]:

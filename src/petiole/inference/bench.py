@@ -43,7 +43,7 @@ def bench(
     """Time every artifact on ``runtime``, and on each runtime of ``against``.
 
     The reference is the float network in eager torch that the first artifact comes from, before pruning, where that
-    lies beside it (:func:`_reference`); without one it is the first row. What cannot be timed on a runtime of
+    lies beside it (:func:`_float_origins`); without one it is the first row. What cannot be timed on a runtime of
     ``against`` is told in the warnings. Speed-ups are ratios of medians with a bootstrap
     interval (:func:`petiole.stats.median_ratio_interval`); one whose interval holds 1 is no measurable difference.
 
@@ -111,15 +111,18 @@ def _contestants(
 ) -> tuple[list[_Contestant], list[str]]:
     """The reference first, each pair of artifact and runtime once; and why some of ``against`` are missing."""
     found: dict[tuple[Path, str], Runtime] = {}
-    missing = []
-    reference = _reference(artifacts[0])
-    if reference is None:
-        say(
-            f"{artifacts[0].card.parent} does not lie beside {artifacts[0].directory}: no float network to compare with"
-        )
-    else:
-        found[reference.directory, "torch"] = reference.open("torch", threads=threads)
-    by_path = {each.directory: each for each in (*artifacts, *([reference] if reference else []))}
+    by_path = {each.directory: each for each in artifacts}
+    origins, missing = _float_origins(artifacts[0])
+    for each in origins:
+        try:
+            found[each.directory, "torch"] = each.open("torch", threads=threads)
+        except PetioleError as error:  # an older one may do
+            missing.append(f"not compared with {each.card.name}: {error}")
+            continue
+        by_path[each.directory] = each
+        break
+    if not found:
+        say(f"no float network that {artifacts[0].card.name} comes from lies beside it to compare with")
     for each in artifacts:
         opened = (
             fastest(each, threads=threads, batch=batch, say=say)
@@ -141,20 +144,17 @@ def _contestants(
     ], missing  # fmt: skip
 
 
-def _reference(deployed: Deployed) -> Deployed | None:
-    """The float network that this one comes from: of itself, its parent, its parent's and so on, as far as they lie
-    side by side, the first float one that is not pruned; without one, the first float one."""
-    nearest: Deployed | None = None
-    one: Deployed | None = deployed
-    seen = set[str]()
-    while one is not None and one.card.name not in seen:
-        if not one.card.is_int8:
-            if not one.card.plan.get("pruning"):
-                return one
-            nearest = nearest or one
-        seen.add(one.card.name)
-        one = _parent(one)
-    return nearest
+def _float_origins(deployed: Deployed) -> tuple[list[Deployed], list[str]]:
+    """The float networks that this one comes from: of itself, its parent, its parent's and so on, as far as they lie
+    side by side and can be read; those that are not pruned first. And why the row ends where it does not by itself."""
+    row, missing = [deployed], list[str]()
+    try:
+        while (one := _parent(row[-1])) is not None and one.card.name not in {each.card.name for each in row}:
+            row.append(one)
+    except PetioleError as error:
+        missing.append(f"not compared with what it comes from: {error}")
+    floating = [each for each in row if not each.card.is_int8]
+    return sorted(floating, key=lambda each: bool(each.card.plan.get("pruning"))), missing
 
 
 def _parent(deployed: Deployed) -> Deployed | None:

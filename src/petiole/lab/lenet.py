@@ -115,9 +115,8 @@ def _pt2e(bench: Bench, network: LeNet, batches: TensorBatches, seed: int, resul
             say=bench.say,
         )  # fmt: skip
         subject = _subject(static, seed, "pt2e", None, PARENT, mixed)
-        floating = len(mixed.floating)
         result.variants.append(
-            bench.line.judge_pt2e(mixed.graph, network, bench.digit_task(), subject, float_layers=floating)
+            bench.line.judge_pt2e(mixed.graph, network, bench.digit_task(), subject, floating=mixed.floating)
         )
         result.add_layer_errors(subject, mixed)
     with result.attempt(f"{trained} (pt2e)", "lenet", seed, bench.say):

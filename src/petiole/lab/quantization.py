@@ -36,9 +36,7 @@ def run(bench: Bench, seed: int, result: ChapterResult) -> None:
     with result.attempt(STATIC, "quantization", seed, bench.say):
         mixed = quantize_within(graph, shown, held_out, max_drop=bench.config.max_drop / 100, say=bench.say)
         subject = _subject(bench, STATIC, seed, HOW_STATIC + mixed.describe(), "pt2e", shown=len(shown), mixed=mixed)
-        result.variants.append(
-            bench.line.judge_pt2e(mixed.graph, optimized, task, subject, float_layers=len(mixed.floating))
-        )
+        result.variants.append(bench.line.judge_pt2e(mixed.graph, optimized, task, subject, floating=mixed.floating))
         result.add_layer_errors(subject, mixed)
         result.images += len(shown)
     with result.attempt(QAT, "quantization", seed, bench.say):

@@ -158,7 +158,7 @@ def _quantized(bench: Bench, course: Course, cut: _Cut, result: ChapterResult) -
         mixed = quantize_within(graph, shown, held_out, max_drop=bench.config.max_drop / 100, say=bench.say)
         how = f"Post-training static quantization of {cut.name}, as of CNNOptimized.{mixed.describe()}"
         subject = _int8(bench, cut, STATIC, seed, how, len(shown), mixed=mixed)
-        result.variants.append(_judge_int8(bench, cut, mixed.graph, subject, float_layers=len(mixed.floating)))
+        result.variants.append(_judge_int8(bench, cut, mixed.graph, subject, floating=mixed.floating))
     if not bench.config.effort.structured_qat:
         return
     with result.attempt(QAT, "structured", seed, bench.say):

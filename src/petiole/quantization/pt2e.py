@@ -105,15 +105,28 @@ def _name_codes(converted: GraphModule, layers: Mapping[str, str]) -> None:
         if not isinstance(codes, Node) or not str(codes.target).startswith(NUMBERED):
             continue  # it stays float, or shares its codes with one that has a name by now
         layer, old = layers[node.name], str(codes.target)
-        if layer not in dict(converted.named_modules()):
-            converted.add_submodule(layer, nn.Module())
-        holder, again = converted.get_submodule(layer), 1
+        holder, again = _module_at(converted, layer), 1
+        if holder is None:
+            continue  # the weight is a parameter beside the layers: it keeps its number
         while hasattr(holder, name := f"codes{again if again > 1 else ''}"):
             again += 1
         holder.register_buffer(name, getattr(converted, old).detach())
         delattr(converted, old)
         codes.target = f"{layer}.{name}"
     converted.recompile()
+
+
+def _module_at(graph: GraphModule, path: str) -> nn.Module | None:
+    """The module of that path, made where there is nothing; None where something else is."""
+    found: nn.Module = graph
+    for part in path.split("."):
+        if not hasattr(found, part):
+            found.add_module(part, nn.Module())
+        following = getattr(found, part)
+        if not isinstance(following, nn.Module):
+            return None
+        found = following
+    return found
 
 
 def check_observers(prepared: nn.Module) -> None:

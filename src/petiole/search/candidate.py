@@ -218,7 +218,7 @@ def _judge(part: Part, bench: PhotoBench, recipe: Recipe, built: Built, referenc
         mixed = quantize_within(graph, shown, held_out, max_drop=part.config.max_drop / 100, say=part.say)
         plan = qat.plan("-static-", "pt2e", len(shown), mixed)
         subject = _subject(part, bench, recipe, built, reference, built.train, plan, mixed.describe())
-        return bench.line.judge_pt2e(mixed.graph, network, task, subject, float_layers=len(mixed.floating))
+        return bench.line.judge_pt2e(mixed.graph, network, task, subject, floating=mixed.floating)
     prepared = pt2e.prepare_static(graph)
     pt2e.calibrate(prepared, shown)
     subject = _subject(part, bench, recipe, built, reference, built.train, qat.plan("-static-", "pt2e", len(shown)))
