@@ -83,9 +83,7 @@ def test_photos_that_change_each_other_are_noticed_where_it_is_made_and_opened(
         judged(drawn_photos, tmp_path)
 
 
-def test_fewer_int8_layers_than_there_are_told(
-    judged_run: Path, drawn_photos: Path, tmp_path: Path
-) -> None:
+def test_fewer_int8_layers_than_there_are_told(judged_run: Path, drawn_photos: Path, tmp_path: Path) -> None:
     copied = changed(judged_run / "artifacts" / INT8, tmp_path / "other", layers={"openvino": "99/99"})
     told: list[str] = []
     list(api.predict(copied, [str(drawn_photos / "val")], runtime="openvino", threads=1, say=told.append))
