@@ -35,6 +35,7 @@ from typing import Any
 
 TIMES = {
     "seconds", "images_per_s", "peak_memory_bytes", "latency", "profile", "profile_ms", "answers", "command",
+    "time_ratios",
     "p50_ms", "relative_time", "reference_ms", "speedup", "float_p25_ms", "float_p50_ms", "float_p75_ms",
     "float_p90_ms", "int8_p25_ms", "int8_p50_ms", "int8_p75_ms", "int8_p90_ms",
 }  # fmt: skip
