@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SOURCES = Path(__file__).parents[1] / "src"
-KINDS = {"GateError", "AccuracyError", "lost"}
+KINDS = {"GateError", "AccuracyError", "CoverageError", "lost"}
 """Errors that a gate raises, wherever it stands; ``lost`` makes a TrainingError."""
 GUARDS = {
     "petiole.deploy.artifact",
@@ -200,4 +200,6 @@ GATES = [
            ("became NaN", "test_a_weight_that_is_no_number_is_found_though_no_loss_tells")),
     *_rows("predictions.PredictionFiles.of", "test_predictions.py",
            ("on different pictures", "test_networks_that_saw_different_pictures_are_not_compared")),
+    *_rows("variants.AssemblyLine._card", "inference/test_opened.py",
+           ("what is no number", "test_check_inputs_without_a_number_make_no_artifact")),
 ]  # fmt: skip

@@ -173,3 +173,12 @@ def test_layers_that_cannot_be_counted_keep_nobody_from_predicting(
     photos = str(drawn_photos / "val")
     rows = api.predict(judged_run / "artifacts" / INT8, [photos], runtime="onnxruntime", threads=1, say=quiet)
     assert all(row.why is None for row in rows)
+
+
+def test_check_inputs_without_a_number_make_no_artifact(
+    drawn_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("petiole.deploy.check.choose", lambda answers: [0] * 8)
+    monkeypatch.setattr(Runtime, "one_by_one", lambda self, inputs: torch.full((len(inputs), 2), torch.nan))
+    with pytest.raises(GateError, match="CNNScratch answers some of the check inputs with what is no number"):
+        judged(drawn_photos, tmp_path)
