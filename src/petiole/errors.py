@@ -1,6 +1,14 @@
 """What can go wrong, told to the person who can mend it: one sentence (what, where, what to do), one exit code."""
 
+import pickle
 import re
+import struct
+
+NOT_OF_TORCH = (
+    pickle.UnpicklingError, struct.error, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError,
+    AssertionError,
+)  # fmt: skip
+"""What ``torch.load`` raises at a file that holds something else."""
 
 
 class PetioleError(Exception):

@@ -79,6 +79,12 @@ def _constant_outside(model: onnx.ModelProto) -> None:
     model.graph.node.append(onnx.helper.make_node("If", ["x"], ["y"], then_branch=branch, else_branch=branch))
 
 
+def _whole_numbers(model: onnx.ModelProto) -> None:
+    model.graph.node[-1].output[0] = "before"
+    model.graph.node.append(onnx.helper.make_node("Cast", ["before"], ["logits"], to=onnx.TensorProto.BOOL))
+    model.graph.output[0].type.tensor_type.elem_type = onnx.TensorProto.BOOL
+
+
 def _link(directory: Path) -> None:
     (directory / "weights.safetensors").rename(directory.parent / "elsewhere")
     (directory / "weights.safetensors").symlink_to(directory.parent / "elsewhere")
@@ -124,6 +130,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "outside": (edit(lambda c: c["sha256"].update({"../x": "0"})), r"names \.\./x, which is no file of the directory"),
     "a name without end": (edit(lambda c: c["sha256"].update({"x" * 999: "0"})), "x is missing"),
     "parent outside": (edit(lambda c: c.update(parent="../x")), r"names the parent \.\./x, which is no name"),
+    "answers that are no float32": (_model(_whole_numbers), "or other numbers than float32"),
     "layers that are no count": (edit(lambda c: c.update(layers={"openvino": "all"})), r"damaged \(layers\.openvino"),
     "ragged check": (edit(lambda c: c["check_logits"][3].pop()), "are not one for each class"),
     "another check": (edit(lambda c: c["check_logits"][3].reverse()), "are not those that were written"),

@@ -56,6 +56,8 @@ def test_a_damaged_ancestor_is_told_and_a_nearer_one_taken(judged_run: Path, tmp
     result = api.bench([tmp_path / "pruned"], runtime="openvino", threads=1, samples=2, say=quiet)
     assert result.reference == "pruned torch"
     assert any(text.startswith("not compared with what it comes from: ") for text in result.warnings)
+    long = changed(judged_run / "artifacts" / INT8, tmp_path / "long", parent="x" * 400, name="long")
+    assert api.bench([long], runtime="openvino", threads=1, samples=2, say=quiet).reference == "long openvino"
     plan = {"plan": {"pruning": {"channels": [["no.such", [0]]]}}}
     changed(judged_run / "artifacts/CNNScratch", tmp_path / "impossible", **{**plan, "name": "impossible"})
     result = api.bench([tmp_path / "impossible"], runtime="openvino", threads=1, samples=2, say=quiet)

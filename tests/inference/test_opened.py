@@ -182,3 +182,9 @@ def test_check_inputs_without_a_number_make_no_artifact(
     monkeypatch.setattr(Runtime, "one_by_one", lambda self, inputs: torch.full((len(inputs), 2), torch.nan))
     with pytest.raises(GateError, match="CNNScratch answers some of the check inputs with what is no number"):
         judged(drawn_photos, tmp_path)
+
+
+def test_answers_of_another_number_than_declared_are_refused(judged_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Runtime, "__call__", lambda self, inputs: torch.zeros(2 * len(inputs), 2))
+    with pytest.raises(GateError, match="differ by inf of what they owe"):
+        read(judged_run / "artifacts/CNNScratch").open("openvino", threads=1)

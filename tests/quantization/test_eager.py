@@ -1,3 +1,4 @@
+import io
 import pickle
 import sys
 from pathlib import Path
@@ -173,7 +174,20 @@ def test_other_networks_are_refused() -> None:
         eager.quantizable_resnet18(nn.Linear(2, 2))
 
 
-@pytest.mark.parametrize("content", [b"", b"no state", pickle.dumps({"code": print})], ids=["empty", "text", "code"])
+def stored(value: object) -> bytes:
+    content = io.BytesIO()
+    torch.save(value, content)
+    return content.getvalue()
+
+
+STATES = {
+    "empty": b"", "text": b"no state", "code": pickle.dumps({"code": print}), "list": stored([1, 2]),
+    "no pairs": b"\x80\x02ccollections\nOrderedDict\nK\x05\x85R.",
+    "no tensor": b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n)R.",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("content", STATES.values(), ids=STATES)
 def test_a_state_that_cannot_be_read_is_named(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "state.pth").write_bytes(content)
     with pytest.raises(UserError, match=r"state\.pth is damaged, or no stored int8 network"):

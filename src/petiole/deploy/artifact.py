@@ -222,9 +222,11 @@ def _verify_model(directory: Path, card: Card) -> None:
                 f"the {key} of {directory / CARD} are not those of {path}: the predictions would be wrong; {AGAIN}"
             )
     shapes = [[_shape(each) for each in values] for values in (model.graph.input, model.graph.output)]
-    if shapes != [[card.preprocessing.input_shape], [(len(card.classes),)]]:
+    types = {each.type.tensor_type.elem_type for each in (*model.graph.input, *model.graph.output)}
+    if shapes != [[card.preprocessing.input_shape], [(len(card.classes),)]] or types != {onnx.TensorProto.FLOAT}:
         raise UserError(
-            f"{path} takes and gives {shapes}, not what its preprocessing and its classes in {CARD} say: {AGAIN}"
+            f"{path} takes and gives {shapes}, or other numbers than float32, not what its preprocessing and its "
+            f"classes in {CARD} say: {AGAIN}"
         )
 
 

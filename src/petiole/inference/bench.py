@@ -1,5 +1,6 @@
 """How fast artifacts are on this machine: timed side by side in interleaved rounds, against one reference."""
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -163,7 +164,7 @@ def _parent(deployed: Deployed) -> Deployed | None:
     directory = deployed.directory if deployed.directory.name else deployed.directory.resolve()  # "." has no name
     _, marked, seed = directory.name.rpartition("-seed")
     beside = directory.parent / (deployed.card.parent + (f"-seed{seed}" if marked else ""))
-    return read(beside) if (beside / artifact.CARD).is_file() else None
+    return read(beside) if os.path.isfile(beside / artifact.CARD) else None  # False also where the name cannot be
 
 
 def _comparable(one: Deployed, other: Deployed) -> bool:

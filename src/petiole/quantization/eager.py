@@ -8,7 +8,6 @@ import copy
 import functools
 import importlib
 import io
-import pickle
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ import torchvision
 from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
-from petiole.errors import GateError, UserError
+from petiole.errors import NOT_OF_TORCH, GateError, UserError
 from petiole.quantization.eager_resnet18 import is_resnet18, with_float_head
 
 LENET_PAIRS = [["conv1", "relu1"], ["conv2", "relu2"], ["fc1", "relu3"], ["fc2", "relu4"]]
@@ -285,7 +284,8 @@ def load_state(path: Path) -> dict[str, torch.Tensor]:
     """
     try:
         state: dict[str, torch.Tensor] = torch.load(path, weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, ValueError, LookupError, EOFError, OSError) as error:
+        state.keys()  # AttributeError: it is no dictionary
+    except (*NOT_OF_TORCH, OSError) as error:
         raise UserError(f"{path} is damaged, or no stored int8 network: copy the whole directory again") from error
     return state
 

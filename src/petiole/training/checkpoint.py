@@ -7,8 +7,6 @@ numbers of the schedule, and the states of both random generators are read back.
 import contextlib
 import hashlib
 import io
-import pickle
-import struct
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +17,7 @@ import torch
 from torch import nn
 
 import petiole
+from petiole.errors import NOT_OF_TORCH
 from petiole.progress import Say
 from petiole.records import Epoch
 from petiole.rundir import digest
@@ -29,13 +28,7 @@ EVERY_S = 10.0
 epoch, if that takes longer)."""
 SEAL_BYTES = 32
 """The SHA-256 of what comes before it ends a file."""
-
 KEYS = ("network", "optimizer", "generator", "random", "history", "step", "seconds")
-NO_CHECKPOINT = (
-    pickle.UnpicklingError, struct.error, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError,
-    AssertionError,
-)  # fmt: skip
-"""What torch raises at a file that is sealed, but not by this."""
 
 
 @dataclass(kw_only=True)
@@ -99,7 +92,7 @@ class Checkpoint:
             self.say(f"warning: {path} is damaged: {self.name} is trained from its start")
             return None
         state: dict[str, Any] | None = None
-        with contextlib.suppress(*NO_CHECKPOINT):
+        with contextlib.suppress(*NOT_OF_TORCH):
             state = torch.load(io.BytesIO(content[:-SEAL_BYTES]), weights_only=True)
         if not isinstance(state, dict) or state.keys() != set(keys):
             self.say(f"warning: {path} is no checkpoint: {self.name} is trained from its start")
