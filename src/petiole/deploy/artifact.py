@@ -150,6 +150,7 @@ def read_card(directory: Path) -> Card:
     try:
         with _readable():
             content = json.loads(path.read_text(encoding="utf-8"))
+            json.dumps(content, ensure_ascii=False).encode()  # an escaped half of a character is no text either
     except (ValueError, RecursionError) as error:  # no text, no JSON, or JSON with a number or a depth beyond reason
         raise UserError(f"{path} is damaged ({error}): {AGAIN}") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
