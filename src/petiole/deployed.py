@@ -118,7 +118,7 @@ class Deployed:
         recipe = self.card.plan.get("quantization", {}).get("how", "")
         if recipe not in get_args(eager.Recipe):
             raise UserError(f"{self.directory}: its plan names no eager quantization; copy the whole directory again")
-        int8 = eager.restore(network, recipe, eager.load_state(self.directory / artifact.STATE))
+        int8 = eager.restore(network, recipe, self.directory / artifact.STATE)
         return TorchRuntime(int8, threads=threads, int8=tuple(eager.quantized_layer_names(int8)))
 
     def _check(self, runtime: Runtime) -> None:

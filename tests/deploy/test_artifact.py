@@ -133,6 +133,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "answers that are no float32": (_model(_whole_numbers), "or other numbers than float32"),
     "a name that is no text": (edit(lambda c: c.update(name="\ud800")), r"artifact\.json is damaged"),
     "layers that are no count": (edit(lambda c: c.update(layers={"openvino": "all"})), r"damaged \(layers\.openvino"),
+    "more layers than all": (edit(lambda c: c.update(layers={"torch": "9/5"})), "9/5 is more than all"),
     "ragged check": (edit(lambda c: c["check_logits"][3].pop()), "are not one for each class"),
     "another check": (edit(lambda c: c["check_logits"][3].reverse()), "are not those that were written"),
 }

@@ -49,6 +49,10 @@ def test_weights_that_do_not_fit_are_named() -> None:
         backbones.load_state(network, {**state, "fc3.bias": torch.zeros(3)}, what="the weights")
     with pytest.raises(UserError, match="extra is not in this network"):
         backbones.load_state(network, {**state, "extra": torch.zeros(1)}, what="the weights")
+    with pytest.raises(UserError, match=r"the weights: fc3\.bias \(torch\.complex64\) is no dense tensor of real"):
+        backbones.load_state(network, {**state, "fc3.bias": torch.zeros(10).to(torch.complex64)}, what="the weights")
+    with pytest.raises(UserError, match=r"the weights: fc3\.bias holds values that are no numbers"):
+        backbones.load_state(network, {**state, "fc3.bias": torch.full((10,), torch.inf)}, what="the weights")
 
 
 def test_an_unknown_backbone_lists_what_there_is() -> None:

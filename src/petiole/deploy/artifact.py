@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import onnx
 import torch
 from google.protobuf.message import DecodeError, Message
-from pydantic import Field, NonNegativeInt, TypeAdapter, ValidationError, field_validator
+from pydantic import AfterValidator, Field, NonNegativeInt, TypeAdapter, ValidationError, field_validator
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
@@ -31,7 +31,16 @@ MODEL, WEIGHTS, CARD, STATE = "model.onnx", "weights.safetensors", "artifact.jso
 SEAL = "card_sha256"
 """Key of the card's digest of itself."""
 AGAIN = "copy the whole artifact directory again"
-Counted = Annotated[str, Field(pattern=r"^\d{1,9}/\d{1,9}$")]
+
+
+def _of_all(count: str) -> str:
+    some, every = map(int, count.split("/"))
+    if some > every:
+        raise ValueError(f"{count} is more than all")
+    return count
+
+
+Counted = Annotated[str, Field(pattern=r"^\d{1,9}/\d{1,9}$"), AfterValidator(_of_all)]
 """``"49/50"``: so many of all."""
 CHANNELS = TypeAdapter(list[tuple[str, list[NonNegativeInt]]])
 """A pruning plan's ``channels``: layers, and the channels that have left each."""

@@ -103,6 +103,5 @@ class Bench(PhotoBench):
         """An eager int8 network of this run, rebuilt from its artifact for torch."""
         parent = str(variant.parent)
         plain = self.lenet(parent, variant.seed) if parent == "LeNet" else self.photo_network(parent, variant.seed)
-        state = eager.load_state(self.line.rundir.path / str(variant.artifact) / "state.pth")
         recipe = next(how for how in get_args(eager.Recipe) if f"-{how}-" in variant.name)
-        return eager.restore(plain, recipe, state)
+        return eager.restore(plain, recipe, self.line.rundir.path / str(variant.artifact) / "state.pth")

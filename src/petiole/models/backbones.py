@@ -117,7 +117,7 @@ def load_state(network: nn.Module, state: Mapping[str, torch.Tensor], *, what: s
     """Load a state dict, complete and exact.
 
     Raises:
-        UserError: a tensor is missing, too many, or of another shape; the message names the first one.
+        UserError: a tensor is missing, too many, of another shape, or no numbers; the message names the first one.
     """
     own = network.state_dict()
     for name, tensor in own.items():
@@ -128,10 +128,27 @@ def load_state(network: nn.Module, state: Mapping[str, torch.Tensor], *, what: s
         if state[name].shape != tensor.shape:
             given, wanted = tuple(state[name].shape), tuple(tensor.shape)
             raise UserError(f"{what} do not fit: {name} is {given}, not {wanted}; give a file made for this network")
+        require_numbers(name, state[name], what=what)
     extra = sorted(set(state) - set(own))
     if extra:
         raise UserError(f"{what} do not fit: {extra[0]} is not in this network; give a file made for this network")
     network.load_state_dict(dict(state), strict=False)
+
+
+def require_numbers(name: str, tensor: torch.Tensor, *, what: str) -> None:
+    """Let through dense tensors of finite real numbers that torch can compute with.
+
+    Raises:
+        UserError: it is something else; the message has ``what`` it is of, and its name.
+    """
+    is_tiny_float = tensor.is_floating_point() and tensor.itemsize == 1  # torch cannot compute with those of 8 bits
+    if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta or tensor.is_complex() or is_tiny_float:
+        raise UserError(
+            f"{what}: {name} ({tensor.dtype}) is no dense tensor of real numbers that can be computed with: "
+            "save the state dict of a float network"
+        )
+    if tensor.is_floating_point() and not tensor.isfinite().all():
+        raise UserError(f"{what}: {name} holds values that are no numbers: take a state dict from before it diverged")
 
 
 @torch.no_grad()

@@ -139,7 +139,7 @@ def read_state(path: Path) -> State:
     if not all(isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in loaded.items()):
         raise UserError(f"{path} holds other things than tensors: save network.state_dict()")
     for name, value in loaded.items():
-        _require_numbers(path, name, value)
+        backbones.require_numbers(name, value, what=str(path))
     return dict(loaded)
 
 
@@ -165,17 +165,6 @@ def _require_checksums(path: Path) -> None:
             damaged = archive.testzip()
         if damaged is not None:
             raise ValueError(f"{damaged} is damaged")
-
-
-def _require_numbers(path: Path, name: str, value: torch.Tensor) -> None:
-    is_tiny_float = value.is_floating_point() and value.itemsize == 1  # torch cannot compute with those of 8 bits
-    if value.layout != torch.strided or value.is_quantized or value.is_meta or value.is_complex() or is_tiny_float:
-        raise UserError(
-            f"{path}: {name} ({value.dtype}) is no dense tensor of real numbers that can be computed with: "
-            "save the state dict of a float network"
-        )
-    if value.is_floating_point() and not value.isfinite().all():
-        raise UserError(f"{path}: {name} holds values that are no numbers: take a state dict from before it diverged")
 
 
 def _shapes(state: Mapping[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:

@@ -9,7 +9,7 @@ import functools
 import importlib
 import io
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -247,12 +247,13 @@ def quantized_layer_names(network: nn.Module) -> list[str]:
     return [name for name, module in network.named_modules() if isinstance(module, int8)]
 
 
-def restore(network: nn.Module, how: Recipe, state: Mapping[str, torch.Tensor]) -> nn.Module:
-    """The int8 network of a stored state; ``network`` is a float one of the same architecture.
+def restore(network: nn.Module, how: Recipe, path: Path) -> nn.Module:
+    """The int8 network of a file of :func:`save_state`; ``network`` is a float one of the same architecture.
 
     Raises:
-        UserError: the state is of another network, or of another recipe.
+        UserError: the file is damaged, of another network, or of another recipe; the message names it.
     """
+    state = load_state(path)
     if how == "dynamic":
         int8 = dynamic(network)
     else:
@@ -264,7 +265,9 @@ def restore(network: nn.Module, how: Recipe, state: Mapping[str, torch.Tensor]) 
     try:
         int8.load_state_dict(state)  # as it was read: it carries the versions of int8 modules
     except (RuntimeError, KeyError) as error:
-        raise UserError(f"the stored int8 weights are not of {how} quantization of this network") from error
+        raise UserError(
+            f"{path} holds no int8 weights of {how} quantization of this network: copy the whole directory again"
+        ) from error
     return int8
 
 
