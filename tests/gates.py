@@ -126,7 +126,7 @@ GATES = [
     *_rows("deploy.parity.require_parity", "deploy/test_parity.py",
            ("of their spread", "test_logits_must_agree"),
            ("differently from the network", "test_one_picture_may_be_called_differently_and_no_more"),
-           ("is right about", "test_pictures_on_the_fence_may_fall_either_way_but_not_all_the_same_way")),
+           ("correctly, the network", "test_pictures_on_the_fence_may_fall_either_way_but_not_all_the_same_way")),
     *_rows("deployed.Deployed._check", "inference/test_opened.py",
            ("does not give what it gave", "test_a_network_that_answers_otherwise_here_is_refused")),
     *_rows("download.fetch", "test_download.py",

@@ -13,6 +13,9 @@ from petiole import stats, units
 from petiole.paired import Change, Flips, paired
 from petiole.records import Comparison, Variant, VersusParent
 
+REFUSED = "refused_"
+"""Begins the gate of a runtime on which a network may not be used; its value is the reason."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
@@ -161,6 +164,15 @@ class Group:
         if not found:
             return None
         return median(each.ratio for each in found), min(each.low for each in found), max(each.high for each in found)
+
+    @property
+    def refused(self) -> list[str]:
+        """The runtimes on which it may not be used, since it gives other answers there."""
+        return list(
+            dict.fromkeys(
+                gate.removeprefix(REFUSED) for row in self.rows for gate in row.gates if gate.startswith(REFUSED)
+            )
+        )
 
     def timing(self, runtime: str) -> Timing | None:
         """The timing on ``runtime`` with the smallest batch."""

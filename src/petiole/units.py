@@ -126,6 +126,20 @@ def times(ratio: float) -> str:
     return f"{ratio:.1f}x" if ratio >= 1 or ratio == 0 else f"{ratio:#.2g}x"
 
 
+def speed(medians: float, measured: tuple[float, float, float] | None) -> str:
+    """How many times as fast, or as slow: as ``measured`` with its 95% interval, else by the medians alone.
+
+    >>> speed(1.061, None), speed(0.5, (0.5, 0.4, 0.8))
+    ('1.06x as fast by the medians', '2.00x as slow, 95% interval 1.25x to 2.50x')
+    """
+    ratio, low, high = measured or (medians, medians, medians)
+    word = "fast"
+    if ratio < 1:
+        ratio, low, high, word = 1 / ratio, 1 / high, 1 / low, "slow"
+    told = f"{ratio:.2f}x as {word}"
+    return f"{told}, 95% interval {low:.2f}x to {high:.2f}x" if measured else f"{told} by the medians"
+
+
 def p_value(p: float) -> str:
     """A p-value with two significant digits; more where two would carry it across 0.05.
 

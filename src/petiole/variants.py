@@ -22,6 +22,7 @@ from petiole.deploy.parity import AccuracyError, require_parity
 from petiole.deploy.runtime import Runtime
 from petiole.deploy.stored_weights import layer_weights
 from petiole.errors import GateError
+from petiole.evidence import REFUSED
 from petiole.predictions import PredictionFiles, flips, versus
 from petiole.preprocessing import Preprocessing
 from petiole.pruning.storage import save_sparse
@@ -35,8 +36,6 @@ PHOTOS_BATCH = 8
 """Small, since a quantized graph makes and drops a dozen copies of each layer's values: memory that stays warm."""
 JUDGED_ON = "openvino"
 """The runtime whose accuracy is reported; the others must agree with it."""
-REFUSED = "refused_"
-"""Gate of a runtime on which a variant may not be used, with the reason."""
 GATE_SUFFIX = {name: "" if name == JUDGED_ON else f"_{name}" for name in runtimes.OF_FILES}
 IN_ONE_CALL = 32
 """Pictures that the runtimes must call alike together and one by one."""

@@ -41,9 +41,9 @@ def test_pictures_on_the_fence_may_fall_either_way_but_not_all_the_same_way() ->
     assert require_parity(unsure, changed(0, 1, 2, 3, logits=unsure), right, int8=True, name="x")[0] == 4
     wrong = LABELS.clone()
     wrong[[0, 2, 4]] = 1
-    with pytest.raises(AccuracyError, match="is right about 200 of 200 pictures, the network about 197"):
+    with pytest.raises(AccuracyError, match="classifies 200 of 200 pictures correctly, the network 197"):
         require_parity(unsure, changed(0, 2, 4, logits=unsure), wrong, int8=True, name="x")
-    with pytest.raises(AccuracyError, match="is right about 197 of 200 pictures, the network about 200"):
+    with pytest.raises(AccuracyError, match="classifies 197 of 200 pictures correctly, the network 200"):
         require_parity(unsure, changed(1, 3, 5, logits=unsure), LABELS, int8=True, name="x")
 
 

@@ -31,12 +31,12 @@ def test_a_runtime_that_costs_pictures_is_refused_and_the_other_stays(
 ) -> None:
     def lossy(*logits: torch.Tensor, int8: bool, name: str) -> tuple[int, float]:
         if "onnxruntime" in name:
-            raise AccuracyError(f"the exported {name} is right about 3 of 10 pictures, the network about 5")
+            raise AccuracyError(f"the exported {name} classifies 3 of 10 pictures correctly, the network 5")
         return require_parity(*logits, int8=int8, name=name)
 
     monkeypatch.setattr("petiole.variants.require_parity", lossy)
     variant = judged(drawn_photos, tmp_path)
-    assert "right about 3 of 10" in variant.gates["refused_onnxruntime"]
+    assert "classifies 3 of 10" in variant.gates["refused_onnxruntime"]
     assert variant.gates["parity_flips"] == 0
     directory = tmp_path / "artifacts/CNNScratch"
     with pytest.raises(UserError, match="onnxruntime was refused where it was made"):
@@ -154,12 +154,12 @@ def test_batches_that_cost_pictures_on_one_runtime_refuse_that_one(
 ) -> None:
     def lossy(*logits: torch.Tensor, int8: bool, name: str) -> tuple[int, float]:
         if name.endswith("onnxruntime in batches of another size"):
-            raise AccuracyError(f"the exported {name} is right about 3 of 10 pictures, the network about 5")
+            raise AccuracyError(f"the exported {name} classifies 3 of 10 pictures correctly, the network 5")
         return require_parity(*logits, int8=int8, name=name)
 
     monkeypatch.setattr("petiole.variants.require_parity", lossy)
     gates = judged(drawn_photos, tmp_path).gates
-    assert "in batches of another size is right about 3" in gates["refused_onnxruntime"]
+    assert "in batches of another size classifies 3" in gates["refused_onnxruntime"]
     assert "parity_flips_onnxruntime" not in gates
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from fabricated import replaced, results, variant, variants
 from petiole.evidence import groups
+from petiole.lab.answers import answer
 from petiole.lab.timing import ratios
 from petiole.records import TimeRatio
 from petiole.report.headline import headline
@@ -77,4 +78,16 @@ def test_the_headline_gives_ratios_of_times_with_their_intervals() -> None:
     rows = [row for row in variants() if row.name != "CNNOptimized-qat-int8"]
     (_, int8, *_) = headline(results(replaced("CNNOptimized-static-int8", rows, time_ratios=[there, eager])))
     assert "for CNNOptimized there (5.00x as fast, 95% interval 4.80x to 5.25x) and" in int8
-    assert "in eager PyTorch (10.00x slower, 95% interval 8.00x to 12.50x). Its file" in int8
+    assert "in eager PyTorch (10.00x as slow, 95% interval 8.00x to 12.50x). Its file" in int8
+
+
+def test_an_answer_gives_the_ratio_with_its_interval() -> None:
+    there = TimeRatio(
+        runtime="openvino", against="CNNOptimized", against_runtime="openvino", ratio=5.0, low=4.8, high=5.25
+    )
+    rows = replaced("CNNOptimized-static-int8", variants(), time_ratios=[there])
+    (found,) = [each for each in answer(results(rows)) if each.id == "3.4.2"]
+    assert (
+        "2.00 ms (1.90-2.10) instead of 10.0 ms (9.90-10.1), 5.00x as fast, 95% interval 4.80x to 5.25x)"
+        in found.answer
+    )

@@ -13,7 +13,7 @@ import pytest
 import torch
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, sync_playwright
 
-from fabricated import replaced, results, variants
+from fabricated import replaced, results, variant, variants, versus
 from petiole.data.thumbnail import encode
 from petiole.figure_records import Flip, Histogram, LayerError, Thumbnail
 from petiole.lab.answers import answer
@@ -35,9 +35,8 @@ def with_pictures(directory: Path) -> Results:
     """The made-up run with photos, flips, weights and layers, one failure and a banner."""
     thumbnails = []
     for number in range(3):
-        shade = torch.full((3, 60, 90), 60 * number, dtype=torch.uint8)
         file = f"thumbnails/test-{number}.jpg"
-        write_atomic(directory / file, encode(shade))
+        write_atomic(directory / file, encode(torch.full((3, 60, 90), 60 * number, dtype=torch.uint8)))
         thumbnails.append(
             Thumbnail(split="test", number=number, path=f"val/ants/{number}.jpg", label="ants", file=file)
         )
@@ -48,10 +47,11 @@ def with_pictures(directory: Path) -> Results:
     ]
     histogram = Histogram(low=-1.0, high=1.0, counts=[1, 5, 9, 5, 1], outside=2, zeros=7, levels=255)
     rows = replaced("CNNPrunedF", variants(), flips=flips, histogram=histogram)
-    layers = [
-        LayerError(variant="CNNOptimized-static-int8", engine="pt2e", seed=0, layer=f"blocks.{at}", error=0.01 * at)
-        for at in (1, 2, 3)
-    ]
+    rows = replaced("CNNPrunedGO", rows, baseline="CNNOptimized", versus_baseline=versus(3, 1))
+    channels = {"macs": 2500, "latency": rows[0].latency, "baseline": "CNNOptimized", "versus_baseline": versus(2, 1)}
+    rows.append(variant("CNNPrunedGO-structured", 95, **channels))
+    error = LayerError(variant="CNNOptimized-static-int8", engine="pt2e", seed=0, layer="", error=0.0)
+    layers = [error.model_copy(update={"layer": f"blocks.{at}", "error": 0.01 * at}) for at in (1, 2, 3)]
     run = results(
         rows, thumbnails=thumbnails, layer_errors=layers, photos_synthetic=True,
         failures=[Failure(variant="CNNOptimized-qat-int8", why="a made-up reason")],

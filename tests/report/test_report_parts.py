@@ -29,11 +29,11 @@ def test_the_headline_is_transfer_int8_and_pruning_with_their_intervals() -> Non
     )  # fmt: skip
     transfer, int8, pruning = headline(results(rows))
     # Wilson's intervals of 96 and 70 in 100
-    assert "CNNOptimized calls 96.0% (90.2-98.4%)" in transfer
+    assert "CNNOptimized classifies 96.0% (90.2-98.4%) of the 100 test photos correctly" in transfer
     assert "from scratch 70.0% (60.4-78.1%). The intervals lie apart." in transfer
     assert "CNNOptimized-static-int8 (pt2e) takes 2.00 ms (1.90-2.10) on" in int8
     assert (
-        "10.0 ms (9.90-10.1) for CNNOptimized there (5.0x as fast by the medians) and 20.0 ms (19.9-20.1) for "
+        "10.0 ms (9.90-10.1) for CNNOptimized there (5.00x as fast by the medians) and 20.0 ms (19.9-20.1) for "
         "CNNOptimized in" in int8
     )
     assert "-1.0 points (95% interval " in int8

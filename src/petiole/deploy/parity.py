@@ -92,6 +92,6 @@ def require_parity(
     right = [int((predicted == labels).sum()) for predicted in (there, here)]
     if abs(right[0] - right[1]) > allowed_pictures(total):
         raise AccuracyError(
-            f"the exported {name} is right about {right[1]} of {total} pictures, the network about {right[0]}"
+            f"the exported {name} classifies {right[1]} of {total} pictures correctly, the network {right[0]}"
         )
     return parity_flips(torch_logits, runtime_logits), distance

@@ -7,7 +7,7 @@ overlap, or times further apart than their spread. A variant that is missing is 
 from collections.abc import Callable
 from statistics import fmean
 
-from petiole import units
+from petiole import stats, units
 from petiole.caveats import random_weights
 from petiole.evidence import Group, accuracy_change
 from petiole.lab import answers_pruning, answers_quantization, phrases
@@ -63,7 +63,7 @@ def _scratch(run: Run) -> list[str]:
     return [
         _above(scratch),
         _photos_for_parameters(run, scratch),
-        *_fit(scratch),
+        *_fit(run, scratch),
         *_epochs(scratch),
         *_by_class(scratch),
         *_pretrained_instead(run, scratch),
@@ -96,27 +96,28 @@ def _photos_for_parameters(run: Run, scratch: Group) -> str:
     )
 
 
-def _fit(scratch: Group) -> list[str]:
+def _fit(run: Run, scratch: Group) -> list[str]:
     """Overfitting, underfitting or neither, from the training accuracy of the last epoch."""
     trained = scratch.mean(
         row.train.history[-1].train_accuracy if row.train and row.train.history else None for row in scratch.rows
     )
     if trained is None:
         return []
-    gap = trained - scratch.accuracy
+    photos = run.results.data.photos
+    high = stats.wilson(round(trained * photos.train), photos.train)[1] if photos and photos.train else trained
     pair = (
-        f"In its last epoch it called {units.percent(trained)} of the training photos rightly (counted while "
+        f"In its last epoch it classified {units.percent(trained)} of the training photos correctly (counted while "
         f"it trained, on augmented photos)"
     )
     if trained > scratch.pictures_interval[1]:
         text = (
-            f"{pair}, {units.points(gap).lstrip('+')} more than of the test photos: it overfits, that is, it "
-            "knows its training photos better than what all photos of a class have in common"
+            f"{pair}, {units.points(trained - scratch.accuracy).lstrip('+')} more than of the test photos: it "
+            "overfits, that is, it knows its training photos better than what all photos of a class have in common"
         )
-        if trained < TARGET:
+        if high < TARGET:
             text += ", and as even the training photos stay below 90%, it also underfits"
         return [f"{text}."]
-    if trained < TARGET:
+    if high < TARGET:
         return [
             f"{pair}, no more than test photos can confirm: it does not overfit but underfits, for even its "
             "own training photos stay below 90%."
@@ -149,9 +150,9 @@ def _by_class(scratch: Group) -> list[str]:
     if len(shares) > MANY:
         worst = sorted(shares.items(), key=lambda each: each[1])[:WORST]
         named = listed([f"{name} ({units.percent(share)})" for name, share in worst])
-        return [f"Of the {len(shares):,} classes it is right least often about {named}."]
+        return [f"Of the {len(shares):,} classes it classifies {named} worst."]
     each = [f"{units.percent(share)} of the {name}" for name, share in shares.items()]
-    return [f"By class, it is right about {listed(each)}."]
+    return [f"By class, it classifies {listed(each)} correctly."]
 
 
 def _pretrained_instead(run: Run, scratch: Group) -> list[str]:
@@ -210,7 +211,11 @@ def _transfer_benefits(run: Run, scratch: Group, transferred: list[Group]) -> st
         shown.append(f"a shorter training ({who})")
     if not shown:
         return "This run shows no benefit of transfer learning, neither in accuracy nor in training time."
-    return f"In this run, transfer learning brings {listed(shown)}, compared with CNNScratch."
+    return (
+        f"In this run, transfer learning brings {listed(shown)}, compared with CNNScratch. The networks differ in "
+        "architecture, size and the size of the photos they see as well, so that not all of it need be owed to the "
+        "pretrained weights: the same network from random ones (--weights random) would tell how much."
+    )
 
 
 def _against_scratch(run: Run, scratch: Group, group: Group) -> str:

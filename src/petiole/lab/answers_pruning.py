@@ -56,9 +56,9 @@ def _benefits(run: Run, pruned: list[Group]) -> str:
     faster = [group.label for group in pruned if "down" in phrases.changes(_baseline(run), group)]
     shown, absent = [], []
     for found, yes, no in (
-        (smaller, "a smaller stored file", "a smaller stored file"),
+        (smaller, "a smaller stored file", "smaller stored file"),
         (better, "higher accuracy", "higher accuracy"),
-        (faster, "a shorter time", "a shorter time"),
+        (faster, "a shorter time", "shorter time"),
     ):
         if found:
             shown.append(f"{yes} ({phrases.named(found, pruned, 'pruned networks')})")
@@ -67,7 +67,7 @@ def _benefits(run: Run, pruned: list[Group]) -> str:
     if not shown:
         nothing = "neither a smaller stored file, nor higher accuracy, nor a shorter time"
         return f"This run shows no benefit of zeroed weights: {nothing}"
-    rest = f"; it does not show {' or '.join(absent)}" if absent else ""
+    rest = f"; {' and '.join(f'no {what}' for what in absent)} was found" if absent else ""
     return f"In this run, zeroed weights bring {listed(shown)}{rest}"
 
 

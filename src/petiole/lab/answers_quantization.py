@@ -1,12 +1,13 @@
 """The answers to section 3.4 of the handout: the demos, static quantization and QAT, and LeNet."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from petiole import units
-from petiole.evidence import Group, Timing, timing_change
+from petiole.evidence import Group, Timing, latency_change, timing_change
 from petiole.lab import phrases
 from petiole.lab.phrases import Run, listed
+from petiole.paired import Change
 
 PHOTOS = ("CNNOptimized-static-int8", "CNNOptimized-qat-int8")
 FUSED = "CNNOptimized-fused"
@@ -60,7 +61,7 @@ def _lstm_time(demo: dict[str, Any]) -> str:
     if change == "unclear":
         return f"It needs {pair}: no measurable difference, for that is within the spread."
     if change == "down":
-        return f"It needs {pair}: {units.times(old.p50_ms / new.p50_ms)} the speed, beyond the spread."
+        return f"It needs {pair}: {units.speed(old.p50_ms / new.p50_ms, None)}, beyond the spread."
     return (
         f"It needs {pair}: it is slower; in so small a network, quantizing each input can cost more than "
         "the int8 arithmetic saves."
@@ -104,6 +105,7 @@ def lenet(run: Run) -> list[str]:
         *(_against_parent(run, group) for group in quantized),
         *_trained_longer(quantized),
         *_why_lenet(run, float_lenet, quantized),
+        *_in_batches(run, quantized),
         *run.missing("LeNet", *DIGITS),
     ]
 
@@ -133,14 +135,7 @@ def _achievements(run: Run, quantized: Sequence[Group]) -> str:
 
 def _time(run: Run, quantized: Sequence[Group]) -> str:
     """Who is faster and who slower, runtime by runtime, always against the float parent on the same one."""
-    words = []
-    for runtime, where in phrases.RUNTIMES.items():
-        really = [group for group in quantized if not phrases.computes_in_float(runtime, group)]
-        found = [(group.label, phrases.change_on(runtime, run.parent(group), group)) for group in really]
-        for change, told in (("down", "is faster"), ("up", "is slower"), ("unclear", "shows no measurable difference")):
-            labels = [label for label, each in found if each == change]
-            if labels:
-                words.append(f"int8 {told} on {where} for {_named(labels, quantized)}")
+    words = _by_runtime(quantized, lambda runtime, group: phrases.change_on(runtime, run.parent(group), group))
     words += [
         f"{where} computes {_named(labels, quantized)} in float, which tells nothing of int8"
         for runtime, where in phrases.RUNTIMES.items()
@@ -149,6 +144,49 @@ def _time(run: Run, quantized: Sequence[Group]) -> str:
     if not words:
         return "nothing can be said, for no runtime timed both a quantized network and its float parent"
     return f"against float on the same runtime, one picture at a time, {listed(words)}"
+
+
+def _by_runtime(quantized: Sequence[Group], changed: Callable[[str, Group], Change | None]) -> list[str]:
+    """For each runtime that computes them in int8, whose time ``changed`` which way."""
+    words = []
+    for runtime, where in phrases.RUNTIMES.items():
+        really = [group for group in quantized if not phrases.computes_in_float(runtime, group)]
+        found = [(group.label, changed(runtime, group)) for group in really]
+        for change, told in (("down", "is faster"), ("up", "is slower"), ("unclear", "shows no measurable difference")):
+            labels = [label for label, each in found if each == change]
+            if labels:
+                words.append(f"int8 {told} on {where} for {_named(labels, quantized)}")
+    return words
+
+
+def _in_batches(run: Run, quantized: Sequence[Group]) -> list[str]:
+    """Whether int8 pays where many pictures share the cost of a call."""
+    pairs = {
+        (runtime, group.label): pair
+        for runtime in phrases.RUNTIMES
+        for group in quantized
+        if (pair := phrases.batch_times(runtime, run.parent(group), group)) is not None
+    }
+    if not pairs:
+        return []
+    changes = {key: latency_change(*pair) for key, pair in pairs.items()}
+    text = (
+        f"With {max(new.batch for _, new in pairs.values())} pictures in a call, which share what a call costs, "
+        f"{listed(_by_runtime(quantized, lambda runtime, group: changes.get((runtime, group.label))))}"
+    )
+    slower = [
+        new.p50_ms / old.p50_ms
+        for group in quantized
+        for runtime in phrases.RUNTIMES
+        if changes.get((runtime, group.label)) == "up" and not phrases.computes_in_float(runtime, group)
+        for old, new in [pairs[runtime, group.label]]
+    ]
+    if slower:
+        text += (
+            f" (at most {units.times(max(slower))} the time of float, by the medians): where it is slower, the int8 "
+            "kernels and the conversions around them take longer than float does for layers as small as these"
+        )
+    return [f"{text}."]
 
 
 def _named(labels: Sequence[str], of: Sequence[Group]) -> str:
@@ -241,8 +279,8 @@ def _why_lenet(run: Run, lenet: Group, quantized: Sequence[Group]) -> list[str]:
         )
     elif "up" in found or "unclear" in found:
         sentences.append(
-            f"Why the time depends: LeNet has only {work}, so what a runtime spends around the arithmetic "
-            "decides whether int8 pays."
+            f"Why the time depends: LeNet has only {work}, so that starting each layer, converting numbers to int8 and "
+            "back, and how well each runtime's int8 kernels fit such small layers decide whether int8 pays."
         )
     else:
         sentences.append(f"The time falls although LeNet has only {work}: int8 pays even here.")

@@ -171,7 +171,8 @@ def _spread(time: Timing) -> str:
 
 
 def latency(before: Group, after: Group) -> str:
-    """Time of one call on each runtime that both were measured on; faster only where the spread allows it."""
+    """Time of one call on each runtime that both were measured on; faster only where the spread allows it. How many
+    times as fast has its interval, where both were timed in turns (:attr:`petiole.records.Variant.time_ratios`)."""
     parts = []
     for new in after.singles:
         old = next((time for time in before.timings if time.setting == new.setting), None)
@@ -184,9 +185,10 @@ def latency(before: Group, after: Group) -> str:
             pair = f"{_spread(new)} and {_spread(old)}"
             parts.append(f"no measurable difference on {where} ({pair})")
         elif change == "down":
-            parts.append(f"faster on {where} ({pair}, {units.times(old.p50_ms / new.p50_ms)} the speed)")
+            parts.append(f"faster on {where} ({pair}, {_ratio(before, after, old, new)})")
         else:
-            parts.append(f"slower on {where} ({pair})")
+            parts.append(f"slower on {where} ({pair}, {_ratio(before, after, old, new)})")
+    parts += [f"refused on {RUNTIMES[runtime]}, where it gives other answers" for runtime in after.refused]
     return listed(parts) if parts else "no timing on a runtime that both were measured on"
 
 
@@ -199,8 +201,14 @@ def across_runtimes(before: Group, after: Group) -> str | None:
     where = RUNTIMES.get(new.runtime, new.runtime)
     return (
         f"{_spread(new)} on {where} against {_spread(old)} for {before.label} in eager-mode "
-        f"PyTorch, {units.times(old.p50_ms / new.p50_ms)} the speed"
+        f"PyTorch, {_ratio(before, after, old, new)}"
     )
+
+
+def _ratio(before: Group, after: Group, old: Timing, new: Timing) -> str:
+    """How many times as fast or as slow, with its interval where the records hold one."""
+    measured = after.time_ratio(new.runtime, before.name, old.runtime) if new.batch == 1 else None
+    return units.speed(old.p50_ms / new.p50_ms, measured)
 
 
 def computes_in_float(runtime: str, group: Group) -> bool:
@@ -211,13 +219,25 @@ def computes_in_float(runtime: str, group: Group) -> bool:
 
 def change_on(runtime: str, before: Group | None, after: Group) -> Change | None:
     """How the time of a single picture changed on one runtime; None where it did not time both."""
-    pairs = [
+    pairs = _timed_alike(before, after, after.singles, runtime)
+    return latency_change(*pairs[0]) if pairs else None
+
+
+def batch_times(runtime: str, before: Group | None, after: Group) -> tuple[Timing, Timing] | None:
+    """The times of the largest batch that both were measured with on one runtime; None without one."""
+    several = [time for time in after.timings if time.batch > 1]
+    return max(_timed_alike(before, after, several, runtime), key=lambda pair: pair[1].batch, default=None)
+
+
+def _timed_alike(
+    before: Group | None, after: Group, times: Sequence[Timing], runtime: str
+) -> list[tuple[Timing, Timing]]:
+    return [
         (old, new)
-        for new in after.singles
+        for new in times
         for old in (before.timings if before else [])
         if old.setting == new.setting and new.runtime == runtime
     ]
-    return latency_change(*pairs[0]) if pairs else None
 
 
 def changes(before: Group | None, after: Group) -> list[Change]:

@@ -13,6 +13,7 @@ from petiole.bench.profile import profile
 from petiole.deploy import runtimes
 from petiole.deploy.runtime import Runtime
 from petiole.deploy.runtime_torch import TorchRuntime
+from petiole.evidence import REFUSED
 from petiole.lab.bench import Bench
 from petiole.latency_records import DEPLOYED
 from petiole.progress import bar
@@ -20,7 +21,7 @@ from petiole.quantization import pt2e
 from petiole.records import Latency, Operator, TimeRatio, Variant
 from petiole.stats import median_ratio_interval
 from petiole.training.memory import release_freed_memory
-from petiole.variants import REFUSED, Task
+from petiole.variants import Task
 from petiole.writing import write_atomic
 
 TORCH_EAGER = ("CNNOptimized", "CNNPrunedF", "CNNPrunedG", "CNNPrunedG-structured")

@@ -17,12 +17,14 @@ LENET = ("LeNet", "LeNet-structured", "LeNet-dynamic-int8", "LeNet-static-int8",
 EVERYTHING = provenance.command_anchor(provenance.WHOLE)
 
 MEASURED = (
-    "Accuracy: every network is judged on the same test pictures, as it is deployed; this run chose nothing on them. "
+    "Accuracy: every network is judged on the same test pictures, as it is deployed; this run chose no "
+    "network, recipe or setting on them (only a runtime on which a network gives other answers is refused for it: see "
+    "parity below). "
     "(The recipes came with Petiole. They were worked out on the hymenoptera photos and MNIST, mostly by "
     "cross-validation of the training photos; the test accuracy of earlier recipes was known meanwhile, as the log of "
     "what was tried tells.) The interval of one seed is Wilson's; that of several seeds covers Wilson's of their mean "
     "and Student's t over them. Lost and gained are the test pictures that only the parent, and only the network "
-    "itself, called rightly; the interval of a paired difference is Tango's (1998), with several seeds it covers "
+    "itself, classified correctly; the interval of a paired difference is Tango's (1998), with several seeds it covers "
     "Student's t too, and p is the exact McNemar test of these, for several seeds of their means, since the seeds "
     "share their pictures: the stricter of the two, so that the interval may leave out 0 where p is above 0.05. Below "
     "0.05 it tells the two apart; above, it proves neither that they differ nor that they are equal.",
@@ -33,8 +35,9 @@ MEASURED = (
     "Eager PyTorch is timed, one picture at a time, where it is a reference: the networks before and after masks and "
     "channels, and int8 networks of its own engine; pt2e graphs have no int8 kernels there. "
     "A difference counts only if the boxes from the 25th to the 75th percentile lie apart and the medians differ by "
-    "more than the wider box; else there is no measurable difference. How many times as fast: the ratio of "
-    "the medians; its 95% interval is a bootstrap of consecutive parts of both series, since neighbouring timings "
+    "more than the wider box; else there is no measurable difference, however well the ratio of the medians is known: "
+    "it is less than what one call differs from the next. How many times as fast: that ratio; its 95% interval is a "
+    "bootstrap of consecutive parts of both series, since neighbouring timings "
     "resemble each other (of several seeds the median of their ratios, and the outermost ends of their intervals).",
     "Size: bytes of the file that is deployed. MACs: multiply-accumulates of one input; zeroed weights count, for "
     "a dense network multiplies by them too. Gates: what was checked so that a step which did nothing cannot pass. "
@@ -106,9 +109,15 @@ def _chapters(results: Results, every: Sequence[Group]) -> list[Chapter]:
 
 def _data(results: Results) -> list[Chapter]:
     """Samples of the photos, how many there are, and what was skipped; nothing, where no photos were needed."""
-    if results.data.photos is None:
+    photos, digits = results.data.photos, results.data.digits
+    if photos is None:
         return []
-    blocks = (*flips.samples(results), *details.photos(results.data.photos))
+    notes = [
+        Text(text=f"{what}: {data.note}.")
+        for what, data in (("Photos", photos), ("Digits", digits))
+        if data is not None and data.note
+    ]
+    blocks = (*notes, *flips.samples(results), *details.photos(photos))
     return [Chapter(anchor="data", title="The photos", blocks=blocks, source=EVERYTHING)]
 
 

@@ -15,6 +15,7 @@ from altair.utils import schemapi
 
 from petiole import units
 from petiole.evidence import Group
+from petiole.records import Train
 from petiole.report.blocks import Picture
 from petiole.report.drawing import draw
 from petiole.report.tables import RUNTIMES
@@ -25,6 +26,10 @@ Chart = alt.LayerChart | alt.FacetChart
 
 INK = "#77787a"
 """Stands for the ink while a chart is drawn (Vega-Lite knows no ``currentColor``), and is it in files."""
+
+PAPER = "#fefdfc"
+"""Stands for the page's paper likewise; files of their own have none."""
+PAPER_OF_PAGE = "var(--paper, none)"
 
 COLOURS = ["#3f83c4", "#d2691e", "#2f9e77", "#b565b0", "#a8862a", "#c2526a", "#5f8f2f", "#7d78c9"]
 WIDTH_PX = 420
@@ -93,13 +98,7 @@ def training(groups: Sequence[Group], name: str) -> Picture | None:
     )
     line = base.mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=18))
     dot = base.mark_point(filled=True, size=110, opacity=1).transform_filter("datum.converged")
-    said = [
-        f"{label} from {train.history[0].loss:.3g} to {train.history[-1].loss:.3g} in "
-        f"{units.counted(train.epochs, 'epoch')}, "
-        + (f"converged at epoch {train.converged_epoch}" if train.has_converged else "not converged")
-        for label, train in trained
-        if train
-    ]
+    said = [f"{label} {_course(train)}" for label, train in trained if train]
     return picture(
         name,
         (line + dot).properties(width=WIDTH_PX, height=220),
@@ -107,6 +106,15 @@ def training(groups: Sequence[Group], name: str) -> Picture | None:
         "converged; without one it had not, within its epochs.",
         f"Training loss: {'; '.join(said)}.",
     )
+
+
+def _course(train: Train) -> str:
+    """How the training loss went, in words."""
+    first, last = train.history[0].loss, train.history[-1].loss
+    if len(train.history) == 1:
+        return f"{last:.3g} in its only epoch"
+    converged = f"converged at epoch {train.converged_epoch}" if train.has_converged else "not converged"
+    return f"from {first:.3g} to {last:.3g} in {units.counted(train.epochs, 'epoch')}, {converged}"
 
 
 def sizes(groups: Sequence[Group], name: str) -> Picture:
@@ -250,7 +258,7 @@ def _specification(chart: Chart) -> Any:
 def _finished(name: str, alt_text: str, svg: str) -> str:
     """As a page takes it up."""
     svg = re.sub(r'(id="|url\(#)(\w+)', rf"\g<1>{name}-\g<2>", svg)  # ids stay apart when pages hold many
-    svg = svg.replace(f'"{INK}"', '"currentColor"')
+    svg = svg.replace(f'"{INK}"', '"currentColor"').replace(f'"{PAPER}"', f'"{PAPER_OF_PAGE}"')
     width = re.search(r'<svg[^>]*? width="([\d.]+)"', svg)
     style = f'style="max-width:{float(width[1]):.0f}px" ' if width else ""  # small charts are not blown up
     return svg.replace("<svg ", f'<svg role="img" aria-label="{html.escape(units.one_line(alt_text))}" {style}', 1)
@@ -258,4 +266,4 @@ def _finished(name: str, alt_text: str, svg: str) -> str:
 
 def as_file(picture: Picture) -> str:
     """The SVG as a file of its own: with an ink that is read on white and on black."""
-    return picture.svg.replace('style="', f'style="color:{INK};', 1)
+    return picture.svg.replace('style="', f'style="color:{INK};', 1).replace(PAPER_OF_PAGE, "none")

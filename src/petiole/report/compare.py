@@ -16,15 +16,15 @@ from petiole.report.provenance import anchor
 from petiole.report.tables import RUNTIMES, accuracy
 
 HOW = (
-    "Variants of the same name are compared. Accuracy is compared picture by picture where both runs were judged on"
-    " the same data (the digests in their records agree) and hold their predictions: lost are the test pictures "
-    "that only the first run's network called rightly, gained those that only the second's did, both as sums over "
+    "Variants of the same name are compared. Accuracy is compared picture by picture where both runs were judged on "
+    "the same data (the digests in their records agree) and hold their predictions: lost are the test pictures that "
+    "only the first run's network classified correctly, gained those that only the second's did, both as sums over "
     "the seeds that both runs have; the interval of the difference is Tango's (1998), with several seeds it covers "
     "Student's t too, and p is the exact McNemar test, with several seeds of the mean counts, for the seeds share "
-    "their pictures. Otherwise the interval of "
-    "the difference is Newcombe's (1998), made of both intervals, and the two differ where it leaves out 0. The "
-    "times of two runs were taken at different moments, perhaps on different machines: they are shown side by side "
-    "and never called a difference between networks. petiole bench with both artifacts times them in turns."
+    "their pictures. Otherwise the interval of the difference is Newcombe's (1998), made of both intervals, and the "
+    "two differ where it leaves out 0. The times of two runs were taken at different moments, perhaps on different "
+    "machines: they are shown side by side and never called a difference between networks. petiole bench with both "
+    "artifacts times them in turns."
 )
 
 

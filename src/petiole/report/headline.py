@@ -58,8 +58,8 @@ def _transfer(results: Results, every: Sequence[Group]) -> str:
     if scratch is None or ours is None:
         return ""
     said = (
-        f"Transfer: {ours.label} calls {accuracy(ours)} of the {ours.total:,} test photos rightly, the CNN trained "
-        f"from scratch {accuracy(scratch)}"
+        f"Transfer: {ours.label} classifies {accuracy(ours)} of the {ours.total:,} test photos correctly, the CNN "
+        f"trained from scratch {accuracy(scratch)}"
     )
     if flips := compared(results.comparisons, scratch, ours):
         return f"{said}: {told(ours, flips)}."
@@ -84,14 +84,7 @@ def _faster(before: Timing, after: Timing, where: str, ratio: tuple[float, float
         return f"{_spread(before)} {where}"
     if timing_change(before, after) == "unclear":
         return f"{_spread(before)} {where} (no measurable difference)"
-    medians = before.p50_ms / after.p50_ms
-    if ratio is None:
-        words = f"{units.times(medians)} as fast" if medians > 1 else f"{units.times(1 / medians)} slower"
-        return f"{_spread(before)} {where} ({words} by the medians)"
-    (middle, low, high), word = ratio, "as fast"
-    if middle < 1:
-        (middle, low, high), word = (1 / middle, 1 / high, 1 / low), "slower"
-    return f"{_spread(before)} {where} ({middle:.2f}x {word}, 95% interval {low:.2f}x to {high:.2f}x)"
+    return f"{_spread(before)} {where} ({units.speed(before.p50_ms / after.p50_ms, ratio)})"
 
 
 def _int8(every: Sequence[Group], parent_name: str) -> str:

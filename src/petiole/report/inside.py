@@ -107,8 +107,8 @@ def weights(groups: Sequence[Group], name: str) -> Picture | None:
         name,
         drawn,
         "Weights of all convolutions and linear layers of the deployed files, BatchNorm folded into them, int8 "
-        "dequantized (first seed). Weights that are exactly zero are told in words, not drawn; the outermost 3% are "
-        "left out. Values a channel: how many different ones a channel holds at most; int8 allows 255.",
+        "dequantized (first seed). Weights that are exactly zero are counted above each histogram, not drawn; the "
+        "outermost 3% are left out. Values a channel: how many different ones it holds at most; int8 allows 255.",
         f"Histograms of the weights. {'; '.join(said)}.",
         narrow=narrow,
     )

@@ -156,7 +156,7 @@ def _drawn(points: Sequence[_Point], title: str, plot_px: float) -> charts.Chart
         {
             "x": each.x, "error": error(each.group.accuracy), "low": error(each.group.interval[0]),
             "high": error(each.group.interval[1]), "kind": each.kind,
-            "precision": PRECISIONS[each.is_int8], "fill": COLOURS[each.kind] if each.is_int8 else "transparent",
+            "precision": PRECISIONS[each.is_int8], "fill": COLOURS[each.kind] if each.is_int8 else charts.PAPER,
             "label": each.group.label,
             "at": right * (right / left) ** (14 / plot_px), "to": top * (bottom / top) ** (place / HEIGHT_PX),
         }

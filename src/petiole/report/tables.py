@@ -5,7 +5,7 @@ from statistics import fmean
 
 from petiole import units
 from petiole.evidence import Group, Timing, mean_interval
-from petiole.records import Latency, Results
+from petiole.records import Latency, Results, Train
 from petiole.report import provenance as sources
 from petiole.report.blocks import NONE, Cell, Table
 
@@ -15,6 +15,12 @@ NEARLY_ALL = 0.97
 """Share of the pictures that one class has to be called, to be told."""
 CALLS_FOR_P90 = 10
 """Fewer timed calls have no 90th percentile."""
+WIDE = 1.15
+"""A 75th percentile more than that many times the 25th is told: two speeds, and a median between them."""
+PRUNING = {"pruned", "sparsity", "macs_left", "parameters_left"}
+"""Gates of networks that were pruned."""
+REFUSED = "refused"
+"""Instead of a time, on a runtime that gives other answers than the network."""
 
 RUNTIMES = {"torch": "eager PyTorch", "openvino": "OpenVINO", "onnxruntime": "ONNX Runtime"}
 
@@ -75,6 +81,8 @@ def variants(results: Results, groups: Sequence[Group], caption: str) -> Table:
     if alike:
         made += f"; times of one call at batch {settings[0][1]}, {units.counted(settings[0][2], 'thread')}"
     made += "; parameters, MACs and bytes are exact counts" + (", mean over the seeds" if seeds else "")
+    if any(REFUSED in row for row in rows):
+        made += f"; {REFUSED}: on that runtime it gives other answers, as the gates of its chapter say"
     return Table(caption=f"{caption}: {made}.", header=tuple(header), rows=tuple(rows), words=frozenset({2}))
 
 
@@ -92,7 +100,7 @@ def _setting(runtime: str, batch: int, threads: int, *, short: bool) -> str:
 def _timing(group: Group, setting: tuple[str, int, int]) -> str:
     time = next((each for each in group.timings if each.setting == setting), None)
     if time is None:
-        return NONE
+        return REFUSED if setting[0] in group.refused else NONE
     return f"{units.ms(time.p50_ms)} / {_p90(time)}"
 
 
@@ -157,7 +165,7 @@ def training(groups: Sequence[Group]) -> Table | None:
                     sources.of_seed(group, row),
                     train.recipe or NONE,
                     str(train.epochs),
-                    str(train.converged_epoch) if train.has_converged else "not in these",
+                    convergence(train),
                     NONE if end is None else units.percent(end),
                     units.seconds(train.seconds),
                     speed,
@@ -171,7 +179,19 @@ def training(groups: Sequence[Group]) -> Table | None:
         "of its whole fall above its lowest value. The training accuracy is that of the last epoch, counted on "
         "augmented pictures. Times and images per second are of this one training."
     )
+    if any(group.first.gates.keys() & PRUNING for group in groups):
+        caption += (
+            " Where a network was pruned in several steps, their epochs follow each other, and the loss may rise where "
+            "more was pruned."
+        )
     return Table(caption=caption, header=header, rows=tuple(rows), words=frozenset({1}))
+
+
+def convergence(train: Train) -> str:
+    """The epoch at which a training had converged, or why there is none."""
+    if train.epochs < 2:
+        return "one epoch cannot tell"
+    return str(train.converged_epoch) if train.has_converged else f"not within {train.epochs}"
 
 
 def sizes(groups: Sequence[Group]) -> Table:
@@ -258,4 +278,13 @@ def latencies(groups: Sequence[Group]) -> Table | None:
     if not rows:
         return None
     header = ("Variant", "Seed", "Runtime", "Batch", "Threads", "p25", "p50", "p75", "p90", "Timed calls")
-    return Table(caption="Time of one call.", header=header, rows=tuple(rows), words=frozenset({2}))
+    every = [time for group in groups for row in group.rows for time in row.latency]
+    caption = "Time of one call."
+    if any(time.samples < CALLS_FOR_P90 for time in every):
+        caption += f" {NONE}: fewer than {CALLS_FOR_P90} timed calls have no 90th percentile."
+    if wide := sum(time.p75_ms > WIDE * time.p25_ms > 0 for time in every):
+        caption += (
+            f" In {wide} of {len(every)} rows p75 is more than {WIDE:g} times p25: the machine had two speeds there, "
+            "and the median may be of either."
+        )
+    return Table(caption=caption, header=header, rows=tuple(rows), words=frozenset({2}))

@@ -1,0 +1,82 @@
+"""What tables and lines say of what they leave out; all runs are made up."""
+
+from fabricated import latency, replaced, results, train, variant, variants, versus
+from petiole.evidence import groups
+from petiole.lab.answers import answer
+from petiole.records import Results
+from petiole.report import charts, summary, tables
+from petiole.report.blocks import Table
+
+
+def rows_of(table: Table, name: str) -> list[str]:
+    return [str(cell) for row in table.rows if str(row[0]).startswith(name) for cell in row]
+
+
+def test_a_runtime_that_was_refused_is_no_gap() -> None:
+    rows = replaced("CNNOptimized-qat-int8", gates={"refused_torch": "it calls other pictures"})
+    table = tables.variants(results(rows), groups(rows), "All")
+    assert rows_of(table, "CNNOptimized-qat-int8")[-1] == "refused"
+    assert "refused: on that runtime it gives other answers" in table.caption
+    (said,) = [each.answer for each in answer(results(rows)) if each.id == "3.4.2"]
+    assert "and refused on eager-mode PyTorch, where it gives other answers." in said
+    without = tables.variants(results(variants()), groups(variants()), "All")
+    assert rows_of(without, "CNNOptimized-qat-int8")[-1] == "–"
+    assert "refused" not in without.caption
+
+
+def test_two_speeds_and_too_few_calls_are_told() -> None:
+    wide = latency(10.0, half_ms=1.0)  # p75 over p25: 11 over 9
+    few = latency(10.0).model_copy(update={"batch": 32, "samples": 6})
+    table = tables.latencies(groups([variant("LeNet", 990, dataset="digits", latency=[wide, few])]))
+    assert table is not None
+    assert "–: fewer than 10 timed calls have no 90th percentile." in table.caption
+    assert "In 1 of 2 rows p75 is more than 1.15 times p25" in table.caption
+    plain = tables.latencies(groups([variant("LeNet", 990, dataset="digits", latency=[latency(10.0)])]))
+    assert plain is not None
+    assert plain.caption == "Time of one call."
+
+
+def test_convergence_within_one_epoch_is_not_judged() -> None:
+    told = [tables.convergence(train(epochs=each, converged=at)) for each, at in ((1, 1), (10, 10), (10, 7))]
+    assert told == ["one epoch cannot tell", "not within 10", "7"]
+    picture = charts.training(groups([variant("LeNet-qat-int8", 99, train=train(epochs=1, converged=1))]), "c")
+    assert picture is not None
+    assert picture.alt == "Training loss: LeNet-qat-int8 1 in its only epoch."
+
+
+def test_steps_of_pruning_are_one_curve() -> None:
+    steps = "Where a network was pruned in several steps, their epochs follow each other"
+    pruned = tables.training(groups([variant("LeNet-structured", 99, train=train(), gates={"macs_left": 0.5})]))
+    whole = tables.training(groups([variant("LeNet", 99, train=train())]))
+    assert pruned is not None
+    assert whole is not None
+    assert steps in pruned.caption
+    assert steps not in whole.caption
+
+
+def noted(run: Results, note: str) -> Results:
+    assert run.data.digits is not None
+    digits = run.data.digits.model_copy(update={"note": note})
+    return run.model_copy(update={"data": run.data.model_copy(update={"digits": digits})})
+
+
+def test_the_first_lines_are_short_and_say_what_intervals_mean() -> None:
+    run = noted(results(), "a part of MNIST (it cannot be had: nobody answers)")
+    facts = dict(summary.facts(run))
+    assert facts["Digits"].endswith("for testing; a part of MNIST")
+    assert "each network was trained once (--seeds 3 shows" in facts["Intervals"]
+    three = run.model_copy(update={"run": run.run.model_copy(update={"seeds": [0, 1, 2]})})
+    assert "in 3 trainings of each network" in dict(summary.facts(three))["Intervals"]
+
+
+def test_the_best_is_not_told_without_those_beside_it() -> None:
+    # Wilson's interval of 96 in 100 begins at 90.2%: of 94, 70 and 91 two are within it
+    rows = [variant(name, correct) for name, correct in (("a", 96), ("b", 94), ("c", 70), ("d", 91))]
+    (best, *_) = summary.findings(results(rows))
+    assert "a, 96.0% (90.2-98.4%); of the others, 2 of 3 lie within its interval." in best
+
+
+def test_tests_that_show_something_by_chance_are_an_expectation() -> None:
+    rows = [variant(f"n{at}", 60, parent="m", versus_parent=versus(20 if at else 0, 0)) for at in range(40)]
+    told = " ".join(summary.findings(results(rows)))
+    assert "If no network differed from its parent, 2 such tests of 40 at most would be expected to show one" in told
