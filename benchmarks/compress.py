@@ -39,6 +39,7 @@ from petiole.training.evaluate import Predictions, predict
 TIMES_AS_FAST, TIMES_SMALLER, LEAST_ACCURACY = 16, 15, 94.0
 EAGER, NNCF, CHOSEN = "ResNet18, eager float32", "NNCF, float reference", "petiole compress"
 CALIBRATION_IMAGES = 128
+ROUNDS = 32
 
 
 def main() -> None:
@@ -65,11 +66,11 @@ def main() -> None:
     chosen = read(options.out / api.require_chosen(results).artifact)
     found, calls = _rivals(options, results, chosen, threads)
     calls[EAGER] = partial(eager.run, picture)
-    raw_ms = measure(calls, min_samples=400, rounds=32)
+    raw_ms = measure(calls, min_samples=400, rounds=ROUNDS)
     print(f"\n{'':<26}{'right':>8}{'accuracy':>10}{'p50 ms':>9}{'as fast as eager':>20}{'MB':>8}")
     sizes = {EAGER: eager_bytes, CHOSEN: chosen.model.stat().st_size}
     for label, row in raw_ms.items():
-        ratio, low, high = stats.median_ratio_interval(raw_ms[EAGER], row, seed=0)
+        ratio, low, high = stats.median_ratio_interval(raw_ms[EAGER], row, rounds=ROUNDS, seed=0)
         judged = found.get(label)
         right = f"{int(judged.right.sum())}/{len(judged.labels)}" if judged else ""
         accuracy = units.percent(float(judged.right.float().mean())) if judged else ""
@@ -137,7 +138,7 @@ def _print_against_nncf(raw_ms: dict[str, list[float]], found: dict[str, Any]) -
     ours, theirs = found[CHOSEN].right, found[NNCF].right
     lost, gained, total = int((theirs & ~ours).sum()), int((ours & ~theirs).sum()), len(ours)
     low, high = stats.paired_difference(lost, gained, total)
-    ratio = stats.median_ratio_interval(raw_ms[NNCF], raw_ms[CHOSEN], seed=0)
+    ratio = stats.median_ratio_interval(raw_ms[NNCF], raw_ms[CHOSEN], rounds=ROUNDS, seed=0)
     print(
         f"{CHOSEN} is {ratio[0]:.2f} ({ratio[1]:.2f}-{ratio[2]:.2f}) times as fast as {NNCF}; of {total} test photos "
         f"it loses {lost} and gains {gained} against it ({units.points(low)} to {units.points(high)}, 95%; "

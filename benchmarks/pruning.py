@@ -36,6 +36,8 @@ from petiole.pruning.pruner import ChannelPruner
 from petiole.pruning.unstructured import prunable, prune_weights
 from petiole.quantization import pt2e
 
+ROUNDS = 20
+
 
 def main() -> None:
     """Cut, write, time, print."""
@@ -118,7 +120,7 @@ def table(
             for runtime in runtimes.OF_FILES:
                 opened = runtimes.of_file(runtime, path, threads=threads)
                 calls[label, kind, runtime] = partial(opened.run, inputs[:1].numpy())
-    raw_ms = measure(calls, min_samples=samples, min_seconds=1.0, rounds=20)
+    raw_ms = measure(calls, min_samples=samples, min_seconds=1.0, rounds=ROUNDS)
     whole = networks["whole"]
     for kind in ("float", "int8"):
         print(f"\n{name}, {kind}: median ms of one picture, and how many times as fast as the whole one (95% interval)")
@@ -131,7 +133,7 @@ def table(
             cells = []
             for runtime in runtimes.OF_FILES:
                 mine, reference = raw_ms[label, kind, runtime], raw_ms["whole", kind, runtime]
-                ratio, low, high = stats.median_ratio_interval(reference, mine, seed=0)
+                ratio, low, high = stats.median_ratio_interval(reference, mine, rounds=ROUNDS, seed=0)
                 cells.append(f"{statistics.median(mine):6.2f} ms {ratio:5.2f} ({low:.2f}-{high:.2f})")
             size = f"{sizes[label, kind] / 1e6:.2f} MB"
             print(f"{label:<28} {shares[0]:>6.0%} {shares[1]:>8.0%} {size:>9}  " + "  ".join(f"{c:<28}" for c in cells))

@@ -48,6 +48,7 @@ from petiole.quantization import eager, pt2e
 
 REFERENCE = "torch eager float32"
 CALIBRATION_IMAGES = 64
+ROUNDS = 32
 
 
 def main() -> None:
@@ -77,7 +78,7 @@ def _network(name: str, weights: str | None, photos: Path | None, folder: Path, 
     images = images[:CALIBRATION_IMAGES].contiguous()
     runtimes = dict(_contestants(name, network, images, folder, threads))
     raw_ms = measure({label: partial(each.run, images[:1].numpy()) for label, each in runtimes.items()},
-                     min_samples=samples, rounds=32)  # fmt: skip
+                     min_samples=samples, rounds=ROUNDS)  # fmt: skip
     _print(name, runtimes, raw_ms, folder)
 
 
@@ -168,7 +169,7 @@ def _print(name: str, runtimes: Mapping[str, Runtime], raw_ms: Mapping[str, list
     }
     print(f"\n{name}\n{'':<28}{'p50 ms':>8}{'p90 ms':>8}{'times as fast (95%)':>24}{'int8 layers':>13}{'MB':>7}")
     for label, row in raw_ms.items():
-        ratio, low, high = stats.median_ratio_interval(raw_ms[REFERENCE], row, seed=0)
+        ratio, low, high = stats.median_ratio_interval(raw_ms[REFERENCE], row, rounds=ROUNDS, seed=0)
         layers = runtimes[label].layers()
         p50, p90 = np.percentile(row, [50, 90])
         size = next((read() / 1e6 for key, read in sizes.items() if label.endswith(key) and "torch" not in label), None)
@@ -180,7 +181,7 @@ def _print(name: str, runtimes: Mapping[str, Runtime], raw_ms: Mapping[str, list
                          ("OpenVINO int8, Petiole", "OpenVINO int8, NNCF mixed"),
                          ("ONNX Runtime int8, Petiole", "ONNX Runtime int8, own")):  # fmt: skip
         if theirs in raw_ms:
-            ratio, low, high = stats.median_ratio_interval(raw_ms[theirs], raw_ms[ours], seed=0)
+            ratio, low, high = stats.median_ratio_interval(raw_ms[theirs], raw_ms[ours], rounds=ROUNDS, seed=0)
             print(f"{ours} is {ratio:.2f} ({low:.2f}-{high:.2f}) times as fast as {theirs}")
 
 

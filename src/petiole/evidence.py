@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from statistics import fmean, median
 
 from petiole import stats, units
+from petiole.latency_records import DEPLOYED
 from petiole.paired import Change, Flips, paired
 from petiole.records import Comparison, Variant, VersusParent
 
@@ -167,12 +168,15 @@ class Group:
 
     @property
     def refused(self) -> list[str]:
-        """The runtimes on which it may not be used, since it gives other answers there."""
-        return list(
-            dict.fromkeys(
-                gate.removeprefix(REFUSED) for row in self.rows for gate in row.gates if gate.startswith(REFUSED)
-            )
-        )
+        """The runtimes on which it may not be used with any seed; the gates tell why."""
+        gates = dict.fromkeys(gate for row in self.rows for gate in row.gates if gate.startswith(REFUSED))
+        found = [gate.removeprefix(REFUSED) for gate in gates]
+        return [runtime for runtime in found if runtime not in {time.runtime for time in self.timings}]
+
+    def computes_in_float(self, runtime: str) -> bool:
+        """Whether a runtime computes no layer in int8, as its gate says: its time is not one of int8."""
+        gate = self.first.gates.get("int8_compiled" if runtime == DEPLOYED else f"int8_compiled_{runtime}")
+        return isinstance(gate, str) and gate.startswith("0/")
 
     def timing(self, runtime: str) -> Timing | None:
         """The timing on ``runtime`` with the smallest batch."""

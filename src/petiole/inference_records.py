@@ -18,14 +18,15 @@ class Speedup(Record):
 
 
 class Benchmarked(Record):
-    """One artifact on one runtime; the reference itself has no ``speedup``."""
+    """One artifact on one runtime. The reference, which is the first one, has no ``speedup``, nor has one that does
+    another job than it."""
 
     artifact: str  #: its directory
     name: str  #: of the variant
     latency: Latency  #: one runtime, one batch size
     images_per_s: float  #: pictures in a second, at the median
     file_bytes: int  #: size of ``model.onnx``
-    speedup: Speedup | None  #: None for the reference
+    speedup: Speedup | None  #: None for the reference, and where it does another job
 
 
 class Benchmark(Record):

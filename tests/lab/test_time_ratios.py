@@ -31,7 +31,7 @@ def test_ratios_are_those_of_the_medians_against_the_ancestor(tmp_path: Path) ->
         variant("CNNScratch", 70), variant("CNNOptimized", 96), variant("CNNPrunedF", 60, parent="CNNOptimized"),
         variant("CNNPrunedFO", 95, parent="CNNPrunedF"),
     ]  # fmt: skip
-    found = ratios(written(tmp_path, STEADY), rows, seed=0)
+    found = ratios(written(tmp_path, STEADY), rows, rounds=20, seed=0)
 
     def steady(runtime: str, against_runtime: str, ratio: float) -> TimeRatio:
         return TimeRatio(runtime=runtime, against="CNNOptimized", against_runtime=against_runtime, ratio=ratio,
@@ -47,14 +47,14 @@ def test_the_interval_is_that_of_the_bootstrap(tmp_path: Path) -> None:
     raw = {"LeNet-seed1 openvino": [1.0, 1.2, 1.1, 1.4, 1.0], "LeNet-qat-seed1 openvino": [0.5, 0.9, 0.7, 0.6, 0.5]}
     rows = [variant("LeNet", 990, dataset="digits", seed=1),
             variant("LeNet-qat", 990, dataset="digits", seed=1, parent="LeNet")]  # fmt: skip
-    (one,) = ratios(written(tmp_path, raw), rows, seed=7)["LeNet-qat-seed1"]
-    assert (one.ratio, one.low, one.high) == median_ratio_interval(*raw.values(), seed=7)
+    (one,) = ratios(written(tmp_path, raw), rows, rounds=20, seed=7)["LeNet-qat-seed1"]
+    assert (one.ratio, one.low, one.high) == median_ratio_interval(*raw.values(), rounds=20, seed=7)
     assert one.ratio == pytest.approx(1.1 / 0.6)
     assert one.low < one.ratio < one.high
 
 
 def test_without_raw_timings_there_are_none(tmp_path: Path) -> None:
-    assert ratios(tmp_path, [variant("CNNOptimized", 96)], seed=0) == {}
+    assert ratios(tmp_path, [variant("CNNOptimized", 96)], rounds=20, seed=0) == {}
 
 
 def test_of_several_seeds_the_median_and_the_outermost_ends() -> None:

@@ -4,7 +4,7 @@ from fabricated import latency, replaced, results, train, variant, variants, ver
 from petiole.evidence import groups
 from petiole.lab.answers import answer
 from petiole.records import Results
-from petiole.report import charts, summary, tables
+from petiole.report import charts, summary, tables, timings
 from petiole.report.blocks import Table
 
 
@@ -27,11 +27,11 @@ def test_a_runtime_that_was_refused_is_no_gap() -> None:
 def test_two_speeds_and_too_few_calls_are_told() -> None:
     wide = latency(10.0, half_ms=1.0)  # p75 over p25: 11 over 9
     few = latency(10.0).model_copy(update={"batch": 32, "samples": 6})
-    table = tables.latencies(groups([variant("LeNet", 990, dataset="digits", latency=[wide, few])]))
+    table = timings.latencies(groups([variant("LeNet", 990, dataset="digits", latency=[wide, few])]))
     assert table is not None
     assert "–: fewer than 10 timed calls have no 90th percentile." in table.caption
     assert "In 1 of 2 rows p75 is more than 1.15 times p25" in table.caption
-    plain = tables.latencies(groups([variant("LeNet", 990, dataset="digits", latency=[latency(10.0)])]))
+    plain = timings.latencies(groups([variant("LeNet", 990, dataset="digits", latency=[latency(10.0)])]))
     assert plain is not None
     assert plain.caption == "Time of one call."
 

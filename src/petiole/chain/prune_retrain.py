@@ -99,22 +99,24 @@ def prune_and_retrain(pruner: Pruner, course: Course, *, epochs: int, name: str)
     Raises:
         GateError: a step did nothing, or something that was pruned has come back.
     """
-    began, trained = time.perf_counter(), []
+    refitting_s, trained = 0.0, []
     for step, (share, some) in enumerate(
         zip(course.shares, epochs_of_steps(epochs, len(course.shares)), strict=True), start=1
     ):
         of = f"{name}, step {step} of {len(course.shares)}" if len(course.shares) > 1 else name
+        began = time.perf_counter()
         refit_masked(course, pruner.network, pruner.prune(share), of)
         if step == len(course.shares):
             pruner.finish()
         if course.reestimates:
             reestimate(pruner.network, course.inputs)
+        refitting_s += time.perf_counter() - began
         pruner.network.to(memory_format=torch.channels_last)
         hooks = Hooks(after_step=pruner.hold, after_epoch=lambda _: pruner.require())
         trained.append(course.retrain(pruner.network, epochs=some, name=of, objective=course.objective(), hooks=hooks))
     pruner.network.to(memory_format=torch.contiguous_format)
     refitting = "refit; BatchNorm statistics estimated anew" if course.reestimates else "refit"
-    return _together(trained, time.perf_counter() - began, refitting)
+    return _together(trained, refitting_s, refitting)
 
 
 def refit_masked(course: Course, network: nn.Module, masks: Masks, name: str) -> None:
@@ -158,11 +160,12 @@ def require_smaller(
     return left
 
 
-def _together(trained: Sequence[Train], seconds: float, refitting: str) -> Train:
-    """One record of the training after all steps."""
+def _together(trained: Sequence[Train], refitting_s: float, refitting: str) -> Train:
+    """One record of the training after all steps: of all processes that have trained."""
     epochs = [epoch for train in trained for epoch in train.history]
     history = [epoch.model_copy(update={"epoch": at}) for at, epoch in enumerate(epochs, start=1)]
     images = sum(train.images_per_s * train.seconds for train in trained)
+    seconds = sum(train.seconds for train in trained)
     recipe = f"{refitting}; {trained[-1].recipe}"
     if len(trained) > 1:
         lengths = " and ".join(str(train.epochs) for train in trained)
@@ -170,7 +173,6 @@ def _together(trained: Sequence[Train], seconds: float, refitting: str) -> Train
             f"{len(trained)} steps of {lengths} epochs, in each: {refitting}; in the last one: {trained[-1].recipe}"
         )
     return Train(
-        epochs=len(history), converged_epoch=converged_epoch([epoch.loss for epoch in history]), seconds=seconds,
-        images_per_s=images / sum(train.seconds for train in trained), history=history,
-        recipe=recipe,
+        epochs=len(history), converged_epoch=converged_epoch([epoch.loss for epoch in history]),
+        seconds=refitting_s + seconds, images_per_s=images / seconds, history=history, recipe=recipe,
     )  # fmt: skip

@@ -22,6 +22,9 @@ SAMPLES = 1024
 """As many as MLPerf's Single-Stream scenario asks for (Reddi et al. 2020, "MLPerf Inference Benchmark", section 4)."""
 
 
+ROUNDS = 32
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Contestant:
     label: str
@@ -66,7 +69,7 @@ def bench(
         for each in contestants
     }
     load = Load()
-    raw_ms = measure(calls, min_samples=samples, min_seconds=1.0, rounds=32, progress=progress)
+    raw_ms = measure(calls, min_samples=samples, min_seconds=1.0, rounds=ROUNDS, progress=progress)
     others = load.others_share()
     reference = contestants[0]
     here = describe(threads)
@@ -77,7 +80,9 @@ def bench(
         )
         speedup = None
         if each is not reference and _comparable(each.deployed, reference.deployed):
-            ratio, low, high = stats.median_ratio_interval(raw_ms[reference.label], raw_ms[each.label], seed=seed)
+            ratio, low, high = stats.median_ratio_interval(
+                raw_ms[reference.label], raw_ms[each.label], rounds=ROUNDS, seed=seed
+            )
             speedup = Speedup(ratio=ratio, low=low, high=high)
         rows.append(
             Benchmarked(
@@ -139,7 +144,7 @@ def _contestants(
                 missing.append(f"not timed on {name}: {error}")
     several = len({directory.parent for directory, _ in found}) > 1
     return [
-        _Contestant(label=f"{directory if several else directory.name} {name}", deployed=by_path[directory],
+        _Contestant(label=f"{directory if several else directory.resolve().name} {name}", deployed=by_path[directory],
                     runtime=opened)
         for (directory, name), opened in found.items()
     ], missing  # fmt: skip

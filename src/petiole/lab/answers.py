@@ -10,7 +10,7 @@ from statistics import fmean
 from petiole import stats, units
 from petiole.caveats import random_weights
 from petiole.evidence import Group, accuracy_change
-from petiole.lab import answers_pruning, answers_quantization, phrases
+from petiole.lab import answers_lenet, answers_pruning, answers_quantization, phrases
 from petiole.lab.phrases import Run, listed
 from petiole.records import Answer, Results
 
@@ -45,7 +45,7 @@ def answer(results: Results) -> list[Answer]:
         (
             "3.4.3",
             "Does quantization improve the performance of LeNet? Why or why not?",
-            answers_quantization.lenet,
+            answers_lenet.lenet,
         ),
     ]
     answers = []

@@ -50,10 +50,16 @@ def _gains(group: Group) -> bool:
     return flips is not None and flips.change == "up" and flips.against not in NAMES
 
 
+def _is_faster(before: Group | None, after: Group) -> bool:
+    """On some runtime, and slower on none."""
+    changes = phrases.changes(before, after)
+    return "down" in changes and "up" not in changes
+
+
 def _benefits(run: Run, pruned: list[Group]) -> str:
     smaller = [group.label for group in pruned if (share := _stored_share(group)) is not None and share < 1]
     better = [group.label for group in pruned if _gains(group)]
-    faster = [group.label for group in pruned if "down" in phrases.changes(_baseline(run), group)]
+    faster = [group.label for group in pruned if _is_faster(_baseline(run), group)]
     shown, absent = [], []
     for found, yes, no in (
         (smaller, "a smaller stored file", "smaller stored file"),
@@ -76,7 +82,7 @@ def _benefits_of_channels(run: Run) -> str:
     baseline, retrained = _baseline(run), run.find(STRUCTURED[1])
     if baseline is None or retrained is None:
         return "."
-    faster = "down" in phrases.changes(baseline, retrained)
+    faster = _is_faster(baseline, retrained)
     smaller = retrained.file_bytes < baseline.file_bytes
     found = ["a shorter time"] * faster + ["a smaller deployed file"] * smaller
     brought = listed(found) if found else "neither a shorter time nor a smaller deployed file"
@@ -157,7 +163,10 @@ def _time(run: Run, pruned: list[Group]) -> list[str]:
     text = f"One call of {group.label}, against {parent.label}: {phrases.latency(parent, group)}"
     before, after = (each.median(row.profile_ms for row in each.rows) for each in (parent, group))
     if before is not None and after is not None:
-        text += f"; the PyTorch profiler counts {units.ms(after)} of CPU time for a call, before {units.ms(before)}"
+        text += (
+            f"; the PyTorch profiler counts {units.ms(after)} of CPU time for a call, before {units.ms(before)} (one "
+            "measurement each, without an interval: no verdict)"
+        )
     found = phrases.changes(parent, group)
     if found and "down" not in found and group.first.macs == parent.first.macs:
         macs = units.count(group.first.macs)

@@ -1,17 +1,16 @@
-"""The answers to section 3.4 of the handout: the demos, static quantization and QAT, and LeNet."""
+"""The answers to section 3.4.2 of the handout: the demos, static quantization and QAT; and what LeNet's shares."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from petiole import units
-from petiole.evidence import Group, Timing, latency_change, timing_change
+from petiole.evidence import Group, Timing, timing_change
 from petiole.lab import phrases
 from petiole.lab.phrases import Run, listed
 from petiole.paired import Change
 
 PHOTOS = ("CNNOptimized-static-int8", "CNNOptimized-qat-int8")
 FUSED = "CNNOptimized-fused"
-DIGITS = ("LeNet-dynamic-int8", "LeNet-static-int8", "LeNet-qat-int8")
 
 
 def demos(run: Run) -> list[str]:
@@ -82,118 +81,95 @@ def _demo_timing(demo: dict[str, Any], kind: str) -> Timing:
 
 def static_and_qat(run: Run) -> list[str]:
     """What both bring in size, accuracy and time, for each engine; then QAT against static quantization."""
-    quantized = _present(run, PHOTOS)
+    quantized = present(run, PHOTOS)
     if not quantized:
         return run.missing(*PHOTOS)
     return [
-        _achievements(run, quantized),
-        *(_against_parent(run, group) for group in [*_present(run, [FUSED]), *quantized]),
-        *_trained_longer(quantized),
+        *achievements(run, quantized),
+        *(against_parent(run, group) for group in [*present(run, [FUSED]), *quantized]),
+        *trained_longer(quantized),
         *_deployed(run, quantized),
         *(sentence for engine in ("eager", "pt2e") for sentence in _qat_or_static(run, engine)),
         *run.missing(*PHOTOS),
     ]
 
 
-def lenet(run: Run) -> list[str]:
-    """Performance is size, accuracy and time: each is judged alone, and then the reason is given."""
-    float_lenet, quantized = run.find("LeNet"), _present(run, DIGITS)
-    if float_lenet is None or not quantized:
-        return run.missing("LeNet", *DIGITS)
-    return [
-        _achievements(run, quantized),
-        *(_against_parent(run, group) for group in quantized),
-        *_trained_longer(quantized),
-        *_why_lenet(run, float_lenet, quantized),
-        *_in_batches(run, quantized),
-        *run.missing("LeNet", *DIGITS),
-    ]
-
-
-def _present(run: Run, names: Iterable[str]) -> list[Group]:
+def present(run: Run, names: Iterable[str]) -> list[Group]:
     """The variants of these names, on every engine."""
     found = [(each.name, each.engine) for name in names for each in run.groups if each.name == name]
     return [group for name, engine in found if (group := run.find(name, engine)) is not None]
 
 
-def _achievements(run: Run, quantized: Sequence[Group]) -> str:
-    """One sentence on size, accuracy and time; names the variants wherever they are not all alike."""
+def achievements(run: Run, quantized: Sequence[Group]) -> list[str]:
+    """A verdict, then a sentence each on size, accuracy and time; variants are named where they are not all alike."""
     compared = [(group, run.parent(group)) for group in quantized]
     smaller = [g.label for g, parent in compared if parent and 0 < g.file_bytes < parent.file_bytes]
-    better = [g.label for g in quantized if g.flips and g.flips.change == "up"]
-    worse = [g.label for g in quantized if g.flips and g.flips.change == "down"]
-    untold = [g.label for g in quantized if g.flips and g.flips.change == "unclear"]
+    changed = {
+        change: [g.label for g in quantized if g.flips and g.flips.change == change]
+        for change in ("up", "down", "unclear")
+    }
+    words = {"up": "shows a gain for", "down": "shows a loss for", "unclear": "sees no difference for"}
     accuracy = [
-        *([f"the paired test confirms a gain for {_named(better, quantized)}"] if better else []),
-        *([f"the paired test confirms a loss for {_named(worse, quantized)}"] if worse else []),
-        *([f"the paired test sees no difference for {_named(untold, quantized)}"] if untold else []),
+        f"the paired test {words[each]} {named(labels, quantized)}" for each, labels in changed.items() if labels
     ]
-    size_words = f"smaller than its float parent's for {_named(smaller, quantized)}" if smaller else "never smaller"
+    size_words = f"smaller than its float parent's for {named(smaller, quantized)}" if smaller else "never smaller"
     accuracy_words = ", while ".join(accuracy) if accuracy else "no paired comparison was recorded"
-    return f"In size, the file is {size_words}; in accuracy, {accuracy_words}; in time, {_time(run, quantized)}."
+    return [
+        f"{_verdict(run, quantized, smaller, changed)}.", f"The file is {size_words}.",
+        f"Of accuracy, {accuracy_words}.", f"In time, {_time(run, quantized)}.",
+    ]  # fmt: skip
+
+
+def _verdict(run: Run, quantized: Sequence[Group], smaller: list[str], changed: Mapping[str, list[str]]) -> str:
+    """Size, accuracy and time in a line: counts of what is told below."""
+    parts = [f"files are smaller for {len(smaller)} of {len(quantized)}"]
+    told = {"up": "higher for", "down": "lower for", "unclear": "not shown to differ for"}
+    counted = [f"{told[each]} {len(labels)}" for each, labels in changed.items() if labels]
+    parts += [f"accuracy is {listed(counted)}"] if counted else []
+    found = [
+        change
+        for runtime in phrases.RUNTIMES
+        for group in quantized
+        if not group.computes_in_float(runtime)
+        and (change := phrases.change_on(runtime, run.parent(group), group)) is not None
+    ]
+    counts = (("down", "faster in"), ("up", "slower in"), ("unclear", "not measurably different in"))
+    times = [f"{word} {found.count(change)}" for change, word in counts if change in found]
+    parts += [f"int8 is {listed(times)} of {len(found)} timings against float on the same runtime"] if times else []
+    return f"Of {units.counted(len(quantized), 'quantized network')}, {listed(parts)}"
 
 
 def _time(run: Run, quantized: Sequence[Group]) -> str:
     """Who is faster and who slower, runtime by runtime, always against the float parent on the same one."""
-    words = _by_runtime(quantized, lambda runtime, group: phrases.change_on(runtime, run.parent(group), group))
+    words = by_runtime(quantized, lambda runtime, group: phrases.change_on(runtime, run.parent(group), group))
     words += [
-        f"{where} computes {_named(labels, quantized)} in float, which tells nothing of int8"
+        f"{where} computes {named(labels, quantized)} in float, which tells nothing of int8"
         for runtime, where in phrases.RUNTIMES.items()
-        if (labels := [group.label for group in quantized if phrases.computes_in_float(runtime, group)])
+        if (labels := [group.label for group in quantized if group.computes_in_float(runtime)])
     ]
     if not words:
         return "nothing can be said, for no runtime timed both a quantized network and its float parent"
     return f"against float on the same runtime, one picture at a time, {listed(words)}"
 
 
-def _by_runtime(quantized: Sequence[Group], changed: Callable[[str, Group], Change | None]) -> list[str]:
+def by_runtime(quantized: Sequence[Group], changed: Callable[[str, Group], Change | None]) -> list[str]:
     """For each runtime that computes them in int8, whose time ``changed`` which way."""
     words = []
     for runtime, where in phrases.RUNTIMES.items():
-        really = [group for group in quantized if not phrases.computes_in_float(runtime, group)]
+        really = [group for group in quantized if not group.computes_in_float(runtime)]
         found = [(group.label, changed(runtime, group)) for group in really]
         for change, told in (("down", "is faster"), ("up", "is slower"), ("unclear", "shows no measurable difference")):
             labels = [label for label, each in found if each == change]
             if labels:
-                words.append(f"int8 {told} on {where} for {_named(labels, quantized)}")
+                words.append(f"int8 {told} on {where} for {named(labels, quantized)}")
     return words
 
 
-def _in_batches(run: Run, quantized: Sequence[Group]) -> list[str]:
-    """Whether int8 pays where many pictures share the cost of a call."""
-    pairs = {
-        (runtime, group.label): pair
-        for runtime in phrases.RUNTIMES
-        for group in quantized
-        if (pair := phrases.batch_times(runtime, run.parent(group), group)) is not None
-    }
-    if not pairs:
-        return []
-    changes = {key: latency_change(*pair) for key, pair in pairs.items()}
-    text = (
-        f"With {max(new.batch for _, new in pairs.values())} pictures in a call, which share what a call costs, "
-        f"{listed(_by_runtime(quantized, lambda runtime, group: changes.get((runtime, group.label))))}"
-    )
-    slower = [
-        new.p50_ms / old.p50_ms
-        for group in quantized
-        for runtime in phrases.RUNTIMES
-        if changes.get((runtime, group.label)) == "up" and not phrases.computes_in_float(runtime, group)
-        for old, new in [pairs[runtime, group.label]]
-    ]
-    if slower:
-        text += (
-            f" (at most {units.times(max(slower))} the time of float, by the medians): where it is slower, the int8 "
-            "kernels and the conversions around them take longer than float does for layers as small as these"
-        )
-    return [f"{text}."]
-
-
-def _named(labels: Sequence[str], of: Sequence[Group]) -> str:
+def named(labels: Sequence[str], of: Sequence[Group]) -> str:
     return phrases.named(labels, of, "quantized networks")
 
 
-def _against_parent(run: Run, group: Group) -> str:
+def against_parent(run: Run, group: Group) -> str:
     parent = run.parent(group)
     start = f"{group.label} has {phrases.accuracy(group)}, {phrases.versus_parent(group)}"
     if parent is None:
@@ -201,7 +177,7 @@ def _against_parent(run: Run, group: Group) -> str:
     return f"{start}; {phrases.size(parent, group)}; {phrases.latency(parent, group)}."
 
 
-def _trained_longer(quantized: Sequence[Group]) -> list[str]:
+def trained_longer(quantized: Sequence[Group]) -> list[str]:
     """A gain of QAT is not yet a gain of quantization: it trains on where its parent stopped."""
     gained = [g for g in quantized if g.flips and g.flips.change == "up" and g.first.train]
     if not gained:
@@ -247,44 +223,6 @@ def _qat_or_static(run: Run, engine: str) -> list[str]:
         f"With {engine}, QAT and static quantization cannot be told apart in accuracy ({figures}{told}), "
         f"so its extra training{cost} is not shown to pay."
     ]
-
-
-def _why_lenet(run: Run, lenet: Group, quantized: Sequence[Group]) -> list[str]:
-    sentences = []
-    if any(group.name == "LeNet-dynamic-int8" for group in quantized):
-        sentences.append(
-            "Dynamic quantization touches the linear layers only: the convolutions stay float, and each "
-            "input of a linear layer is quantized anew in every call."
-        )
-    work = f"{units.count(lenet.first.macs)} multiply-accumulates"
-    found = [
-        change
-        for group in quantized
-        for runtime in phrases.RUNTIMES
-        if not phrases.computes_in_float(runtime, group)
-        and (change := phrases.change_on(runtime, run.parent(group), group)) is not None
-    ]
-    if not found:
-        return [*sentences, "Why the time is as it is cannot be said, because it was not measured for both."]
-    if "down" not in found:
-        calls = ""
-        if lenet.timings:
-            fastest = min(lenet.singles, key=lambda time: time.p50_ms, default=lenet.timings[0])
-            where = phrases.RUNTIMES.get(fastest.runtime, fastest.runtime)
-            calls = f", {units.spread(fastest.p50_ms, fastest.p25_ms, fastest.p75_ms)} a call on {where}"
-        sentences.append(
-            f"Why no time is saved: LeNet has only {work}{calls}; where a call is so short, starting each "
-            "layer and converting numbers to int8 and back can weigh as much as the arithmetic that int8 "
-            "speeds up."
-        )
-    elif "up" in found or "unclear" in found:
-        sentences.append(
-            f"Why the time depends: LeNet has only {work}, so that starting each layer, converting numbers to int8 and "
-            "back, and how well each runtime's int8 kernels fit such small layers decide whether int8 pays."
-        )
-    else:
-        sentences.append(f"The time falls although LeNet has only {work}: int8 pays even here.")
-    return sentences
 
 
 def _flat(values: Any) -> list[float]:

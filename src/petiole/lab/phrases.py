@@ -137,21 +137,22 @@ def versus(group: Group, flips: Flips | None) -> str:
     if flips is None:
         return "without a paired comparison in the records"
     counts = f"{flips.lost:,} lost, {flips.gained:,} gained"
-    if len(group.rows) > 1:
-        counts += f" over {len(group.rows)} seeds, {units.p_value(flips.p)} of their means"
+    if len(flips.seeds) > 1:
+        counts += f" over {len(flips.seeds)} seeds, {units.p_value(flips.p)} of their means"
     else:
         counts += f", {units.p_value(flips.p)}"
-    points = units.points(flips.difference, group.digits)
+    low, high = (units.points(end, group.digits).removesuffix(" points") for end in flips.interval)
+    points = f"{units.points(flips.difference, group.digits)} (95% interval {low} to {high})"
     if flips.change == "unclear":
         told = f"{_doubt(group, flips)} ({counts})"
         return f"{points} against {flips.against}, {told}"
     verb = "a gain" if flips.change == "up" else "a loss"
-    return f"{points} against {flips.against}, {verb} that the paired test confirms ({counts})"
+    return f"{points} against {flips.against}, {verb} that the paired test shows ({counts})"
 
 
 def _doubt(group: Group, flips: Flips) -> str:
     """Why a difference is not claimed: the paired test does not see it, or the seeds disagree about it."""
-    if len(group.rows) > 1 and flips.p < SIGNIFICANT:
+    if len(flips.seeds) > 1 and flips.p < SIGNIFICANT:
         return "which the paired test sees, but the t interval over the seeds includes no difference"
     return "which the paired test cannot tell from no difference"
 
@@ -188,7 +189,7 @@ def latency(before: Group, after: Group) -> str:
             parts.append(f"faster on {where} ({pair}, {_ratio(before, after, old, new)})")
         else:
             parts.append(f"slower on {where} ({pair}, {_ratio(before, after, old, new)})")
-    parts += [f"refused on {RUNTIMES[runtime]}, where it gives other answers" for runtime in after.refused]
+    parts += [f"refused on {RUNTIMES.get(runtime, runtime)} (see the gates)" for runtime in after.refused]
     return listed(parts) if parts else "no timing on a runtime that both were measured on"
 
 
@@ -209,12 +210,6 @@ def _ratio(before: Group, after: Group, old: Timing, new: Timing) -> str:
     """How many times as fast or as slow, with its interval where the records hold one."""
     measured = after.time_ratio(new.runtime, before.name, old.runtime) if new.batch == 1 else None
     return units.speed(old.p50_ms / new.p50_ms, measured)
-
-
-def computes_in_float(runtime: str, group: Group) -> bool:
-    """Whether a runtime computes no layer of an int8 file in int8, as its gate says: its time is not one of int8."""
-    gate = group.first.gates.get("int8_compiled" if runtime == "openvino" else f"int8_compiled_{runtime}")
-    return isinstance(gate, str) and gate.startswith("0/")
 
 
 def change_on(runtime: str, before: Group | None, after: Group) -> Change | None:

@@ -170,7 +170,7 @@ def _run_chapter(bench: Bench, name: str, seed: int) -> tuple[Stage, ChapterResu
     if not result.failures:
         stored = {"stage": stage.model_dump(mode="json"), "result": result.model_dump(mode="json")}
         rundir.save(step=f"{name}-seed{seed}", basis=basis(bench, name), result=stored)
-        rundir.forget_trainings()
+    rundir.forget_trainings()
     return stage, result
 
 
@@ -198,7 +198,7 @@ def _timed(bench: Bench, so_far: _Progress) -> list[Variant]:
         rundir.forget("timing")  # raw timings are about to be overwritten
         began = time.perf_counter()
         measured = timing.run(bench, variants) if variants else {}
-        ratios = timing.ratios(rundir.path, variants, seed=bench.config.seed)
+        ratios = timing.ratios(rundir.path, variants, rounds=bench.config.effort.latency_rounds, seed=bench.config.seed)
         profiles = timing.profiles(bench, variants)
         stored = {
             "seconds": time.perf_counter() - began,

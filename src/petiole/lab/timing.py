@@ -32,6 +32,10 @@ RAW_FILE = "latency/batch{batch}.json"
 BATCH_IMAGES = 32
 """The larger batch that is timed beside single pictures."""
 BATCH_ROUNDS = 3
+COMPARED = ((DEPLOYED, DEPLOYED), (DEPLOYED, "torch"), ("onnxruntime", "onnxruntime"), ("torch", "torch"))
+"""Runtime of a network, and of the one that it descends from."""
+LEAST_ROUNDS = 10
+"""Fewer do not tell how well a ratio of times is known."""
 
 Key = tuple[str, str]
 """Variant key and runtime."""
@@ -66,11 +70,13 @@ ORIGINS = {"photos": "CNNOptimized", "digits": "LeNet"}
 """The float networks that the others descend from."""
 
 
-def ratios(run_dir: Path, variants: Sequence[Variant], *, seed: int) -> dict[str, list[TimeRatio]]:
-    """How many times as fast on the deployed runtime as the network of :data:`ORIGINS` it descends from each variant
-    is, by variant key: there and, where that was timed, in eager PyTorch. From the raw timings of single pictures;
-    ``seed`` is the bootstrap's.
+def ratios(run_dir: Path, variants: Sequence[Variant], *, rounds: int, seed: int) -> dict[str, list[TimeRatio]]:
+    """How many times as fast as the network of :data:`ORIGINS` it descends from each variant is, by variant key: on
+    each runtime that both were timed on, and as deployed against eager PyTorch. From the raw timings of single pictures
+    in so many ``rounds`` (fewer than ``LEAST_ROUNDS`` give none); ``seed`` is the bootstrap's.
     """
+    if rounds < LEAST_ROUNDS:
+        return {}
     file = run_dir / RAW_FILE.format(batch=1)
     raw_ms = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     rows = {(row.name, row.engine, row.seed): row for row in variants}
@@ -79,13 +85,13 @@ def ratios(run_dir: Path, variants: Sequence[Variant], *, seed: int) -> dict[str
         origin = rows.get((ORIGINS[row.dataset], "torch", row.seed))
         if origin is None or not _comes_from(row, origin, variants):
             continue
-        for other in (DEPLOYED, "torch"):
-            own, its = raw_ms.get(f"{row.key} {DEPLOYED}", []), raw_ms.get(f"{origin.key} {other}", [])
+        for one, other in COMPARED:
+            own, its = raw_ms.get(f"{row.key} {one}", []), raw_ms.get(f"{origin.key} {other}", [])
             if min(len(own), len(its)) < 2:
                 continue
-            ratio, low, high = median_ratio_interval(its, own, seed=seed)
+            ratio, low, high = median_ratio_interval(its, own, rounds=rounds, seed=seed)
             found.setdefault(row.key, []).append(
-                TimeRatio(runtime=DEPLOYED, against=origin.name, against_runtime=other, ratio=ratio, low=low, high=high)
+                TimeRatio(runtime=one, against=origin.name, against_runtime=other, ratio=ratio, low=low, high=high)
             )
     return found
 
@@ -128,21 +134,31 @@ def _singles(bench: Bench, variants: Sequence[Variant]) -> RawMs:
 
 
 def _batches(bench: Bench, variants: Sequence[Variant]) -> RawMs:
+    """Networks for digits in rounds of all, those for photos one after the other."""
     effort = bench.config.effort
     raw_ms: RawMs = {}
+    digits = [variant for variant in variants if variant.dataset == "digits"]
+    together = [*([digits] if digits else []), *([one] for one in variants if one.dataset != "digits")]
     label = f"timing batches of {BATCH_IMAGES}"
-    with bar(label, len(variants), unit="network", say=bench.say, terminal=bench.progress) as tell:
-        for index, variant in enumerate(variants, start=1):
+    with bar(label, len(together), unit="part", say=bench.say, terminal=bench.progress) as tell:
+        for index, some in enumerate(together, start=1):
             release_freed_memory()
-            inputs = _task(bench, variant).inputs
-            images = inputs[torch.arange(BATCH_IMAGES) % len(inputs)]  # small test splits are gone through again
-            calls = {(variant.key, name): _call(each, images) for name, each in _of_file(bench, variant).items()}
+            calls = {
+                (variant.key, name): _call(runtime, _batch(_task(bench, variant)))
+                for variant in some
+                for name, runtime in _of_file(bench, variant).items()
+            }
             raw_ms |= measure(
-                calls, min_samples=effort.batch_samples, min_seconds=effort.batch_seconds, rounds=BATCH_ROUNDS,
-                warmup_calls=1,
+                calls, min_samples=effort.batch_samples, min_seconds=effort.batch_seconds,
+                rounds=effort.latency_rounds if some is digits else BATCH_ROUNDS, warmup_calls=1,
             )  # fmt: skip
-            tell(index, variant.name)
+            tell(index, some[0].name)
     return raw_ms
+
+
+def _batch(task: Task) -> torch.Tensor:
+    """``(BATCH_IMAGES, C, H, W)``; small test splits are gone through again."""
+    return task.inputs[torch.arange(BATCH_IMAGES) % len(task.inputs)]
 
 
 def _call(runtime: Runtime, inputs: torch.Tensor) -> Callable[[], object]:

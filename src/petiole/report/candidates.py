@@ -10,7 +10,7 @@ from petiole.records import Accuracy
 from petiole.report import charts, provenance
 from petiole.report.blocks import Block, Picture, Table, Text
 from petiole.report.overview import non_dominated
-from petiole.report.tables import RUNTIMES
+from petiole.report.timings import RUNTIMES
 from petiole.search_records import Candidate, SearchResults
 
 

@@ -4,7 +4,19 @@ from collections.abc import Callable, Sequence
 
 from petiole.evidence import Group, groups
 from petiole.records import Results
-from petiole.report import charts, details, flips, gates, inside, overview, provenance, pruning, summary, tables
+from petiole.report import (
+    charts,
+    details,
+    flips,
+    gates,
+    inside,
+    overview,
+    provenance,
+    pruning,
+    summary,
+    tables,
+    timings,
+)
 from petiole.report.blocks import Block, Chapter, Failed, Page, Picture, Question, Steps, Text
 from petiole.report.headline import headline
 
@@ -18,8 +30,8 @@ EVERYTHING = provenance.command_anchor(provenance.WHOLE)
 
 MEASURED = (
     "Accuracy: every network is judged on the same test pictures, as it is deployed; this run chose no "
-    "network, recipe or setting on them (only a runtime on which a network gives other answers is refused for it: see "
-    "parity below). "
+    "network, recipe or setting on them (only a runtime that gives other answers than the network, or leaves in float "
+    "what should be int8, is refused for it: see parity below). "
     "(The recipes came with Petiole. They were worked out on the hymenoptera photos and MNIST, mostly by "
     "cross-validation of the training photos; the test accuracy of earlier recipes was known meanwhile, as the log of "
     "what was tried tells.) The interval of one seed is Wilson's; that of several seeds covers Wilson's of their mean "
@@ -29,7 +41,7 @@ MEASURED = (
     "share their pictures: the stricter of the two, so that the interval may leave out 0 where p is above 0.05. Below "
     "0.05 it tells the two apart; above, it proves neither that they differ nor that they are equal.",
     "Time: all networks of the run are timed together in interleaved rounds after a warm-up, so that a drift of "
-    "the machine hits all alike (batches of 32: network after network, for together they would not fit into memory; "
+    "the machine hits all alike (batches of 32: the networks for digits likewise, those for photos one after the other, for together they would not fit into memory; "
     "a dynamically quantized network takes its scales from all pictures of a call, so that its answers there are not "
     "those that were judged). "
     "Eager PyTorch is timed, one picture at a time, where it is a reference: the networks before and after masks and "
@@ -117,6 +129,8 @@ def _data(results: Results) -> list[Chapter]:
         for what, data in (("Photos", photos), ("Digits", digits))
         if data is not None and data.note
     ]
+    if not (photos.skipped or photos.duplicates or photos.contradictions):
+        notes.append(Text(text="No file was skipped, and no photo was found in both splits or under several labels."))
     blocks = (*notes, *flips.samples(results), *details.photos(photos))
     return [Chapter(anchor="data", title="The photos", blocks=blocks, source=EVERYTHING)]
 
@@ -226,7 +240,7 @@ def _demos(results: Results) -> Chapter:
 def _appendix(results: Results, every: Sequence[Group]) -> Chapter:
     blocks: list[Block] = [Text(text=text) for text in MEASURED]
     blocks += details.run(results)
-    times = tables.latencies(every)
+    times = timings.latencies(every)
     if times is not None:
         blocks.append(times)
     return Chapter(anchor="appendix", title="How everything was measured", blocks=tuple(blocks), source=EVERYTHING)

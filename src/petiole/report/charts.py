@@ -18,7 +18,7 @@ from petiole.evidence import Group
 from petiole.records import Train
 from petiole.report.blocks import Picture
 from petiole.report.drawing import draw
-from petiole.report.tables import RUNTIMES
+from petiole.report.timings import RUNTIMES
 
 schemapi.disable_debug_mode()  # validates each part as it is made, which takes as long as drawing; tests enable it
 
@@ -93,17 +93,18 @@ def training(groups: Sequence[Group], name: str) -> Picture | None:
             scale=alt.Scale(domain=[1, max(2, last)], nice=False),
         ),
         y=alt.Y("loss:Q", axis=alt.Axis(title="mean training loss (nats)")),
-        color=colour("network", networks),
-        strokeDash=alt.StrokeDash("network:N", scale=alt.Scale(domain=networks), legend=legend()),
+        color=colour("network", networks, shown=lines()),
+        strokeDash=alt.StrokeDash("network:N", scale=alt.Scale(domain=networks), legend=lines()),
     )
-    line = base.mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=18))
+    line = base.mark_line(strokeWidth=2)
     dot = base.mark_point(filled=True, size=110, opacity=1).transform_filter("datum.converged")
     said = [f"{label} {_course(train)}" for label, train in trained if train]
     return picture(
         name,
         (line + dot).properties(width=WIDTH_PX, height=220),
-        "Training loss after each epoch (first seed). The large dot is the epoch at which it had "
-        "converged; without one it had not, within its epochs.",
+        "Training loss after each epoch (first seed), of the weights as they were trained. The large dot is the epoch "
+        "at which it had converged; without one it had not, within its epochs. Losses of different recipes cannot be "
+        "compared: label smoothing keeps them from zero, and who has a teacher is scored against its answers.",
         f"Training loss: {'; '.join(said)}.",
     )
 
@@ -209,10 +210,17 @@ def names(labels: Sequence[str]) -> alt.Y:
     return alt.Y("variant:N", sort=list(labels), axis=alt.Axis(title=None, labelLimit=260, domain=False, ticks=False))
 
 
-def colour(field: str, names: Sequence[str], *, hide: bool = False) -> alt.Color:
+def colour(field: str, names: Sequence[str], *, hide: bool = False, shown: alt.Legend | None = None) -> alt.Color:
     palette = [COLOURS[at % len(COLOURS)] for at in range(len(names))]
     scale = alt.Scale(domain=list(names), range=palette)
-    return alt.Color(f"{field}:N", scale=scale, legend=None if hide else legend())
+    return alt.Color(f"{field}:N", scale=scale, legend=None if hide else shown or legend())
+
+
+def lines() -> alt.Legend:
+    """As long as it takes to tell dashes apart."""
+    return alt.Legend(
+        title=None, orient="top", labelLimit=260, columns=2, symbolType="stroke", symbolSize=500, symbolStrokeWidth=2
+    )
 
 
 def legend() -> alt.Legend:

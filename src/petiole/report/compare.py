@@ -1,5 +1,6 @@
 """Two runs side by side: what each variant reaches in both, paired where they were judged on the same pictures."""
 
+import math
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,7 +14,8 @@ from petiole.report import charts, summary
 from petiole.report.blocks import NONE, Cell, Chapter, Linked, Page, Picture, Table, Text
 from petiole.report.pairs import Pair, Side, pair_up
 from petiole.report.provenance import anchor
-from petiole.report.tables import RUNTIMES, accuracy
+from petiole.report.tables import accuracy
+from petiole.report.timings import RUNTIMES
 
 HOW = (
     "Variants of the same name are compared. Accuracy is compared picture by picture where both runs were judged on "
@@ -109,6 +111,8 @@ def _findings(pairs: Sequence[Pair], first: Side, second: Side, *, same_machine:
         f"{len(apart)} of {len(pairs)} variants differ in accuracy between {first.name} and {second.name}, as far as "
         f"these pictures can tell.{named}"
     ]
+    if apart and len(pairs) > 1:
+        found[0] += f" Were there no difference, {math.ceil(len(pairs) / 20)} at most would be expected to seem one."
     if unpaired := sorted({pair.why for pair in pairs if pair.why}):
         found[0] += (
             f" Where they are not compared picture by picture ({', '.join(unpaired)}), the pictures may be the cause."

@@ -9,7 +9,7 @@ from petiole.records import Accuracy, Latency, Variant
 from petiole.report import candidates, details, flips, provenance, summary
 from petiole.report.blocks import NONE, Block, Cell, Chapter, Linked, Page, Steps, Table, Text
 from petiole.report.candidates import accuracy
-from petiole.report.tables import RUNTIMES
+from petiole.report.timings import RUNTIMES
 from petiole.search_records import Limit, SearchResults
 
 OBJECTIVES = {

@@ -20,8 +20,8 @@ COLUMNS = {
     "quantized_layers": "Layers quantized",
     "int8_compiled": "int8 on OpenVINO",
     "int8_compiled_onnxruntime": "int8 on ONNX Runtime",
-    "parity_flips": "Called otherwise on OpenVINO",
-    "parity_flips_onnxruntime": "Called otherwise on ONNX Runtime",
+    "parity_flips": "Different answers on OpenVINO",
+    "parity_flips_onnxruntime": "Different answers on ONNX Runtime",
     "refused_openvino": "Not used on OpenVINO",
     "refused_onnxruntime": "Not used on ONNX Runtime",
 }
@@ -43,7 +43,7 @@ def table(groups: Sequence[Group]) -> Table | None:
         caption += " int8: convolutions and linear layers that the runtime really computes so, of all."
     if any(name.startswith(FLIPS) for name in names):
         caption += (
-            " Called otherwise: test pictures that the deployed file calls otherwise than the network in torch; in "
+            " Different answers: test pictures that the deployed file classifies otherwise than the network in torch; in "
             "brackets how far the logits lie apart, in units of their spread."
         )
     return Table(

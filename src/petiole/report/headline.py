@@ -16,7 +16,8 @@ from petiole.evidence import (
 from petiole.latency_records import DEPLOYED
 from petiole.paired import SIGNIFICANT, Flips
 from petiole.records import Results
-from petiole.report.tables import RUNTIMES, accuracy
+from petiole.report.tables import accuracy
+from petiole.report.timings import RUNTIMES
 
 MOST = 3
 EAGER = "torch"
@@ -94,7 +95,10 @@ def _int8(every: Sequence[Group], parent_name: str) -> str:
     timed = [
         (time, group)
         for group in every
-        if group.engine != EAGER and group.first.parent == parent_name and (time := _time(group, DEPLOYED))
+        if group.engine != EAGER
+        and group.first.parent == parent_name
+        and not group.computes_in_float(DEPLOYED)
+        and (time := _time(group, DEPLOYED))
     ]
     if parent is None or not timed:
         return ""
@@ -107,9 +111,10 @@ def _int8(every: Sequence[Group], parent_name: str) -> str:
         for before, where in ((float_time, "there"), (eager_time, f"in {RUNTIMES[EAGER]}"))
         if before is not None
     ]
+    both = ": int8 and the change of runtime together" if len(than) > 1 else ""
     return (
-        f"Quantization: {best.label} takes {_spread(time)} on {RUNTIMES[DEPLOYED]} (median; in brackets the middle "
-        f"half of the calls), as against {' and '.join(than)}. Its file has {units.bytes(best.file_bytes)} instead of "
+        f"Quantization: {best.label} takes {_spread(time)} on {RUNTIMES[DEPLOYED]}, as against "
+        f"{' and '.join(than)}{both}. Its file has {units.bytes(best.file_bytes)} instead of "
         f"{units.bytes(parent.file_bytes)}."
     ) + (f" Accuracy: {changed}." if (changed := difference(best)) else "")
 
@@ -124,8 +129,11 @@ def _pruning(every: Sequence[Group]) -> str:
     whole = _named(every, "CNNOptimized")
     groups = [_named(every, name) for name in ("CNNPrunedGO", "CNNPrunedGO-structured")]
     parts = [_pruned(whole, group) for group in groups if whole is not None and group is not None]
-    told = "; ".join(part for part in parts if part)
-    return f"Pruning, after retraining, against CNNOptimized: {told}." if told else ""
+    smallest = _named(every, "CNNPrunedGO-magnitude")
+    if parts and parts[0] and smallest is not None and smallest.baseline_flips is not None:
+        parts[0] += f", with the smallest ones instead ({smallest.label}) {told(smallest, smallest.baseline_flips)}"
+    said = "; ".join(part for part in parts if part)
+    return f"Pruning, after retraining, against CNNOptimized: {said}." if said else ""
 
 
 def _pruned(whole: Group, group: Group) -> str:

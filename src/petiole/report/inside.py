@@ -52,7 +52,7 @@ def confusions(groups: Sequence[Group], name: str) -> Picture | None:
     angle = 0 if max(map(len, names)) * LETTER_PX < size else -90
     axis: dict[str, Any] = {"domain": False, "ticks": False, "labelLimit": 110}
     base = alt.Chart().encode(
-        x=alt.X("called:N", sort=names, axis=alt.Axis(title="called", labelAngle=angle, **axis)),
+        x=alt.X("called:N", sort=names, axis=alt.Axis(title="predicted", labelAngle=angle, **axis)),
         y=alt.Y("true:N", sort=names, axis=alt.Axis(title="true class", **axis)),
     )
     cell = base.mark_rect(stroke=charts.INK, strokeOpacity=0.3).encode(
@@ -67,7 +67,7 @@ def confusions(groups: Sequence[Group], name: str) -> Picture | None:
     return charts.picture(
         name,
         drawn,
-        "Confusion matrices on the test split: rows are the true classes, columns what the pictures were called "
+        "Confusion matrices on the test split: rows are the true classes, columns the predicted ones "
         "(counts; the first seed).",
         f"Confusion matrices: {'; '.join(said)}.",
         narrow=narrow,
@@ -85,7 +85,7 @@ def weights(groups: Sequence[Group], name: str) -> Picture | None:
         width = (histogram.high - histogram.low) / len(histogram.counts)
         total = sum(histogram.counts) + histogram.outside + histogram.zeros
         zeros = f"{units.percent(histogram.zeros / total)} exactly zero"
-        title = f"{_in_lines(label)}|{zeros}|{histogram.levels:,} values a channel"
+        title = f"{_in_lines(label)}|{zeros}|≤ {histogram.levels:,} values per channel"
         titles.append(title)
         shares = [count / total for count in (*histogram.counts, histogram.counts[-1])]  # a step ends where it began
         rows += [
@@ -108,7 +108,7 @@ def weights(groups: Sequence[Group], name: str) -> Picture | None:
         drawn,
         "Weights of all convolutions and linear layers of the deployed files, BatchNorm folded into them, int8 "
         "dequantized (first seed). Weights that are exactly zero are counted above each histogram, not drawn; the "
-        "outermost 3% are left out. Values a channel: how many different ones it holds at most; int8 allows 255.",
+        "outermost 3% are left out. Values per channel: how many different ones it holds; int8 allows 255.",
         f"Histograms of the weights. {'; '.join(said)}.",
         narrow=narrow,
     )
@@ -145,8 +145,8 @@ def _layer_errors(label: str, errors: Sequence[LayerError], name: str) -> Pictur
             width=charts.WIDTH_PX, height=alt.Step(13)
         ),
         f"What rounding to int8 does to each layer of {label} when it alone is rounded, from the input down to the "
-        "output (16 calibration pictures): the power of the layer's answer over that of its error. 20 dB: one part in "
-        "a hundred; the further left, the greater the damage.",
+        "output (16 calibration pictures): the power of the layer's answer over that of its error. 20 dB: the error has a "
+        "hundredth of the power, a tenth of the size; the further left, the greater the damage.",
         f"Signal to quantization noise of {len(rows)} layers; the worst is {worst.layer} with "
         f"{decibels(worst.error):.1f} dB.",
     )

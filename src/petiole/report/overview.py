@@ -18,6 +18,8 @@ from petiole.report.blocks import Picture
 
 WHOLE, MASKED, NARROWED, SCRATCH = "whole network", "weights zeroed", "channels removed", "trained from scratch"
 SHAPES = {WHOLE: "circle", MASKED: "triangle-down", NARROWED: "diamond", SCRATCH: "square"}
+SIGNS = {WHOLE: "○●", MASKED: "▽▼", NARROWED: "◇◆", SCRATCH: "□■"}
+"""Before the label of a point, hollow and filled: so that it is found where its line passes another one."""
 COLOURS = dict(zip(SHAPES, charts.COLOURS, strict=False))
 PRECISIONS = ("float32 (hollow)", "int8 (filled)")
 HEIGHT_PX, PLOT_PX, LABELS_PX, LINE_PX = 420.0, 420.0, 230.0, 15.0
@@ -125,7 +127,12 @@ def _chart(points: Sequence[_Point], name: str, title: str, what: str) -> Pictur
     whole = any(each.group.accuracy == 1 for each in points)
     scale = "log scale, where no error is drawn as half a picture" if whole else "log scale"
     has_front = len(non_dominated([(each.x, each.group.accuracy) for each in points])) > 1
-    dashed = f"Dashed: the best accuracy that is to be had within each {what}. " if has_front else ""
+    dashed = (
+        f"Dashed: the highest accuracy measured within each {what}; steps smaller than the intervals are not shown to be "
+        "any. "
+        if has_front
+        else ""
+    )
     said = [
         f"{each.group.label} {units.percent(each.group.accuracy, each.group.digits)}, {each.text}" for each in points
     ]
@@ -157,7 +164,7 @@ def _drawn(points: Sequence[_Point], title: str, plot_px: float) -> charts.Chart
             "x": each.x, "error": error(each.group.accuracy), "low": error(each.group.interval[0]),
             "high": error(each.group.interval[1]), "kind": each.kind,
             "precision": PRECISIONS[each.is_int8], "fill": COLOURS[each.kind] if each.is_int8 else charts.PAPER,
-            "label": each.group.label,
+            "label": f"{SIGNS[each.kind][each.is_int8]} {each.group.label}",
             "at": right * (right / left) ** (14 / plot_px), "to": top * (bottom / top) ** (place / HEIGHT_PX),
         }
         for each, place in zip(order, places, strict=True)
@@ -204,7 +211,7 @@ def _layers(
     hollow = _legend(columns, symbolFillColor="transparent")
     shape = alt.Shape("kind:N", scale=alt.Scale(domain=kinds, range=[SHAPES[kind] for kind in kinds]), legend=hollow)
     front = alt.Chart(charts.data(steps)).mark_line(color=charts.INK, strokeDash=[4, 3], interpolate="step-after")
-    leader = base.mark_rule(strokeWidth=0.7, opacity=0.55, color=charts.INK)
+    leader = base.mark_rule(strokeWidth=0.8, opacity=0.6)
     spread = base.mark_rule(strokeWidth=1.2, opacity=0.5).encode(
         x=x("x"), y=y("low"), y2="high:Q", color=alt.Color("kind:N", scale=colour, legend=hollow)
     )
@@ -216,7 +223,9 @@ def _layers(
         x=x("at"), y=y("to"), text="label:N"
     )
     return alt.layer(
-        leader.encode(x=x("x"), y=y("error"), x2="at:Q", y2="to:Q"), front.encode(x=x("x"), y=y("error")),
+        leader.encode(
+            x=x("x"), y=y("error"), x2="at:Q", y2="to:Q", color=alt.Color("kind:N", scale=colour, legend=hollow)
+        ), front.encode(x=x("x"), y=y("error")),
         spread, point, text, _precisions(rows, columns // 2),
     )  # fmt: skip
 

@@ -1,5 +1,6 @@
 """What must be seen first: banners, failures, the run in a line each, and findings that the numbers carry."""
 
+import math
 from collections.abc import Sequence
 from statistics import median
 
@@ -7,7 +8,8 @@ from petiole import stats, units
 from petiole.caveats import busy_share, random_weights, synthetic_photos
 from petiole.evidence import Group, groups, is_as_fast
 from petiole.records import Results
-from petiole.report.tables import MOST_CLASSES, RUNTIMES, accuracy
+from petiole.report.tables import MOST_CLASSES, accuracy
+from petiole.report.timings import RUNTIMES
 
 TITLE = "IL2230 Lab 3B: transfer learning, network pruning and quantization"
 
@@ -84,8 +86,9 @@ def facts(results: Results) -> list[tuple[str, str]]:
     counts = f"{units.counted(machine.cores, 'core')}, {units.counted(machine.threads, 'thread')}"
     lines.append(("Machine", f"{machine.cpu}, {counts}{''.join(f', {name}' for name in int8)}{torch}"))
     seeds = ("seed " if len(results.run.seeds) == 1 else "seeds ") + ", ".join(map(str, results.run.seeds))
-    lines.append(("Run", f"{results.run.command} ({seeds}; {units.seconds(results.run.seconds)})"))
-    lines.append(("Intervals", _meant(len(results.run.seeds))))
+    failed = "" if results.failures else "; no step failed"
+    lines.append(("Run", f"{results.run.command} ({seeds}; {units.seconds(results.run.seconds)}{failed})"))
+    lines.append(("Numbers", _meant(len(results.run.seeds))))
     return lines
 
 
@@ -99,11 +102,14 @@ def _without_reason(note: str) -> str:
 
 
 def _meant(seeds: int) -> str:
+    """What intervals and brackets are of."""
     if seeds > 1:
-        return f"95%, of the chance in the test pictures and in {seeds} trainings of each network"
+        chance = f"for the choice of test pictures and {seeds} trainings of each network"
+    else:
+        chance = "for the choice of test pictures; each network was trained once (--seeds 3 shows what seeds change)"
     return (
-        "95%, of the chance in the test pictures alone: each network was trained once (--seeds 3 shows what seeds "
-        "change)"
+        f"Accuracies: 95% intervals {chance}. Times: medians, brackets hold the middle half of the calls; intervals of "
+        "ratios are of this run on this machine. Sizes are exact."
     )
 
 
@@ -157,9 +163,9 @@ def _paired(compared: Sequence[Group], what: str) -> str:
     )
     if shown and len(compared) > 1:
         text += (
-            f" If no network differed from its parent, {units.counted(max(1, round(len(compared) / 20)), 'such test')} "
-            f"of {len(compared)} at most would be expected to show one (the comparisons with what was pruned, and of "
-            "two networks with each other, are tests besides)."
+            f" If no network differed from its parent, about {math.ceil(len(compared) / 20)} of {len(compared)} such "
+            "tests at most would show one by chance alone (p is not corrected for their number; the comparisons with "
+            "what was pruned, and of two networks with each other, are tests besides)."
         )
     rates = [
         (group.flips.lost + group.flips.gained) / (group.total * len(group.flips.seeds))
@@ -170,8 +176,8 @@ def _paired(compared: Sequence[Group], what: str) -> str:
     if rate >= 0.01:
         text += (
             f" {'The others' if shown else 'They'} disagree on {units.percent(rate)} of the pictures (median); to see "
-            f"a difference of 1 point between such two, about {stats.photos_needed(0.01, rate):,} pictures are needed, "
-            f"and here are {compared[0].total:,}."
+            f"a difference of 1 point between such two in 80 of 100 cases, about {stats.photos_needed(0.01, rate):,} "
+            f"pictures are needed, and here are {compared[0].total:,}."
         )
     return text
 

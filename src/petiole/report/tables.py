@@ -4,25 +4,20 @@ from collections.abc import Iterable, Sequence
 from statistics import fmean
 
 from petiole import units
-from petiole.evidence import Group, Timing, mean_interval
-from petiole.records import Latency, Results, Train
+from petiole.evidence import Group, mean_interval
+from petiole.records import Results, Train
 from petiole.report import provenance as sources
 from petiole.report.blocks import NONE, Cell, Table
+from petiole.report.timings import RUNTIMES, p90
 
 MOST_CLASSES = 12
 """Of more classes, accuracies are shown of the worst."""
 NEARLY_ALL = 0.97
 """Share of the pictures that one class has to be called, to be told."""
-CALLS_FOR_P90 = 10
-"""Fewer timed calls have no 90th percentile."""
-WIDE = 1.15
-"""A 75th percentile more than that many times the 25th is told: two speeds, and a median between them."""
 PRUNING = {"pruned", "sparsity", "macs_left", "parameters_left"}
 """Gates of networks that were pruned."""
 REFUSED = "refused"
-"""Instead of a time, on a runtime that gives other answers than the network."""
-
-RUNTIMES = {"torch": "eager PyTorch", "openvino": "OpenVINO", "onnxruntime": "ONNX Runtime"}
+"""Instead of a time, on a runtime that gives other answers than the network, or leaves layers in float."""
 
 
 def accuracy(group: Group) -> str:
@@ -34,6 +29,15 @@ def versus_parent(group: Group) -> str:
     """Pictures lost and gained against the parent, and the paired test."""
     flips = group.flips
     return NONE if flips is None else f"{flips.lost:,} / {flips.gained:,}, {units.p_value(flips.p)}"
+
+
+def points_against_parent(group: Group) -> str:
+    """The paired difference with its interval, in points."""
+    flips = group.flips
+    if flips is None:
+        return NONE
+    low, high = (units.points(end, group.digits).removesuffix(" points") for end in flips.interval)
+    return f"{units.points(flips.difference, group.digits).removesuffix(' points')} ({low} to {high})"
 
 
 def how_intervals_are_made(groups: Iterable[Group]) -> str:
@@ -54,7 +58,7 @@ def variants(results: Results, groups: Sequence[Group], caption: str) -> Table:
         dict.fromkeys(time.setting for group in groups for time in group.timings if time.batch == batch)
     )  # larger batches: in the appendix
     seeds = len(results.run.seeds) > 1
-    header = ["Variant", "Accuracy (95% interval)", "Parent", "Lost / gained"]
+    header = ["Variant", "Accuracy (95% interval)", "Parent", "Points against it (95%)", "Lost / gained"]
     header += ["Parameters", "Nonzero", "MACs", "File"]
     alike = len({setting[1:] for setting in settings}) == 1
     header += [f"{_setting(*setting, short=alike)} p50 / p90" for setting in settings]
@@ -68,6 +72,7 @@ def variants(results: Results, groups: Sequence[Group], caption: str) -> Table:
                 sources.named(group),
                 sources.accuracy_link(group, accuracy(group)),
                 first.parent or NONE,
+                points_against_parent(group),
                 versus_parent(group),
                 units.count(fmean(row.parameters for row in group.rows)),
                 units.count(nonzero),
@@ -82,7 +87,7 @@ def variants(results: Results, groups: Sequence[Group], caption: str) -> Table:
         made += f"; times of one call at batch {settings[0][1]}, {units.counted(settings[0][2], 'thread')}"
     made += "; parameters, MACs and bytes are exact counts" + (", mean over the seeds" if seeds else "")
     if any(REFUSED in row for row in rows):
-        made += f"; {REFUSED}: on that runtime it gives other answers, as the gates of its chapter say"
+        made += f"; {REFUSED}: not used on that runtime, for the reason among the gates of its chapter"
     return Table(caption=f"{caption}: {made}.", header=tuple(header), rows=tuple(rows), words=frozenset({2}))
 
 
@@ -101,12 +106,7 @@ def _timing(group: Group, setting: tuple[str, int, int]) -> str:
     time = next((each for each in group.timings if each.setting == setting), None)
     if time is None:
         return REFUSED if setting[0] in group.refused else NONE
-    return f"{units.ms(time.p50_ms)} / {_p90(time)}"
-
-
-def _p90(time: Timing | Latency) -> str:
-    """The 90th percentile, where enough calls were timed to have one."""
-    return units.ms(time.p90_ms) if time.p90_ms > 0 and time.samples >= CALLS_FOR_P90 else NONE
+    return f"{units.ms(time.p50_ms)} / {p90(time)}"
 
 
 def by_class(groups: Sequence[Group]) -> Table | None:
@@ -118,9 +118,9 @@ def by_class(groups: Sequence[Group]) -> Table | None:
     if len(classes) > MOST_CLASSES:
         last = groups[-1].first.accuracy.by_class
         worst = sorted(classes, key=lambda name: last.get(name, 1.0))[:MOST_CLASSES]
-        caption += f" Of {len(classes):,} classes the {MOST_CLASSES} that {groups[-1].label} calls worst."
+        caption += f" Of {len(classes):,} classes the {MOST_CLASSES} that {groups[-1].label} classifies worst."
         classes = [name for name in classes if name in worst]
-    caption += "".join(f" {group.label} calls {said}." for group in groups if (said := _only_class(group)))
+    caption += "".join(f" {group.label} classifies {said}." for group in groups if (said := _only_class(group)))
     rows: list[tuple[Cell, ...]] = [
         (sources.named(group), *(_class_share(group, name) for name in classes)) for group in groups
     ]
@@ -128,13 +128,13 @@ def by_class(groups: Sequence[Group]) -> Table | None:
 
 
 def _only_class(group: Group) -> str:
-    """What a network calls every picture, or nearly, which tells nothing of them; "" if there is no such class."""
+    """What a network takes every picture for, or nearly, which tells nothing of them; "" if there is no such class."""
     accuracy = group.first.accuracy
     called = [sum(column) for column in zip(*accuracy.confusion, strict=False)]
     if len(called) != len(accuracy.by_class) or max(called, default=0) < NEARLY_ALL * accuracy.total:
         return ""
     name = list(accuracy.by_class)[called.index(max(called))]
-    return f"{'every' if max(called) == accuracy.total else 'nearly every'} picture {name}"
+    return f"{'every' if max(called) == accuracy.total else 'nearly every'} picture as {name}"
 
 
 def _class_share(group: Group, name: str) -> str:
@@ -252,39 +252,3 @@ def profiles(groups: Sequence[Group]) -> Table | None:
         header=("Operator", *(sources.named(group) for group in groups)),
         rows=(*rows, ("A whole call, all operators", *whole)),
     )  # fmt: skip
-
-
-def latencies(groups: Sequence[Group]) -> Table | None:
-    """Every timing with its spread; None where nothing was timed."""
-    rows: list[tuple[Cell, ...]] = []
-    for group in groups:
-        for row in group.rows:
-            for time in row.latency:
-                rows.append(
-                    (
-                        sources.named(group),
-                        str(row.seed),
-                        RUNTIMES.get(time.runtime, time.runtime),
-                        str(time.batch),
-                        str(time.threads),
-                        *(
-                            sources.timed(time, units.ms(ms) if ms > 0 else NONE)
-                            for ms in (time.p25_ms, time.p50_ms, time.p75_ms)
-                        ),
-                        sources.timed(time, _p90(time)),
-                        f"{time.samples:,}",
-                    )
-                )
-    if not rows:
-        return None
-    header = ("Variant", "Seed", "Runtime", "Batch", "Threads", "p25", "p50", "p75", "p90", "Timed calls")
-    every = [time for group in groups for row in group.rows for time in row.latency]
-    caption = "Time of one call."
-    if any(time.samples < CALLS_FOR_P90 for time in every):
-        caption += f" {NONE}: fewer than {CALLS_FOR_P90} timed calls have no 90th percentile."
-    if wide := sum(time.p75_ms > WIDE * time.p25_ms > 0 for time in every):
-        caption += (
-            f" In {wide} of {len(every)} rows p75 is more than {WIDE:g} times p25: the machine had two speeds there, "
-            "and the median may be of either."
-        )
-    return Table(caption=caption, header=header, rows=tuple(rows), words=frozenset({2}))

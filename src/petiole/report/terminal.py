@@ -11,7 +11,7 @@ from petiole import units
 from petiole.evidence import Group, groups
 from petiole.inference_records import Benchmark, Benchmarked, Prediction
 from petiole.records import Results
-from petiole.report import summary, tables
+from petiole.report import summary, tables, timings
 from petiole.report.blocks import NONE
 
 
@@ -47,7 +47,7 @@ def print_summary(results: Results, run_dir: Path, console: Console) -> None:
 
 def _times(group: Group) -> str:
     times = [
-        f"{tables.RUNTIMES.get(time.runtime, time.runtime)} {units.ms(time.p50_ms)}"
+        f"{timings.RUNTIMES.get(time.runtime, time.runtime)} {units.ms(time.p50_ms)}"
         for time in group.timings
         if time.batch == 1
     ]
@@ -84,12 +84,12 @@ def print_benchmark(result: Benchmark, console: Console) -> None:
     for row in result.rows:
         cells = (
             row.name if unique else row.artifact,
-            tables.RUNTIMES.get(row.latency.runtime, row.latency.runtime),
+            timings.RUNTIMES.get(row.latency.runtime, row.latency.runtime),
             units.ms(row.latency.p50_ms),
             units.ms(row.latency.p90_ms),
             f"{row.images_per_s:,.0f}",
             units.bytes(row.file_bytes),
-            _speed(row),
+            "reference" if row is result.rows[0] else _speed(row),
         )
         table.add_row(*(Text(cell) for cell in cells))
     console.print(table)
@@ -99,12 +99,15 @@ def print_benchmark(result: Benchmark, console: Console) -> None:
 
 def _speed(row: Benchmarked) -> str:
     if row.speedup is None:
-        return "reference"
+        return NONE
     if not row.speedup.is_measurable:
         return "no measurable difference"
     speedup = row.speedup
-    return f"{units.times(speedup.ratio)} ({speedup.low:.2f}-{speedup.high:.2f})"
+    return f"{speedup.ratio:.2f}x ({speedup.low:.2f}-{speedup.high:.2f})"
 
 
 def _times_as_fast(result: Benchmark) -> str:
-    return f"Speed: {result.reference} is 1; ratio of medians with its 95% bootstrap interval."
+    return (
+        f"Speed: {result.reference} is 1; ratio of medians with its 95% bootstrap interval; where that holds 1, there is "
+        "no measurable difference."
+    )

@@ -55,7 +55,7 @@ def time_artifacts(
             latency=summarize(raw_ms[name, runtime], runtime=runtime, batch=1, threads=threads, others_share=others),
             speedup=None
             if name == reference
-            else stats.median_ratio_interval(against, raw_ms[name, runtime], seed=seed),
+            else stats.median_ratio_interval(against, raw_ms[name, runtime], rounds=int(how["rounds"]), seed=seed),
         )
         for name, runtime in best.items()
     }
