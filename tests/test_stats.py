@@ -275,3 +275,11 @@ def test_balanced_accuracy_by_hand_and_of_one_class() -> None:
     high = 0.7 + math.sqrt((0.9821 - 0.9) ** 2 + (0.7634 - 0.5) ** 2) / 2
     assert stats.balanced([[9, 1, 0], [5, 5, 0], [0, 0, 0]]) == pytest.approx((0.7, low, high), abs=1e-4)
     assert stats.balanced([[8]]) == pytest.approx((1.0, *stats.wilson(8, 8)))
+
+
+def test_calls_of_one_round_are_not_taken_for_several() -> None:
+    # Ten rounds of six calls: each round has a speed of its own, which its calls share.
+    wave = np.repeat(np.random.default_rng(3).normal(1, 0.1, 10), 6)
+    a, b = timings(3.0, 60, 1), timings(3.0, 60, 2) * wave
+    wide, narrow = (stats.median_ratio_interval(a, b, rounds=rounds, seed=0) for rounds in (10, 60))
+    assert wide[2] - wide[1] > 1.3 * (narrow[2] - narrow[1])

@@ -126,7 +126,7 @@ def test_random_weights_show_nothing_about_transfer() -> None:
 def test_retraining_is_a_gain_only_if_the_paired_test_says_so() -> None:
     assert "cannot tell from no difference (1 lost, 3 gained, p = 0.62)" in told("3.2")
     rows = replaced("CNNOptimized", versus_parent=versus(0, 6))
-    assert "a gain that the paired test confirms (0 lost, 6 gained, p = 0.031)" in told("3.2", rows)
+    assert "a gain that the paired test shows (0 lost, 6 gained, p = 0.031)" in told("3.2", rows)
 
 
 # 3.3
@@ -208,7 +208,7 @@ def test_quantization_is_faster_and_smaller_and_not_told_apart_in_accuracy() -> 
 def test_a_loss_is_called_a_loss() -> None:
     rows = replaced("CNNOptimized-static-int8", accuracy=accuracy(50, 100), versus_parent=versus(46, 0))
     text = told("3.4.2", rows)
-    assert "the paired test confirms a loss for CNNOptimized-static-int8 (pt2e)" in text
+    assert "the paired test shows a loss for CNNOptimized-static-int8 (pt2e)" in text
     assert "QAT is more accurate than static quantization (96.0% against 50.0%)" in text
 
 
@@ -225,14 +225,14 @@ def test_a_gain_of_qat_is_not_credited_to_int8() -> None:
     assert "need not come from int8" not in told("3.4.2")
     rows = replaced("CNNOptimized-qat-int8", versus_parent=versus(0, 6))
     text = told("3.4.2", rows)
-    assert "the paired test confirms a gain for CNNOptimized-qat-int8 (pt2e), while the paired test sees no" in text
+    assert "the paired test shows a gain for CNNOptimized-qat-int8 (pt2e), while the paired test sees no" in text
     assert "The gain of CNNOptimized-qat-int8 (pt2e) need not come from int8" in text
 
 
 def test_a_file_that_is_not_smaller_is_no_achievement() -> None:
     rows = replaced("CNNOptimized-qat-int8", file_bytes=9000)
     text = told("3.4.2", rows)
-    assert "smaller than its float parent's for CNNOptimized-static-int8 (pt2e);" in text
+    assert "smaller than its float parent's for CNNOptimized-static-int8 (pt2e)." in text
     assert "a file that is no smaller (9.0 kB, before 8.0 kB)" in text
 
 
@@ -279,7 +279,7 @@ def test_several_seeds_are_averaged() -> None:
     rows = [row.model_copy(update=fewer(row, 8, 1)) if row.name.endswith("static-int8") else row for row in rows]
     text = told("3.4.2", rows)
     assert "89.0% (mean of 3 seeds)" in text
-    assert "a loss that the paired test confirms (24 lost, 3 gained over 3 seeds, p = 0.039 of their means)" in text
+    assert "a loss that the paired test shows (24 lost, 3 gained over 3 seeds, p = 0.039 of their means)" in text
 
 
 def test_a_test_that_the_seeds_contradict_is_told_as_it_is() -> None:

@@ -58,3 +58,16 @@ def test_in_batches_the_cost_of_a_call_is_no_excuse() -> None:
     assert "and int8 is slower on OpenVINO for LeNet-static-int8" in text
     assert "(at most 3.0x the time of float, by the medians): where it is slower, the int8 kernels" in text
     assert "With 32 pictures" not in told("3.4.3")
+
+
+def test_one_network_in_float_alone_says_nothing_of_batches() -> None:
+    rows = [row for row in replaced("LeNet", latency=batches(1.0)) if row.name != "LeNet-static-int8"]
+    gates = {"int8_compiled": "0/5", "int8_compiled_onnxruntime": "0/5"}
+    text = told("3.4.3", replaced("LeNet-dynamic-int8", rows, latency=batches(2.0), gates=gates))
+    assert "With 32 pictures" not in text
+    assert "OpenVINO computes LeNet-dynamic-int8 (eager) in float" in text
+
+
+def test_faster_here_and_slower_there_is_no_shorter_time() -> None:
+    both = [latency(5.0), latency(40.0, runtime="torch")]
+    assert "no shorter time" in told("3.3", replaced("CNNPrunedGO", latency=both))

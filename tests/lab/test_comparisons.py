@@ -37,7 +37,7 @@ def test_lost_and_gained_are_counted_picture_by_picture(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("lost", "gained", "words"),
-    [(0, 8, "a gain that the paired test confirms (0 lost, 8 gained, p = 0.0078)"),
+    [(0, 8, "a gain that the paired test shows (0 lost, 8 gained, p = 0.0078)"),
      (3, 4, "which the paired test cannot tell from no difference (3 lost, 4 gained, p = 1.0)")],
 )  # fmt: skip
 def test_answers_and_headline_go_by_the_paired_test(lost: int, gained: int, words: str) -> None:

@@ -227,7 +227,7 @@ def test_each_matrix_has_its_axis_below_it(browser: Browser, tmp_path: Path) -> 
         svgs = page.locator("svg[aria-label^='Confusion']").locator("visible=true")
         assert svgs.count() > 0
         for svg in svgs.all():
-            axes = [box for each in svg.get_by_text("called").all() if (box := each.bounding_box())]
+            axes = [box for each in svg.get_by_text("predicted").all() if (box := each.bounding_box())]
             assert len(axes) == (svg.get_attribute("aria-label") or "").count(" wrong")
             beside = Counter(round(box["y"]) for box in axes)
             assert max(beside.values()) <= most

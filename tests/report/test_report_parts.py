@@ -75,6 +75,12 @@ def test_of_int8_networks_as_fast_as_each_other_the_most_accurate_is_told() -> N
     assert int8.startswith("Quantization: CNNOptimized-qat-int8 (pt2e) takes 2.00 ms"), "96 right, static int8 95"
 
 
+def test_a_file_that_is_computed_in_float_is_no_int8_finding() -> None:
+    rows = [row for row in variants() if row.name != "CNNOptimized-qat-int8"]
+    rows = replaced("CNNOptimized-static-int8", rows, gates={"int8_compiled": "0/50"})
+    assert not any(text.startswith("Quantization: CNNOptimized") for text in headline(results(rows)))
+
+
 def test_the_headline_of_digits_alone_is_of_digits() -> None:
     rows = [row for row in variants() if row.dataset == "digits"]
     (int8,) = headline(results(rows))
@@ -94,8 +100,8 @@ def test_the_overview_labels_every_variant() -> None:
     photos = [group for group in groups(variants()) if group.first.dataset == "photos"]
     time, size = overview.overview(photos, "overview")
     for group in photos:
-        assert f">{group.label}</text>" in time.svg
-        assert f">{group.label}</text>" in size.svg
+        assert f" {group.label}</text>" in time.svg
+        assert f" {group.label}</text>" in size.svg
         assert f"{group.label} {units.percent(group.accuracy)}" in time.alt
     assert ">float32 (hollow)</text>" in time.svg
     assert ">int8 (filled)</text>" in time.svg

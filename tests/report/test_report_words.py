@@ -16,9 +16,9 @@ def test_a_runtime_that_was_refused_is_no_gap() -> None:
     rows = replaced("CNNOptimized-qat-int8", gates={"refused_torch": "it calls other pictures"})
     table = tables.variants(results(rows), groups(rows), "All")
     assert rows_of(table, "CNNOptimized-qat-int8")[-1] == "refused"
-    assert "refused: on that runtime it gives other answers" in table.caption
+    assert "refused: not used on that runtime" in table.caption
     (said,) = [each.answer for each in answer(results(rows)) if each.id == "3.4.2"]
-    assert "and refused on eager-mode PyTorch, where it gives other answers." in said
+    assert "and refused on eager-mode PyTorch (see the gates)." in said
     without = tables.variants(results(variants()), groups(variants()), "All")
     assert rows_of(without, "CNNOptimized-qat-int8")[-1] == "–"
     assert "refused" not in without.caption
@@ -64,9 +64,9 @@ def test_the_first_lines_are_short_and_say_what_intervals_mean() -> None:
     run = noted(results(), "a part of MNIST (it cannot be had: nobody answers)")
     facts = dict(summary.facts(run))
     assert facts["Digits"].endswith("for testing; a part of MNIST")
-    assert "each network was trained once (--seeds 3 shows" in facts["Intervals"]
+    assert "each network was trained once (--seeds 3 shows" in facts["Numbers"]
     three = run.model_copy(update={"run": run.run.model_copy(update={"seeds": [0, 1, 2]})})
-    assert "in 3 trainings of each network" in dict(summary.facts(three))["Intervals"]
+    assert "and 3 trainings of each network" in dict(summary.facts(three))["Numbers"]
 
 
 def test_the_best_is_not_told_without_those_beside_it() -> None:
@@ -79,4 +79,4 @@ def test_the_best_is_not_told_without_those_beside_it() -> None:
 def test_tests_that_show_something_by_chance_are_an_expectation() -> None:
     rows = [variant(f"n{at}", 60, parent="m", versus_parent=versus(20 if at else 0, 0)) for at in range(40)]
     told = " ".join(summary.findings(results(rows)))
-    assert "If no network differed from its parent, 2 such tests of 40 at most would be expected to show one" in told
+    assert "If no network differed from its parent, about 2 of 40 such tests at most would show one by chance" in told

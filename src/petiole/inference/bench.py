@@ -71,8 +71,7 @@ def bench(
     load = Load()
     raw_ms = measure(calls, min_samples=samples, min_seconds=1.0, rounds=ROUNDS, progress=progress)
     others = load.others_share()
-    reference = contestants[0]
-    here = describe(threads)
+    reference, here = contestants[0], describe(threads)
     rows = []
     for each in contestants:
         latency = summarize(

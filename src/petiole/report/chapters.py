@@ -41,9 +41,9 @@ MEASURED = (
     "share their pictures: the stricter of the two, so that the interval may leave out 0 where p is above 0.05. Below "
     "0.05 it tells the two apart; above, it proves neither that they differ nor that they are equal.",
     "Time: all networks of the run are timed together in interleaved rounds after a warm-up, so that a drift of "
-    "the machine hits all alike (batches of 32: the networks for digits likewise, those for photos one after the other, for together they would not fit into memory; "
-    "a dynamically quantized network takes its scales from all pictures of a call, so that its answers there are not "
-    "those that were judged). "
+    "the machine hits all alike (batches of 32: the networks for digits likewise, those for photos one after the "
+    "other, for together they would not fit into memory; a dynamically quantized network takes its scales from all "
+    "pictures of a call, so that its answers there are not those that were judged). "
     "Eager PyTorch is timed, one picture at a time, where it is a reference: the networks before and after masks and "
     "channels, and int8 networks of its own engine; pt2e graphs have no int8 kernels there. "
     "A difference counts only if the boxes from the 25th to the 75th percentile lie apart and the medians differ by "

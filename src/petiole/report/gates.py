@@ -43,8 +43,8 @@ def table(groups: Sequence[Group]) -> Table | None:
         caption += " int8: convolutions and linear layers that the runtime really computes so, of all."
     if any(name.startswith(FLIPS) for name in names):
         caption += (
-            " Different answers: test pictures that the deployed file classifies otherwise than the network in torch; in "
-            "brackets how far the logits lie apart, in units of their spread."
+            " Different answers: test pictures that the deployed file classifies otherwise than the network in torch; "
+            "in brackets how far the logits lie apart, in units of their spread."
         )
     return Table(
         caption=caption, header=("Variant", *(COLUMNS.get(name, name.replace("_", " ")) for name in names)),

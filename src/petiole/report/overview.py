@@ -128,8 +128,7 @@ def _chart(points: Sequence[_Point], name: str, title: str, what: str) -> Pictur
     scale = "log scale, where no error is drawn as half a picture" if whole else "log scale"
     has_front = len(non_dominated([(each.x, each.group.accuracy) for each in points])) > 1
     dashed = (
-        f"Dashed: the highest accuracy measured within each {what}; steps smaller than the intervals are not shown to be "
-        "any. "
+        f"Dashed: the highest accuracy measured within each {what}; a step smaller than the intervals may be chance. "
         if has_front
         else ""
     )

@@ -108,6 +108,6 @@ def _speed(row: Benchmarked) -> str:
 
 def _times_as_fast(result: Benchmark) -> str:
     return (
-        f"Speed: {result.reference} is 1; ratio of medians with its 95% bootstrap interval; where that holds 1, there is "
-        "no measurable difference."
+        f"Speed: {result.reference} is 1; ratio of medians with its 95% bootstrap interval; where that holds 1, there "
+        "is no measurable difference."
     )
