@@ -135,8 +135,9 @@ def _mended(kind: type[BaseModel], values: dict[str, Any]) -> dict[str, Any]:
 def _field(field: FieldInfo) -> st.SearchStrategy[Any]:
     names = ("ge", "gt", "le", "min_length")
     bounds = {name: getattr(each, name) for each in field.metadata for name in names if hasattr(each, name)}
-    if field.annotation is int and bounds:
-        return st.integers(bounds.get("ge"), bounds.get("le"))
+    if field.annotation in (int, int | None) and bounds:
+        whole = st.integers(bounds.get("ge"), bounds.get("le"))
+        return whole if field.annotation is int else st.none() | whole
     if field.annotation in (float, float | None) and bounds:
         least, above = bounds.get("ge"), bounds.get("gt")
         number = st.floats(

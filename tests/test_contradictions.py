@@ -41,8 +41,16 @@ def judged(correct: int, total: int) -> Raw:
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (of_variant(1, accuracy=judged(61, 100)), "calls 61 rightly and CNNOptimized 96, which 2 gained and 38 lost"),
+        (
+            of_variant(1, accuracy=judged(61, 100)),
+            "classifies 61 correctly and CNNOptimized 96, which 2 gained and 38 lost",
+        ),
         (of_variant(1, accuracy=judged(2, 4), versus_parent=None), "CNNPrunedF is judged on 4 photos, CNNOptimized on"),
+        (lambda raw: raw["data"].update(photos=None), "CNNOptimized is judged on photos, and the run has none"),
+        (lambda raw: raw["data"]["photos"].update(test=7), "is judged on 100 photos, and the run has 7"),
+        (lambda raw: raw["data"]["photos"].update(classes=["a", "b"]), "is judged on other classes than a, b"),
+        (of_variant(0, dataset="bananas"), "judged on bananas, which is neither photos nor digits"),
+        (of_variant(0, parent="CNNOptimized"), "CNNOptimized is its own parent"),
         (lambda raw: raw["comparisons"][0].update(lost=10**14, gained=10**14 - 36), "do not differ by"),
         (lambda raw: raw["comparisons"][0].update(variant="nothing"), "one of them is not there"),
         (lambda raw: raw["demos"]["lstm"].update(int8_p50_ms=None), "the demo lstm does not fit at int8_p50_ms"),
@@ -70,6 +78,10 @@ def test_what_agrees_is_shown(found: records.Results) -> None:
         (records.Latency, {"p25_ms": 900.0, "p50_ms": 5.0, "p75_ms": 1.0}),
         (records.Latency, {"samples": -5}),
         (records.Train, {"epochs": 3, "converged_epoch": 60}),
+        (records.Train, {"seconds": -9.0}),
+        (records.Epoch, {"train_accuracy": 7.0}),
+        (records.Epoch, {"epoch": 2**64}),
+        (records.Stage, {"images_per_s": -1.0}),
         (records.CurvePoint, {"correct": 900}),
         (records.CurvePoint, {"total": 0, "correct": 0}),
         (records.Accuracy, {"by_class": {"ants": 5.0}}),
@@ -80,6 +92,8 @@ def test_numbers_that_cannot_be_are_refused(kind: type[Record], values: Raw) -> 
     whole = {
         records.Latency: records.Latency(runtime="torch", batch=1, threads=1, p50_ms=2.0, p90_ms=3.0, samples=9),
         records.Train: records.Train(epochs=3, converged_epoch=2, seconds=1.0),
+        records.Epoch: records.Epoch(epoch=1, loss=0.5),
+        records.Stage: records.Stage(name="lenet", seed=0, seconds=1.0),
         records.CurvePoint: results().curves[0],
         records.Accuracy: made.variants[0].accuracy,
     }[kind]

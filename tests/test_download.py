@@ -37,11 +37,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.asked.append(f"GET {self.path}")
-        if self.path not in ("/good", "/short", "/stalls"):
+        if self.path not in ("/good", "/short", "/stalls", "/vast"):
             self.send_error(404)
             return
         self.send_response(200)
-        self.send_header("Content-Length", str(len(BODY)))
+        self.send_header("Content-Length", "9" * 400 if self.path == "/vast" else str(len(BODY)))
         self.end_headers()
         self.wfile.write(BODY if self.path == "/good" else BODY[: len(BODY) // 2])
         if self.path == "/stalls":
@@ -87,7 +87,9 @@ def test_a_wrong_file_does_not_replace_a_sound_one(server: str, tmp_path: Path) 
     assert target.read_bytes() == b"sound"
 
 
-@pytest.mark.parametrize(("path", "why"), [("short", "broke off"), ("stalls", "broke off"), ("missing", "answers 404")])
+@pytest.mark.parametrize(("path", "why"), [
+    ("short", "broke off"), ("stalls", "broke off"), ("missing", "answers 404"), ("vast", "larger than any disk")
+])  # fmt: skip
 def test_a_failed_transfer_leaves_nothing(server: str, tmp_path: Path, path: str, why: str) -> None:
     with pytest.raises(DownloadError, match=why):
         fetch(f"{server}/{path}", tmp_path / "file", sha256=None, what="it", timeout_s=0.5)

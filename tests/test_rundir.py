@@ -120,10 +120,10 @@ def test_records_are_outdated_from_the_first_overwriting_until_they_are_written_
     require_settled(tmp_path)
 
 
-@pytest.mark.parametrize("content", ["{", "[]", "\udc80"])
+@pytest.mark.parametrize("content", ["{", "[]", "\udc80", '{"x": ' + "1" * 5000 + "}"], ids=range(4))
 def test_a_damaged_marker_means_do_it_again(tmp_path: Path, content: str) -> None:
     run = RunDir(tmp_path)
-    run.save("scratch", 0, "done")
+    run.save("scratch", 0, {"done": True})
     (tmp_path / "state" / "scratch.json").write_bytes(content.encode(errors="surrogateescape"))
     assert run.load("scratch", 0) is None
 
@@ -276,3 +276,10 @@ def test_a_step_that_has_ended_forgets_its_trainings(tmp_path: Path) -> None:
     run.save("scratch", 0, "done")
     run.forget_trainings()
     assert names(tmp_path / "state") == ["scratch.json"]
+
+
+def test_a_result_of_another_kind_means_do_it_again(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    run.save("scratch", 0, [1])
+    assert run.load("scratch", 0) is None
+    assert run.load("scratch", 0, list) == [1]

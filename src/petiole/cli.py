@@ -225,7 +225,7 @@ def bench(
 
         from petiole.report.terminal import print_benchmark
 
-        print_benchmark(result, Console())
+        print_benchmark(result, Console(), Console(stderr=True))
 
 
 REFUSALS = {

@@ -4,7 +4,7 @@ from pydantic import ValidationError
 
 from petiole.figure_records import DtypeDemo, LstmDemo
 from petiole.record import Record
-from petiole.records import Comparison, Results, Variant
+from petiole.records import Comparison, Data, Photos, Results, Variant
 
 DEMOS: dict[str, type[Record]] = {"dtype": DtypeDemo, "lstm": LstmDemo}
 
@@ -16,7 +16,7 @@ def contradiction(results: Results) -> str:
         first = next(each for each in results.variants if each.dataset == row.dataset)
         if row.accuracy.total != first.accuracy.total:
             return f"{row.name} is judged on {row.accuracy.total} {row.dataset}, {first.name} on {first.accuracy.total}"
-        if said := _of_parents(row, rows):
+        if said := _of_data(row, results.data) or _of_parents(row, rows):
             return said
     for each in results.comparisons:
         if said := _of_comparison(each, rows):
@@ -24,16 +24,32 @@ def contradiction(results: Results) -> str:
     return _of_demos(results)
 
 
+def _of_data(row: Variant, data: Data) -> str:
+    """What a network was judged on must be what the run was made with."""
+    if row.dataset not in ("photos", "digits"):
+        return f"{row.name} is judged on {row.dataset}, which is neither photos nor digits"
+    there = data.photos if row.dataset == "photos" else data.digits
+    if there is None:
+        return f"{row.name} is judged on {row.dataset}, and the run has none"
+    if there.test != row.accuracy.total:
+        return f"{row.name} is judged on {row.accuracy.total} {row.dataset}, and the run has {there.test}"
+    if isinstance(there, Photos) and not row.accuracy.by_class.keys() <= set(there.classes):
+        return f"{row.name} is judged on other classes than {', '.join(there.classes)}"
+    return ""
+
+
 def _of_parents(row: Variant, rows: dict[tuple[str, str, int], Variant]) -> str:
     """Of a network and what it is compared with, the right pictures must differ as those gained and lost do."""
+    if row.name in (row.parent, row.baseline):
+        return f"{row.name} is its own parent"
     for name, versus in ((row.parent, row.versus_parent), (row.baseline, row.versus_baseline)):
         other = rows.get((name or "", "torch", row.seed))
         if other is None or versus is None:
             continue
         if row.accuracy.correct - other.accuracy.correct != versus.gained - versus.lost:
             return (
-                f"{row.name} calls {row.accuracy.correct} rightly and {other.name} {other.accuracy.correct}, which "
-                f"{versus.gained} gained and {versus.lost} lost do not make"
+                f"{row.name} classifies {row.accuracy.correct} correctly and {other.name} {other.accuracy.correct}, "
+                f"which {versus.gained} gained and {versus.lost} lost do not make"
             )
     return ""
 

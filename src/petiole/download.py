@@ -148,6 +148,9 @@ def fetch(
             os.replace(fresh, target)
 
 
+MOST_BYTES = 10**15
+
+
 @contextmanager
 def _temporary_beside(target: Path) -> Iterator[Path]:
     """An empty file beside ``target``, gone when the block ends if it is still there."""
@@ -181,12 +184,14 @@ def _chunks(response: http.client.HTTPResponse, *, what: str, progress: bool) ->
     """The body piece by piece, with a progress bar on a terminal and one plain line elsewhere."""
     declared = response.headers.get("Content-Length")
     total_bytes = int(declared) if declared else None
+    if total_bytes is not None and total_bytes > MOST_BYTES:
+        raise http.client.HTTPException("it says that it is larger than any disk")
     received_bytes = 0
     console = Console(stderr=True, quiet=not progress)
     if not console.is_terminal:
         size = f" ({total_bytes / 1e6:.1f} MB)" if total_bytes else ""
-        console.print(f"downloading {what}{size}", highlight=False)
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+        console.print(f"downloading {what}{size}", highlight=False, markup=False)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(f"downloading {what}", total=total_bytes)
         while chunk := response.read(CHUNK_BYTES):

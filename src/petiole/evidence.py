@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from statistics import fmean, median
 
 from petiole import stats, units
-from petiole.latency_records import DEPLOYED
+from petiole.latency_records import DEPLOYED, Latency
 from petiole.paired import Change, Flips, paired
 from petiole.records import Comparison, Variant, VersusParent
 
@@ -235,7 +235,7 @@ def latency_change(before: Timing, after: Timing) -> Change:
     return timing_change(before, after)
 
 
-def may_be_compared(before: Timing, after: Timing) -> bool:
+def may_be_compared(before: Timing | Latency, after: Timing | Latency) -> bool:
     """Whether both spreads were recorded, at the same batch and threads: else nothing is said of two times."""
     settings = {(time.batch, time.threads) for time in (before, after)}
     return min(before.p25_ms, after.p25_ms) > 0 and len(settings) == 1
@@ -246,7 +246,7 @@ def is_as_fast(before: Timing, after: Timing) -> bool:
     return may_be_compared(before, after) and timing_change(before, after) == "unclear"
 
 
-def timing_change(before: Timing, after: Timing) -> Change:
+def timing_change(before: Timing | Latency, after: Timing | Latency) -> Change:
     """As :func:`latency_change`, but across runtimes too: for sentences that name both."""
     if not may_be_compared(before, after):
         return "unclear"

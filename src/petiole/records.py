@@ -28,10 +28,10 @@ SCHEMA = 1
 class Epoch(Record):
     """One epoch of training: mean training loss, and what was checked after it."""
 
-    epoch: int  #: from 1
+    epoch: int = Field(ge=1, le=MOST)  #: from 1
     loss: float  #: mean over the epoch
-    train_accuracy: float | None = None  #: counted while it trained, on augmented pictures
-    sparsity: float | None = None  #: share of zeros among the masked weights
+    train_accuracy: float | None = Field(default=None, ge=0, le=1)  #: counted while it trained, on augmented pictures
+    sparsity: float | None = Field(default=None, ge=0, le=MOST)  #: share of zeros among the masked weights
 
 
 class Train(Record):
@@ -41,8 +41,8 @@ class Train(Record):
     converged_epoch: int = Field(
         ge=0, le=MOST
     )  #: from here on the loss hardly falls; the last one: it had not converged
-    seconds: float  #: wall time
-    images_per_s: float = 0.0  #: training pictures in a second
+    seconds: float = Field(ge=0, le=MOST)  #: wall time
+    images_per_s: float = Field(default=0.0, ge=0, le=MOST)  #: training pictures in a second
     recipe: str = ""  #: optimizer and its settings, in words
     history: list[Epoch] = []  #: one entry for each epoch
 
@@ -94,10 +94,10 @@ class Variant(Record):
     dataset: str = "photos"  #: photos or digits
     how: str = ""  #: how it was made, in words
     weights: str = "pretrained"  #: pretrained, random or from scratch
-    dense_bytes: int | None = None  #: ``weights.safetensors`` of a float network
-    sparse_bytes: int | None = None  #: stored as nonzeros and bitmasks
+    dense_bytes: int | None = Field(default=None, ge=0, le=MOST)  #: ``weights.safetensors`` of a float network
+    sparse_bytes: int | None = Field(default=None, ge=0, le=MOST)  #: stored as nonzeros and bitmasks
     profile: list[Operator] = []  #: operators of one forward pass
-    profile_ms: float | None = None  #: CPU time of one forward pass
+    profile_ms: float | None = Field(default=None, ge=0, le=MOST)  #: CPU time of one forward pass
     predictions: str | None = None  #: file of what it called each test picture
     predictions_sha256: str = ""  #: checksum of that file
     flips: list[Flip] = []  #: test pictures that only it or only ``parent`` called rightly
@@ -168,8 +168,8 @@ class Machine(Record):
 
     cpu: str  #: the processor's name
     isa: list[str]  #: instruction sets that int8 and bfloat16 profit from
-    cores: int  #: those this process may use
-    threads: int  #: those the runtimes used
+    cores: int = Field(ge=1, le=MOST)  #: those this process may use
+    threads: int = Field(ge=1, le=MOST)  #: those the runtimes used
     versions: dict[str, str]  #: of Python and the libraries
 
 
@@ -178,23 +178,23 @@ class Stage(Record):
 
     name: str  #: set-up, a chapter, or timing
     seed: int  #: of the chapter
-    seconds: float  #: wall time
-    images: int = 0  #: pictures that were trained on
-    images_per_s: float = 0.0  #: the same in a second
+    seconds: float = Field(ge=0, le=MOST)  #: wall time
+    images: int = Field(default=0, ge=0, le=MOST)  #: pictures that were trained on
+    images_per_s: float = Field(default=0.0, ge=0, le=MOST)  #: the same in a second
 
 
 class Run(Record):
     """The run itself."""
 
     command: str  #: the command line
-    seconds: float  #: wall time of all sessions
-    seeds: list[int]  #: one or more
+    seconds: float = Field(ge=0, le=MOST)  #: wall time of all sessions
+    seeds: list[int] = Field(min_length=1)  #: one or more
     machine: Machine  #: what was measured on
     authors: list[str] = []  #: of ``--author``
     profile: str = "lab"  #: lab, quick, or compress for a search
     backbone: str = ""  #: of the transferred networks
     weights: str = ""  #: where the pretrained weights came from
-    amount: float = 0.3  #: share of weights that were pruned
+    amount: float = Field(default=0.3, ge=0, le=1)  #: share of weights that were pruned
     petiole: str = ""  #: version
     stages: list[Stage] = []  #: time of each
     peak_memory_bytes: int = Field(default=0, ge=0, le=MOST)  #: highest resident memory

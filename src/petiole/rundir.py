@@ -103,18 +103,20 @@ class RunDir:
         """``OUT/artifacts/<name>``."""
         return self.path / "artifacts" / name
 
-    def load(self, step: str, basis: object) -> Any | None:
-        """The stored result of a step, or None if it has not ended on the same basis, or was altered since."""
+    def load(self, step: str, basis: object, kind: type = dict) -> Any | None:
+        """The stored result of a step, or None if it has not ended on the same basis, was altered since, or is of
+        another ``kind`` than the step's."""
         marker = self.path / "state" / f"{step}.json"
         if not marker.is_file():
             return None
         try:
             stored = json.loads(marker.read_text(encoding="utf-8"))
-        except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
+        except (ValueError, RecursionError):
             return None  # not written by us in one piece: do the step again
         if not isinstance(stored, dict) or stored.get("basis") != digest(basis):
             return None
-        return stored.get("result") if stored.get("sha256") == digest(stored.get("result")) else None
+        result = stored.get("result")
+        return result if isinstance(result, kind) and stored.get("sha256") == digest(result) else None
 
     def save(self, step: str, basis: object, result: object) -> None:
         """Store a step's result (JSON-able) as its done-marker."""

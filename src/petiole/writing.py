@@ -71,10 +71,10 @@ def user_errors(path: Path) -> Iterator[None]:
             errno.EACCES: "no permission to write there: choose another --out",
             errno.EPERM: "no permission to write there: choose another --out",
             errno.EROFS: "the place is read-only: choose another --out",
-            errno.ENOTDIR: "a part of that path is a file: choose another --out",
-            errno.EEXIST: "a file of that name is in the way: choose another --out",
-            errno.EISDIR: "a directory of that name is in the way: choose another --out",
-            errno.ELOOP: "a link is in the way: choose another --out",
+            errno.ENOTDIR: "a part of that path is a file: move it away, or choose another --out",
+            errno.EEXIST: "a file of that name is in the way: move it away, or choose another --out",
+            errno.EISDIR: "a directory of that name is in the way: move it away, or choose another --out",
+            errno.ELOOP: "a link is in the way: move it away, or choose another --out",
             errno.ENAMETOOLONG: "the name is too long: choose a shorter --out",
         }.get(error.errno or 0)
         if what is None:

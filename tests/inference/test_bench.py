@@ -1,17 +1,23 @@
 """How fast artifacts are: timed side by side against the float network that they come from."""
 
+import io
 import json
 import shutil
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from judged import INT8, changed, quiet
 from petiole import api
+from petiole.bench.latency import summarize
 from petiole.bench.load import Load
 from petiole.bench.machine import cpu_name
 from petiole.deploy.artifact import sealed
 from petiole.errors import UserError
+from petiole.inference.bench import _speedup
+from petiole.records import Latency
+from petiole.report.terminal import print_benchmark
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 
@@ -108,3 +114,32 @@ def test_bench_says_when_the_machine_was_busy(
 def test_numbers_out_of_range(judged_run: Path, wrong: dict[str, int], message: str) -> None:
     with pytest.raises(UserError, match=message):
         api.bench([judged_run / "artifacts/CNNScratch"], say=quiet, **wrong)  # type: ignore[arg-type]
+
+
+def test_a_difference_within_the_spread_of_the_calls_is_not_measurable() -> None:
+    wide = [1.0, 2.0, 3.0, 4.0] * 80  # its middle half is 1.75 to 3.25
+    before, after = fabricated_latency(wide), fabricated_latency([0.9 * ms for ms in wide])
+    speedup = _speedup(wide, before, [0.9 * ms for ms in wide], after, 0)
+    assert speedup.low > 1, "the ratio is known well"
+    assert not speedup.is_measurable, "and is less than one call differs from the next"
+    twice = [0.2 * ms for ms in wide]
+    assert _speedup(wide, before, twice, fabricated_latency(twice), 0).is_measurable
+
+
+def fabricated_latency(ms: list[float]) -> Latency:
+    return summarize(ms, runtime="torch", batch=1, threads=1)
+
+
+def test_what_does_another_job_is_no_reference(judged_run: Path) -> None:
+    result = api.bench([judged_run / "artifacts/CNNScratch"], runtime="openvino", threads=1, samples=2, say=quiet)
+    other = result.rows[1].model_copy(update={"speedup": None, "name": "LeNet", "artifact": "LeNet"})
+    stream, aside = io.StringIO(), io.StringIO()
+    shown = result.model_copy(update={"rows": [*result.rows, other], "warnings": ("LeNet does another job",)})
+    print_benchmark(shown, Console(file=stream, width=140), Console(file=aside, width=140))
+    assert stream.getvalue().count("reference") == 1
+    assert aside.getvalue() == "warning: LeNet does another job\n"
+
+
+def test_samples_have_an_end(judged_run: Path) -> None:
+    with pytest.raises(UserError, match="would take for ever: give 1000000 at most"):
+        api.bench([judged_run / "artifacts/CNNScratch"], samples=10**20, say=quiet)

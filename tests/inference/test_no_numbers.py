@@ -14,6 +14,8 @@ from petiole.inference.predict import NO_NUMBER, Named
 class Broken:
     """Answers the second picture with ``bad`` logits."""
 
+    name = "broken"
+
     def __init__(self, bad: Sequence[float]) -> None:
         self._bad = bad
 

@@ -17,6 +17,7 @@ from petiole.errors import GateError, UserError
 from petiole.lab import run as lab_run
 from petiole.lab.bench import Bench, ChapterResult
 from petiole.records import Latency, Results, Variant
+from petiole.rundir import digest
 from petiole.writing import write_atomic
 
 NAMES = {
@@ -72,7 +73,9 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> Fakes:
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return api.draw(tmp_path_factory.mktemp("photos") / "drawn", count=24)
+    return api.draw(
+        tmp_path_factory.mktemp("photos") / "drawn", count=260
+    )  # of which 100 are for testing, as the made-up rows say
 
 
 def lab(photos: Path | None, out: Path, **changes: Any) -> Results:
@@ -254,3 +257,23 @@ def test_on_another_machine_or_version_all_is_done_again(
     monkeypatch.setattr(what, value)
     lab(photos, tmp_path)
     assert set(fakes.ran.values()) == {2}
+
+
+def test_lost_session_times_are_no_shorter_run(fakes: Fakes, photos: Path, tmp_path: Path) -> None:
+    lab(photos, tmp_path)
+    (tmp_path / "state" / "spent.json").write_text("[]")
+    marker = json.loads((tmp_path / "state" / "lenet-seed0.json").read_text())
+    marker["result"]["stage"]["seconds"] = 500.0
+    marker["sha256"] = digest(marker["result"])
+    (tmp_path / "state" / "lenet-seed0.json").write_text(json.dumps(marker))
+    assert lab(photos, tmp_path).run.seconds > 500
+
+
+def test_trainings_of_a_chapter_that_failed_are_not_counted_again(fakes: Fakes, tmp_path: Path) -> None:
+    fakes.fate["lenet"] = GateError("nothing was quantized")
+    lab(None, tmp_path, stages=["lenet"])
+    kept = tmp_path / "state" / "training" / "kept.pt"
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(b"of the chapter under way")
+    lab(None, tmp_path, stages=["lenet"])
+    assert not kept.exists()

@@ -66,3 +66,9 @@ def test_a_limit_is_a_share_or_named(limit: str, value: float) -> None:
     else:
         with pytest.raises(UserError, match=f"--{limit.replace('_', '-')}"):
             config.checked()
+
+
+@pytest.mark.parametrize("study", ["", " ", "sqlite://", "sqlite:///", "sqlite:///:memory:"])
+def test_a_study_that_keeps_nothing_is_refused(study: str) -> None:
+    with pytest.raises(UserError, match="keeps nothing: give the URL of a database"):
+        SearchConfig(data=Path("photos"), study=study).checked()

@@ -71,3 +71,24 @@ def test_what_is_sealed_and_no_checkpoint_is_left_aside(content: object, tmp_pat
     assert epochs == EPOCHS
     assert said == [f"warning: {path} is no checkpoint: small is trained from its start"]
     assert_same(again, weights)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("network", {}), ("optimizer", {}), ("random", torch.zeros(3)), ("generator", torch.zeros(3)), ("history", [1]),
+     ("step", "x"), ("seconds", "x"), ("seconds", -1.0)],
+)  # fmt: skip
+def test_keys_with_something_else_behind_them_are_left_aside(key: str, value: object, tmp_path: Path) -> None:
+    weights, _, _ = train(Training(), None)
+    with pytest.raises(Killed):
+        train(Training(), tmp_path, killed_in=3)
+    (path,) = tmp_path.iterdir()
+    state = torch.load(io.BytesIO(path.read_bytes()[:-32]), weights_only=True) | {key: value}
+    saved = io.BytesIO()
+    torch.save(state, saved)
+    path.write_bytes(saved.getvalue() + hashlib.sha256(saved.getvalue()).digest())
+    said: list[str] = []
+    again, _, epochs = train(Training(), tmp_path, said=said)
+    assert said == [f"warning: {path} is no checkpoint: small is trained from its start"]
+    assert epochs == EPOCHS
+    assert_same(again, weights)

@@ -15,13 +15,15 @@ from petiole.deploy import artifact, check, runtimes
 from petiole.deploy.runtime import Runtime
 from petiole.deployed import AUTO, Deployed, fastest, read
 from petiole.errors import PetioleError, UserError, unknown_choice
+from petiole.evidence import timing_change
 from petiole.inference_records import Benchmark, Benchmarked, Speedup
-from petiole.records import Machine
+from petiole.records import Latency, Machine
 
 SAMPLES = 1024
 """As many as MLPerf's Single-Stream scenario asks for (Reddi et al. 2020, "MLPerf Inference Benchmark", section 4)."""
 
 
+MOST_SAMPLES = 1_000_000
 ROUNDS = 32
 
 
@@ -49,7 +51,8 @@ def bench(
     The reference is the float network in eager torch that the first artifact comes from, before pruning, where that
     lies beside it (:func:`_float_origins`); without one it is the first row. What cannot be timed on a runtime of
     ``against`` is told in the warnings. Speed-ups are ratios of medians with a bootstrap
-    interval (:func:`petiole.stats.median_ratio_interval`); one whose interval holds 1 is no measurable difference.
+    interval (:func:`petiole.stats.median_ratio_interval`). A difference is measurable where that leaves out 1 and the
+    spread of the calls allows it (:func:`petiole.evidence.timing_change`).
 
     Raises:
         UserError: an artifact is damaged, does not run on a runtime, or a number is out of range.
@@ -57,6 +60,8 @@ def bench(
     for name, value, least in (("batch", batch, 1), ("threads", threads, 1), ("samples", samples, 2)):
         if value < least:
             raise UserError(f"--{name} {value} is too small: give {least} or more")
+    if samples > MOST_SAMPLES:
+        raise UserError(f"--samples {samples} would take for ever: give {MOST_SAMPLES} at most")
     for name in against:
         if name not in runtimes.NAMES:
             raise unknown_choice("runtime to compare with", name, list(runtimes.NAMES))
@@ -72,24 +77,19 @@ def bench(
     raw_ms = measure(calls, min_samples=samples, min_seconds=1.0, rounds=ROUNDS, progress=progress)
     others = load.others_share()
     reference, here = contestants[0], describe(threads)
-    rows = []
-    for each in contestants:
-        latency = summarize(
-            raw_ms[each.label], runtime=each.runtime.name, batch=batch, threads=threads, others_share=others
+    latencies = [
+        summarize(raw_ms[each.label], runtime=each.runtime.name, batch=batch, threads=threads, others_share=others)
+        for each in contestants
+    ]
+    rows = [
+        Benchmarked(
+            artifact=str(each.deployed.directory), name=each.deployed.card.name, latency=latency,
+            images_per_s=1000 * batch / latency.p50_ms, file_bytes=each.deployed.model.stat().st_size,
+            speedup=_speedup(raw_ms[reference.label], latencies[0], raw_ms[each.label], latency, seed)
+            if each is not reference and _comparable(each.deployed, reference.deployed) else None,
         )
-        speedup = None
-        if each is not reference and _comparable(each.deployed, reference.deployed):
-            ratio, low, high = stats.median_ratio_interval(
-                raw_ms[reference.label], raw_ms[each.label], rounds=ROUNDS, seed=seed
-            )
-            speedup = Speedup(ratio=ratio, low=low, high=high)
-        rows.append(
-            Benchmarked(
-                artifact=str(each.deployed.directory), name=each.deployed.card.name, latency=latency,
-                images_per_s=1000 * batch / latency.p50_ms, file_bytes=each.deployed.model.stat().st_size,
-                speedup=speedup,
-            )
-        )  # fmt: skip
+        for each, latency in zip(contestants, latencies, strict=True)
+    ]  # fmt: skip
     told = missing + [doubt for each in contestants for doubt in _doubts(each, here)]
     told += [
         f"{each.deployed.card.name} does another job than {reference.deployed.card.name} (other classes or pictures of "
@@ -104,6 +104,12 @@ def bench(
         )
     warnings = tuple(dict.fromkeys(told))
     return Benchmark(machine=here, batch=batch, reference=reference.label, rows=rows, warnings=warnings)
+
+
+def _speedup(before_ms: list[float], before: Latency, after_ms: list[float], after: Latency, seed: int) -> Speedup:
+    ratio, low, high = stats.median_ratio_interval(before_ms, after_ms, rounds=ROUNDS, seed=seed)
+    is_measurable = (low > 1 or high < 1) and timing_change(before, after) != "unclear"
+    return Speedup(ratio=ratio, low=low, high=high, is_measurable=is_measurable)
 
 
 def _contestants(

@@ -90,7 +90,9 @@ def _rows(
             continue
         of_all = dict(zip(classes, probabilities.tolist(), strict=True))
         label = classes[int(probabilities.argmax())]
-        yield Prediction(path=path, label=label, probability=of_all[label], probabilities=of_all, ms=ms)
+        yield Prediction(
+            path=path, label=label, probability=of_all[label], probabilities=of_all, ms=ms, runtime=runtime.name
+        )
 
 
 def named_files(images: Sequence[str]) -> Iterator[Named]:

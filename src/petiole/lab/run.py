@@ -104,6 +104,7 @@ def _run(bench: Bench, began: float, command: str) -> Results:
         so_far.gathered.demos = _demos(bench, so_far)
     variants = _timed(bench, so_far)
     seconds, peak = _spent(bench, time.perf_counter() - began)
+    seconds = max(seconds, sum(stage.seconds for stage in so_far.stages))  # where what was noted of it is lost
     run = Run(
         command=command, seconds=seconds, seeds=seeds, machine=describe(bench.line.threads),
         authors=list(config.authors), profile=config.profile, backbone=bench.backbone.name,

@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from petiole import units
+from petiole.errors import UserError
 from petiole.records import Results
 from petiole.report import chapters, compare, compress
 from petiole.report.blocks import Cell, Page
@@ -23,7 +24,7 @@ from petiole.report.pairs import Side
 from petiole.report.prose import paragraphs
 from petiole.report.provenance import is_within
 from petiole.search_records import SearchResults
-from petiole.writing import write_atomic
+from petiole.writing import user_errors, write_atomic
 
 
 def write_report(run_dir: Path, results: Results) -> Path:
@@ -52,12 +53,27 @@ def write_comparison(out: Path, first: Side, second: Side) -> Path:
     """The same of two runs, into a directory of its own.
 
     Raises:
-        UserError: ``out`` cannot be written.
+        UserError: ``out`` cannot be written, or holds something else.
     """
+    _require_own(out)
     with board():
         return _write(out, compare.page(first, second, out), [side.results.run.command for side in (first, second)])
 
 
+def _require_own(out: Path) -> None:
+    """Refuse a directory of other things than an earlier comparison: they could be overwritten."""
+    with user_errors(out):
+        theirs = sorted(each.name for each in out.iterdir() if each.name not in WRITTEN) if out.is_dir() else []
+        page = out / "report.html"
+        if page.is_file() and OURS.encode() not in page.read_bytes()[:OURS_WITHIN_BYTES]:
+            theirs.insert(0, page.name)
+    if theirs:
+        raise UserError(f"{out} holds {theirs[0]}, which is of no comparison: choose another --out")
+
+
+WRITTEN = {"report.html", "report.md", "charts", "thumbnails"}
+OURS, OURS_WITHIN_BYTES = '<meta name="generator" content="Petiole">', 4096
+"""How a page of ours is told from others."""
 SCRIPTS = ("sortable.min.js", "sortable.a11y.min.js")
 
 

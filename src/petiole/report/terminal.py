@@ -71,8 +71,8 @@ def prediction_line(row: Prediction) -> str:
     return units.one_line(f"{row.label:<12}  {units.percent(row.probability):>5}  {units.ms(row.ms):>9}  {row.path}")
 
 
-def print_benchmark(result: Benchmark, console: Console) -> None:
-    """The table of ``petiole bench``, its machine above, its doubts below."""
+def print_benchmark(result: Benchmark, console: Console, aside: Console) -> None:
+    """The table of ``petiole bench``, its machine above; its doubts ``aside``."""
     machine = result.machine
     title = f"{machine.cpu}, {machine.threads} threads, batch {result.batch}"
     table = Table(title=title, title_justify="left", caption_justify="left", caption=_times_as_fast(result))
@@ -94,7 +94,7 @@ def print_benchmark(result: Benchmark, console: Console) -> None:
         table.add_row(*(Text(cell) for cell in cells))
     console.print(table)
     for warning in result.warnings:
-        console.print(Text(f"warning: {warning}", style="bold"))
+        aside.print(Text(f"warning: {warning}", style="bold"))
 
 
 def _speed(row: Benchmarked) -> str:
@@ -108,6 +108,6 @@ def _speed(row: Benchmarked) -> str:
 
 def _times_as_fast(result: Benchmark) -> str:
     return (
-        f"Speed: {result.reference} is 1; ratio of medians with its 95% bootstrap interval; where that holds 1, there "
-        "is no measurable difference."
+        f"Speed: {result.reference} is 1; ratio of medians with its 95% bootstrap interval. A difference is measurable "
+        "where that leaves out 1 and the middle halves of the calls lie apart."
     )

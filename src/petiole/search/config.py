@@ -1,5 +1,6 @@
 """What a search may be told, validated before anything starts."""
 
+import re
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -62,6 +63,10 @@ class SearchConfig(BaseModel):
         ):  # fmt: skip
             if not several:
                 raise UserError(f"{option} names nothing to try: give at least one value")
+        if self.study is not None and (not self.study.strip() or re.fullmatch(r"sqlite:/*(:memory:)?", self.study)):
+            raise UserError(
+                f"--study {self.study!r} keeps nothing: give the URL of a database, such as sqlite:///study.db, or none"
+            )
         if self.finalists < 1:
             raise UserError(f"--finalists {self.finalists} is too few: give 1 or more")
         if set(self.quantizations) == {"qat"} and all(self.amounts):

@@ -81,7 +81,7 @@ class Search:
 
     def ledger(self, name: str) -> Ledger:
         """The study of that name: on this basis and on no other."""
-        worker = self.rundir.load("worker", None) or uuid.uuid4().hex
+        worker = self.rundir.load("worker", None, str) or uuid.uuid4().hex
         self.rundir.save("worker", None, worker)
         study, space = f"petiole-{name}-{digest(self.basis)}", self.space(first=name == "first")
         own = not self.config.study

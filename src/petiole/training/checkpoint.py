@@ -5,8 +5,10 @@ numbers of the schedule, and the states of both random generators are read back.
 """
 
 import contextlib
+import copy
 import hashlib
 import io
+import math
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -68,7 +70,13 @@ class Checkpoint:
         self._kept_at = time.perf_counter()
         if (state := self.read(self._path, KEYS)) is None:
             return
-        _restore(moment, state)
+        before = copy.deepcopy(_state(moment, ended=False))
+        try:
+            _restore(moment, state)
+        except NOT_OF_TORCH:  # keys as they should be, and something else behind them
+            _restore(moment, before)
+            self.say(f"warning: {self._path} is no checkpoint: {self.name} is trained from its start")
+            return
         self.earlier.append(moment.seconds)
         self.say(f"{self.name}: goes on after epoch {len(moment.history)}")
 
@@ -125,13 +133,16 @@ def _state(moment: Moment, *, ended: bool) -> dict[str, Any]:
 
 
 def _restore(moment: Moment, state: Mapping[str, Any]) -> None:
+    """What :func:`_state` gave; anything else raises one of ``NOT_OF_TORCH``."""
+    if type(state["step"]) is not int or not 0 <= float(state["seconds"]) < math.inf:
+        raise ValueError("no count of steps and no time")
     moment.network.load_state_dict(state["network"])
     if state["optimizer"] is not None:
         moment.optimizer.load_state_dict(state["optimizer"])
     moment.generator.set_state(state["generator"])
     torch.set_rng_state(state["random"])
     moment.history[:] = [Epoch.model_validate(epoch) for epoch in state["history"]]
-    moment.step, moment.seconds = state["step"], state["seconds"]
+    moment.step, moment.seconds = state["step"], float(state["seconds"])
 
 
 def _digest(state: Mapping[str, torch.Tensor]) -> str:
