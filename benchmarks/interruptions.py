@@ -184,13 +184,13 @@ def _kill(
     options: argparse.Namespace, what: str, out: Path, steps: list[Step], step: str, share: float, kind: str | None
 ) -> str:
     """Start the command, wait for the step and the moment in it, and kill; tells how it fell."""
-    trigger, names = Path(str(out) + ".trigger"), [name for name, _ in steps]
-    at = names.index(step)
-    trigger.unlink(missing_ok=True)
-    trigger.with_suffix(".ready").unlink(missing_ok=True)  # of the process before
+    trigger, at = Path(str(out) + ".trigger"), [name for name, _ in steps].index(step)
+    for mark in (".trigger", ".begun", ".ready"):  # of the process before
+        trigger.with_suffix(mark).unlink(missing_ok=True)
     run = _start(options, what, out)
+    _wait(trigger.with_suffix(".begun").exists, run)  # before, it is Python that starts
     if at:
-        _wait(lambda: trigger.with_suffix(".ready").exists() and names[at - 1] in _markers(out), run)
+        _wait(lambda: trigger.with_suffix(".ready").exists() and steps[at - 1][0] in _markers(out), run)
     time.sleep(share * steps[at][1])
     how = "at any moment"
     if kind is not None and run.poll() is None:
@@ -230,7 +230,6 @@ def child(trigger: Path, arguments: list[str]) -> None:
     from petiole.training import checkpoint
 
     ready = trigger.with_suffix(".ready")
-    ready.unlink(missing_ok=True)
     checkpoint.EVERY_S = 0.0
 
     def die_if(kind: str) -> None:
@@ -255,6 +254,7 @@ def child(trigger: Path, arguments: list[str]) -> None:
 
     os.fsync, os.replace, rundir.RunDir.save = watched_fsync, watched_replace, watched_save  # type: ignore[assignment]
     sys.argv = ["petiole", *arguments]
+    trigger.with_suffix(".begun").touch()
     cli.main()
 
 
