@@ -48,7 +48,7 @@ def _threads(asked: int | None, available: int) -> int:
 
 def lab(*, data: Path | None = None, mnist: Path | None = None, out: Path = Path("runs/lab"),
         backbone: str | None = None, weights: str | None = None, offline: bool = False, amount: float = 0.3,
-        macs: float = 0.5, schedule: str = "cubic", prune_steps: int | None = None,
+        macs: float = 0.45, schedule: str = "cubic", prune_steps: int | None = None,
         importance: str = "contribution", spread: str = "global", reestimate: bool = False, study: bool = False,
         max_drop: float = 1.0,
         seed: int = 0, seeds: int = 1, author: Sequence[str] = (), stages: Sequence[str] = STAGES,

@@ -64,7 +64,7 @@ def lab(
     amount: Annotated[float, typer.Option(help="Share of weights to prune, between 0 and 1.")] = 0.3,
     macs: Annotated[
         float, typer.Option(help="Share of the multiply-accumulates that structured pruning leaves, between 0 and 1.")
-    ] = 0.5,
+    ] = 0.45,
     schedule: Annotated[
         str, typer.Option(help="How pruning goes on step by step (where there are several): cubic, linear, one-shot.")
     ] = "cubic",

@@ -41,7 +41,7 @@ class ChainConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    macs: float = 0.5
+    macs: float = 0.45
     schedule: str = "cubic"
     prune_steps: int | None = None
     importance: str = "contribution"

@@ -104,10 +104,13 @@ def _fit(run: Run, scratch: Group) -> list[str]:
     if trained is None:
         return []
     photos = run.results.data.photos
-    high = stats.wilson(round(trained * photos.train), photos.train)[1] if photos and photos.train else trained
+    high, allowed = trained, ""
+    if photos and photos.train:
+        low, high = stats.wilson(round(trained * photos.train), photos.train)
+        allowed = f"; {units.interval(low, high)} is what {photos.train:,} of them allow"
     pair = (
         f"In its last epoch it classified {units.percent(trained)} of the training photos correctly (counted while "
-        f"it trained, on augmented photos)"
+        f"it trained, on augmented photos{allowed})"
     )
     if trained > scratch.pictures_interval[1]:
         text = (
@@ -136,7 +139,7 @@ def _epochs(scratch: Group) -> list[str]:
     else:
         rest = f"from epoch {train.converged_epoch} on it stayed within 5% of that fall above its lowest value"
     went = f"{'fell' if last < first else 'rose'} from {first:.2f} to {last:.2f}"
-    return [f"In {train.epochs} epochs its training loss {went}; {rest}."]
+    return [f"In {train.epochs} epochs its training loss {went} (exact, of one training); {rest}."]
 
 
 def _by_class(scratch: Group) -> list[str]:

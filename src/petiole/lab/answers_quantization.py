@@ -122,7 +122,7 @@ def achievements(run: Run, quantized: Sequence[Group]) -> list[str]:
 
 def _verdict(run: Run, quantized: Sequence[Group], smaller: list[str], changed: Mapping[str, list[str]]) -> str:
     """Size, accuracy and time in a line: counts of what is told below."""
-    parts = [f"files are smaller for {len(smaller)} of {len(quantized)}"]
+    parts = [f"files are smaller for {len(smaller) or 'none'}"]
     told = {"up": "higher for", "down": "lower for", "unclear": "not shown to differ for"}
     counted = [f"{told[each]} {len(labels)}" for each, labels in changed.items() if labels]
     parts += [f"accuracy is {listed(counted)}"] if counted else []

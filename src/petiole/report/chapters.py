@@ -1,6 +1,6 @@
 """The chapters of the report in the handout's order: how it was done, the table, the picture, the answer."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from petiole.evidence import Group, groups
 from petiole.records import Results
@@ -141,7 +141,7 @@ def _chapter(results: Results, anchor: str, title: str, question: str, made: Seq
     """One section: failures, how each network of ``made`` came about, tables and pictures of ``shown``, answers."""
     blocks = _failed(results, anchor)
     if made:
-        blocks.append(Steps(steps=tuple((group.label, group.first.how or "not recorded") for group in made)))
+        blocks.append(Steps(steps=tuple(_made(made))))
         blocks.append(tables.variants(results, shown, "What was measured"))
         name = f"c{anchor.replace('.', '-')}"
         if shown[0].first.dataset == "photos":
@@ -154,6 +154,18 @@ def _chapter(results: Results, anchor: str, title: str, question: str, made: Seq
         blocks.append(Text(text="This run holds no network of this section: its stage was not run, or did not end."))
     blocks += _answers(results, question)
     return Chapter(anchor=anchor, title=title, blocks=tuple(blocks), source=provenance.command_of(results, anchor))
+
+
+def _made(groups: Sequence[Group]) -> Iterator[tuple[str, str]]:
+    """How each came about; a recipe that differs from an earlier one's only in its parent is told once."""
+    told: dict[str, tuple[str, str]] = {}
+    for group in groups:
+        how, parent = group.first.how or "not recorded", group.first.parent
+        if parent and parent in how:
+            earlier, its_parent = told.setdefault(how.replace(parent, ""), (group.label, parent))
+            if earlier != group.label:
+                how = f"Made of {parent} as {earlier} was of {its_parent}."
+        yield group.label, how
 
 
 def _failed(results: Results, anchor: str) -> list[Block]:

@@ -102,7 +102,8 @@ def training(groups: Sequence[Group], name: str) -> Picture | None:
     return picture(
         name,
         (line + dot).properties(width=WIDTH_PX, height=220),
-        "Training loss after each epoch (first seed), of the weights as they were trained. The large dot is the epoch "
+        "Training loss after each epoch (first seed), of the weights as they were trained: exact figures of one "
+        "training, which another seed would change. The large dot is the epoch "
         "at which it had converged; without one it had not, within its epochs. Losses of different recipes cannot be "
         "compared: label smoothing keeps them from zero, and who has a teacher is scored against its answers.",
         f"Training loss: {'; '.join(said)}.",
@@ -256,7 +257,7 @@ def _specification(chart: Chart) -> Any:
         view=alt.ViewConfig(stroke=None),
         axis=alt.AxisConfig(
             labelColor=INK, titleColor=INK, domainColor=INK, tickColor=INK, gridColor=INK, gridOpacity=0.22,
-            labelFontSize=12, titleFontSize=12, titleFontWeight="normal",
+            labelFontSize=12, titleFontSize=12, titleFontWeight="normal", labelFlush=False,
         ),
         legend=alt.LegendConfig(labelColor=INK, titleColor=INK, labelFontSize=12, symbolOpacity=1),
     )  # fmt: skip

@@ -177,7 +177,8 @@ def training(groups: Sequence[Group]) -> Table | None:
     caption = (
         "Training. Convergence is judged by the training loss alone: from that epoch on it stayed within 5% "
         "of its whole fall above its lowest value. The training accuracy is that of the last epoch, counted on "
-        "augmented pictures. Times and images per second are of this one training."
+        "augmented pictures. All figures are exact, and of this one training: another seed gives others, and on "
+        "another day the times differ."
     )
     if any(group.first.gates.keys() & PRUNING for group in groups):
         caption += (
