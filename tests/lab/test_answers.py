@@ -70,7 +70,14 @@ def test_overfitting_underfitting_and_neither() -> None:
 
 
 def test_where_the_loss_ended_is_told_and_nothing_concluded() -> None:
-    assert "from epoch 7 on it stayed within 5%" in scratch(70, train=train(epochs=10, converged=7))
+    text = scratch(70, train=train(epochs=10, converged=7))
+    assert "(exact, of one training); from epoch 7 on it stayed within 5%" in text
+
+
+def test_the_training_accuracy_has_its_interval() -> None:
+    text = scratch(70, train=train(accuracy=0.85))
+    assert "classified 85.0% of the training photos correctly" in text
+    assert "the 95% interval that 200 of them allow is 79.4-89.3%" in text  # Wilson's of 170, by statsmodels
 
 
 def test_pretraining_is_the_cause_only_if_it_is_shown() -> None:

@@ -4,8 +4,8 @@ from fabricated import latency, replaced, results, train, variant, variants, ver
 from petiole.evidence import groups
 from petiole.lab.answers import answer
 from petiole.records import Results
-from petiole.report import charts, summary, tables, timings
-from petiole.report.blocks import Table
+from petiole.report import chapters, charts, summary, tables, timings
+from petiole.report.blocks import Steps, Table
 
 
 def rows_of(table: Table, name: str) -> list[str]:
@@ -80,3 +80,16 @@ def test_tests_that_show_something_by_chance_are_an_expectation() -> None:
     rows = [variant(f"n{at}", 60, parent="m", versus_parent=versus(20 if at else 0, 0)) for at in range(40)]
     told = " ".join(summary.findings(results(rows)))
     assert "If no network differed from its parent, about 2 of 40 such tests at most would show one by chance" in told
+
+
+def test_a_recipe_is_told_once() -> None:
+    how = {
+        "CNNPrunedF": "30% of the weights of the first convolution set to zero.",
+        "CNNPrunedFO": "CNNPrunedF retrained, step by step.",
+        "CNNPrunedG": "30% of the weights of all layers set to zero.",
+        "CNNPrunedGO": "CNNPrunedG retrained, step by step.",
+    }
+    rows = [row.model_copy(update={"how": how.get(row.name, row.how)}) for row in variants()]
+    (chapter,) = [each for each in chapters.page(results(rows)).chapters if each.anchor == "3.3"]
+    (steps,) = [block for block in chapter.blocks if isinstance(block, Steps)]
+    assert dict(steps.steps) == {**how, "CNNPrunedGO": "Made of CNNPrunedG as CNNPrunedFO was of CNNPrunedF."}

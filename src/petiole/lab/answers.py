@@ -107,7 +107,7 @@ def _fit(run: Run, scratch: Group) -> list[str]:
     high, allowed = trained, ""
     if photos and photos.train:
         low, high = stats.wilson(round(trained * photos.train), photos.train)
-        allowed = f"; {units.interval(low, high)} is what {photos.train:,} of them allow"
+        allowed = f"; the 95% interval that {photos.train:,} of them allow is {units.interval(low, high)}"
     pair = (
         f"In its last epoch it classified {units.percent(trained)} of the training photos correctly (counted while "
         f"it trained, on augmented photos{allowed})"
