@@ -1,6 +1,6 @@
 """What removing channels brings when the network runs, and what masks do not: times as ratios of one interleaved run.
 
-    python benchmarks/pruning.py [--backbone resnet18] [--macs 0.75 0.5 0.25] [--photos 64]
+    python benchmarks/pruning.py [--backbone resnet18] [--macs 0.75 0.5 0.45 0.25] [--photos 64]
 
 Each network is cut to shares of its multiply-accumulates (channels chosen by what they contribute, over all layers
 together, as the lab does it), written as float and as static int8 files, and timed against the whole one on OpenVINO
@@ -52,8 +52,8 @@ def main() -> None:
         "--macs",
         nargs="+",
         type=float,
-        default=[0.75, 0.5, 0.25],
-        help="shares of the multiply-accumulates that are left (default: 0.75 0.5 0.25)",
+        default=[0.75, 0.5, 0.45, 0.25],
+        help="shares of the multiply-accumulates that are left (default: 0.75 0.5 0.45 0.25)",
     )
     parser.add_argument("--photos", type=int, default=64, help="drawn photos to choose channels by (default: 64)")
     parser.add_argument("--samples", type=int, default=300, help="timings of each file at least (default: 300)")
