@@ -26,6 +26,11 @@ SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 """What CI keeps, for people to look at."""
 Scheme = Literal["light", "dark"]
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
+CUT_OFF = """[...document.querySelectorAll("svg text")].filter(text => {
+  const svg = text.ownerSVGElement.getBoundingClientRect(), box = text.getBoundingClientRect();
+  return box.width > 0 && (box.left < svg.left - 1 || box.right > svg.right + 1);
+}).map(text => text.textContent)"""
+"""Labels that are wider here than they were thought to be."""
 A4_PX, PAPER_PX = 794, 688
 """A sheet, and what its margins of 14 mm leave of it."""
 PX_TO_PT = 0.75
@@ -131,6 +136,7 @@ def test_it_is_whole(browser: Browser, report: Path, size: str, scheme: Scheme, 
     assert page.locator(".banner").first.is_visible()
     assert page.locator("#variants").is_visible()
     if scripts:
+        assert page.evaluate(CUT_OFF) == [], "no chart cuts its labels off"
         assert page.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
         assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size][0], "the page does not stick out"
         style = "e => [getComputedStyle(e).backgroundColor, getComputedStyle(e).color]"

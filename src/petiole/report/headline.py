@@ -40,12 +40,15 @@ def difference(group: Group) -> str:
 
 def told(group: Group, flips: Flips) -> str:
     """A paired difference with its 95% interval, and the exact test's verdict."""
-    low, high = (units.points(end, group.digits) for end in flips.interval)
-    verdict = "shows" if flips.p < SIGNIFICANT else "does not show"
-    seeds = ", the t interval over the seeds does not" if flips.p < SIGNIFICANT and flips.change == "unclear" else ""
+    low, high = (units.points(end, group.digits).removesuffix(" points") for end in flips.interval)
+    verdict = "no difference shown"
+    if flips.p < SIGNIFICANT:
+        verdict = (
+            "a difference; the interval over the seeds shows none" if flips.change == "unclear" else "a difference"
+        )
     return (
-        f"{units.points(flips.difference, group.digits)} (95% interval {low} to {high}; the exact test on "
-        f"{group.total:,} pictures {verdict} a difference, {units.p_value(flips.p)}{seeds})"
+        f"{units.points(flips.difference, group.digits)} (95% interval {low} to {high}; exact test "
+        f"{units.p_value(flips.p)}: {verdict})"
     )
 
 
@@ -131,9 +134,9 @@ def _pruning(every: Sequence[Group]) -> str:
     parts = [_pruned(whole, group) for group in groups if whole is not None and group is not None]
     smallest = _named(every, "CNNPrunedGO-magnitude")
     if parts and parts[0] and smallest is not None and smallest.baseline_flips is not None:
-        parts[0] += f", with the smallest ones instead ({smallest.label}) {told(smallest, smallest.baseline_flips)}"
-    said = "; ".join(part for part in parts if part)
-    return f"Pruning, after retraining, against CNNOptimized: {said}." if said else ""
+        parts[0] += f"; the smallest instead ({smallest.label}), {told(smallest, smallest.baseline_flips)}"
+    said = ". ".join(part for part in parts if part)
+    return f"Pruning: {said}. All after retraining, against CNNOptimized." if said else ""
 
 
 def _pruned(whole: Group, group: Group) -> str:
@@ -142,7 +145,7 @@ def _pruned(whole: Group, group: Group) -> str:
     if before is None or after is None:
         return ""
     if "structured" in group.name:
-        taken = f"channels with {units.percent(1 - _macs(group) / _macs(whole), 0)} of the MACs removed"
+        taken = f"{units.percent(1 - _macs(group) / _macs(whole), 0)} of the MACs removed as channels"
     else:
         taken = f"{units.percent(1 - _nonzero(group) / _nonzero(whole), 0)} of the weights set to zero at random"
     ratio = group.time_ratio(DEPLOYED, whole.name, DEPLOYED)
@@ -150,7 +153,7 @@ def _pruned(whole: Group, group: Group) -> str:
     flips = group.baseline_flips
     if flips is None:
         return text
-    return f"{text}; accuracy {told(group, flips)}"
+    return f"{text}, accuracy {told(group, flips)}"
 
 
 def _macs(group: Group) -> float:
