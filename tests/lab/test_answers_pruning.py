@@ -43,10 +43,10 @@ def test_points_of_channels_do_not_hide_the_comparison_of_masks() -> None:
 
 
 def test_a_smaller_lenet_stands_beside_the_smaller_photo_network() -> None:
-    assert "LeNet likewise" not in told()
+    assert "Of LeNet" not in told()
     smaller = variant(
         "LeNet-structured", 989, dataset="digits", parent="LeNet", versus_parent=versus(3, 2), parameters=500,
         file_bytes=2400,
     )  # fmt: skip
     text = told(rows=[*variants(), smaller])
-    assert "LeNet likewise: with 25.0% of its parameters left, LeNet-structured reaches 98.9% (989 of 1,000)" in text
+    assert "Of LeNet, with 25.0% of its parameters left, LeNet-structured reaches 98.9% (989 of 1,000)" in text

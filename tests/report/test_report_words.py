@@ -3,9 +3,9 @@
 from fabricated import latency, replaced, results, train, variant, variants, versus
 from petiole.evidence import groups
 from petiole.lab.answers import answer
-from petiole.records import Results
-from petiole.report import chapters, charts, summary, tables, timings
-from petiole.report.blocks import Steps, Table
+from petiole.records import CurvePoint, Results, Stage, Variant
+from petiole.report import chapters, charts, details, overview, pruning, summary, tables, timings
+from petiole.report.blocks import Picture, Steps, Table
 
 
 def rows_of(table: Table, name: str) -> list[str]:
@@ -73,13 +73,16 @@ def test_the_best_is_not_told_without_those_beside_it() -> None:
     # Wilson's interval of 96 in 100 begins at 90.2%: of 94, 70 and 91 two are within it
     rows = [variant(name, correct) for name, correct in (("a", 96), ("b", 94), ("c", 70), ("d", 91))]
     (best, *_) = summary.findings(results(rows))
-    assert "a, 96.0% (90.2-98.4%); of the others, 2 of 3 lie within its interval." in best
+    assert "a, 96.0% (90.2-98.4%); of the others, 2 of 3 lie within its interval, and need not differ." in best
 
 
 def test_tests_that_show_something_by_chance_are_an_expectation() -> None:
     rows = [variant(f"n{at}", 60, parent="m", versus_parent=versus(20 if at else 0, 0)) for at in range(40)]
     told = " ".join(summary.findings(results(rows)))
-    assert "If no network differed from its parent, about 2 of 40 such tests at most would show one by chance" in told
+    assert (
+        "If no network differed from its parent, at most 2 of 40 such tests, on average, would show one by chance"
+        in told
+    )
 
 
 def test_a_recipe_is_told_once() -> None:
@@ -92,4 +95,42 @@ def test_a_recipe_is_told_once() -> None:
     rows = [row.model_copy(update={"how": how.get(row.name, row.how)}) for row in variants()]
     (chapter,) = [each for each in chapters.page(results(rows)).chapters if each.anchor == "3.3"]
     (steps,) = [block for block in chapter.blocks if isinstance(block, Steps)]
-    assert dict(steps.steps) == {**how, "CNNPrunedGO": "Made of CNNPrunedG as CNNPrunedFO was of CNNPrunedF."}
+    assert dict(steps.steps) == {**how, "CNNPrunedGO": "Made as CNNPrunedFO, with CNNPrunedG in place of CNNPrunedF."}
+
+
+def test_time_is_drawn_on_the_runtime_that_is_fastest() -> None:
+    def lenet(name: str, **ms: float) -> Variant:
+        timings = [latency(each, runtime=runtime) for runtime, each in ms.items()]
+        return variant(name, 990, dataset="digits", latency=timings)
+
+    both = [lenet("LeNet", openvino=1.0, onnxruntime=0.5, torch=0.2), lenet("a", openvino=0.9, onnxruntime=0.6)]
+    assert overview.fastest_runtime(groups(both)) == "onnxruntime"
+    assert overview.fastest_runtime(groups([*both, lenet("refused there", openvino=2.0)])) == "openvino"
+    titles = [picture.caption for picture in overview.overview(groups(both), "c")]
+    assert "or than the spread of the times" not in "".join(titles), "without a step there is no front"
+    assert overview.fastest_runtime(groups([variant("LeNet", 990, dataset="digits")])) == "openvino"
+
+
+def test_what_calling_everything_by_one_name_reaches_is_told() -> None:
+    halves = variant("CNNOptimized", 90)
+    uneven = halves.accuracy.model_copy(update={"confusion": [[60, 0], [10, 30]]})
+    three = halves.accuracy.model_copy(update={"confusion": [[20, 0, 0], [0, 20, 0], [0, 0, 60]]})
+    point = CurvePoint(method="random", scope="global", seed=0, amount=0.5, sparsity=0.5, correct=20, total=100)
+    for accuracy, told in ((uneven, "40.0% or 60.0%"), (three, "20.0% or 60.0%")):
+        picture, _ = pruning.curves([point], [halves.model_copy(update={"accuracy": accuracy})], "c")
+        assert isinstance(picture, Picture)
+        assert f"Who calls every picture by one name reaches {told}." in picture.caption
+        assert picture.caption.endswith("petiole lab --stages pruning --study draws it after retraining as well.")
+    after = point.model_copy(update={"retrained": True})
+    pictures = [block for block in pruning.curves([point, after], [], "c") if isinstance(block, Picture)]
+    assert [picture for picture in pictures if "--study" in picture.caption] == []
+
+
+def test_the_time_between_stages_is_told() -> None:
+    stages = [Stage(name="scratch", seed=0, seconds=60.0), Stage(name="transfer", seed=0, seconds=20.0)]
+    run = results().run.model_copy(update={"stages": stages, "seconds": 100.0})
+    *_, table = details.run(results().model_copy(update={"run": run}))
+    assert [row[3] for row in table.rows] == ["60.0%", "20.0%", "20.0%"]
+    assert table.rows[-1][0] == "between them, and the report"
+    *_, table = details.run(results().model_copy(update={"run": run.model_copy(update={"seconds": 80.0})}))
+    assert [row[3] for row in table.rows] == ["75.0%", "25.0%"]

@@ -155,21 +155,21 @@ def _by_class(scratch: Group) -> list[str]:
         named = listed([f"{name} ({units.percent(share)})" for name, share in worst])
         return [f"Of the {len(shares):,} classes it classifies {named} worst."]
     each = [f"{units.percent(share)} of the {name}" for name, share in shares.items()]
-    return [f"By class, it classifies {listed(each)} correctly."]
+    return [f"By class (intervals: see the table), it classifies {listed(each)} correctly."]
 
 
 def _pretrained_instead(run: Run, scratch: Group) -> list[str]:
     optimized = run.find("CNNOptimized")
     if optimized is None or random_weights(run.results):
         return []
+    reached = units.accuracy(optimized.accuracy, optimized.interval, optimized.total)
     if run.change(scratch, optimized) == "up":
         return [
-            "CNNOptimized, which starts from pretrained weights, reaches "
-            f"{units.percent(optimized.accuracy)} with the same training photos: the photos can be told "
-            "apart by a network that is larger, sees larger photos, and was pretrained on other photos."
+            f"CNNOptimized, which starts from pretrained weights, reaches {reached} with the same training photos: the "
+            "photos can be told apart by a network that is larger, sees larger photos, and was pretrained on others."
         ]
     return [
-        f"CNNOptimized, which starts from pretrained weights, reaches {units.percent(optimized.accuracy)}, "
+        f"CNNOptimized, which starts from pretrained weights, reaches {reached}, "
         f"and {scratch.total:,} test photos do not show that this is more: missing pretraining is not shown "
         "to be the cause."
     ]

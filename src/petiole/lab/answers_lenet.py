@@ -87,7 +87,8 @@ def _in_batches(run: Run, quantized: Sequence[Group]) -> list[str]:
     ]
     if slower:
         text += (
-            f" (at most {units.times(max(slower))} the time of float, by the medians): where it is slower, the int8 "
-            "kernels and the conversions around them take longer than float does for layers as small as these"
+            f" (at most {units.times(max(slower))} the time of float, by the medians): where it is slower, it is not "
+            "the cost of a call alone; the int8 kernels for layers as small as these, or the conversions around them, "
+            "may take longer than float does (no operator was timed there)"
         )
     return [f"{text}."]

@@ -141,7 +141,10 @@ def _stored(run: Run, pruned: list[Group]) -> list[str]:
         if share is None or dense is None or sparse is None:
             continue
         how = units.percent(share) if share < 1 else f"{units.percent(share)}, which is no saving"
-        parts.append(f"{units.bytes(sparse)} instead of {units.bytes(dense)} for {group.label} ({how})")
+        sizes = [units.bytes(sparse), units.bytes(dense)]
+        if len(set(sizes)) == 1:
+            sizes = [f"{each:,.0f} bytes" for each in (sparse, dense)]
+        parts.append(f"{' instead of '.join(sizes)} for {group.label} ({how})")
     if not parts:
         return ["How small the pruned networks can be stored was not recorded."]
     text = f"Stored as nonzero weights and a bitmask, the file is {listed(parts)}"
@@ -214,7 +217,7 @@ def _curve(results: Results) -> list[str]:
         f"({units.interval(low_r, high_r)})"
     )
     if low_m > high_r:
-        return [f"{figures}: the smallest weights matter least."]
+        return [f"{figures}, in one draw: here, the smallest weights matter less."]
     if low_r > high_m:
         return [f"{figures}: here, random removal does less harm."]
     return [f"{figures}; the intervals overlap, so this run does not tell the two apart at that amount."]
@@ -277,8 +280,9 @@ def _structured_lenet(run: Run) -> list[str]:
         return []
     left = units.percent(smaller.first.parameters / whole.first.parameters)
     return [
-        f"LeNet likewise: with {left} of its parameters left, {smaller.name} reaches {phrases.accuracy(smaller)}, "
-        f"{phrases.versus_parent(smaller)}; it is {phrases.size(whole, smaller)}."
+        f"Of LeNet, with {left} of its parameters left, {smaller.name} reaches {phrases.accuracy(smaller)}, "
+        f"{phrases.versus_parent(smaller)}; it is {phrases.size(whole, smaller)}, and "
+        f"{phrases.latency(whole, smaller)}."
     ]
 
 

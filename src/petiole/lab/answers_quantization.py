@@ -53,7 +53,8 @@ def _lstm(demo: dict[str, Any]) -> list[str]:
 def _lstm_time(demo: dict[str, Any]) -> str:
     """Faster or slower only where the quartiles were recorded and lie apart."""
     old, new = (_demo_timing(demo, kind) for kind in ("float", "int8"))
-    pair = f"{units.ms(new.p50_ms)} a call, the float one {units.ms(old.p50_ms)}"
+    texts = [units.spread(each.p50_ms, each.p25_ms, each.p75_ms) for each in (new, old)]
+    pair = f"{texts[0]} a call, the float one {texts[1]}"
     if min(old.p25_ms, new.p25_ms) <= 0:
         return f"It needs {pair} (medians; their spread is not in the records, so neither is called faster)."
     change = timing_change(old, new)
@@ -122,10 +123,11 @@ def achievements(run: Run, quantized: Sequence[Group]) -> list[str]:
 
 def _verdict(run: Run, quantized: Sequence[Group], smaller: list[str], changed: Mapping[str, list[str]]) -> str:
     """Size, accuracy and time in a line: counts of what is told below."""
-    parts = [f"files are smaller for {len(smaller) or 'none'}"]
-    told = {"up": "higher for", "down": "lower for", "unclear": "not shown to differ for"}
-    counted = [f"{told[each]} {len(labels)}" for each, labels in changed.items() if labels]
-    parts += [f"accuracy is {listed(counted)}"] if counted else []
+    parts = [f"makes {_of(len(smaller), len(quantized), 'file')} smaller"]
+    told = {"up": "raises the accuracy of", "down": "lowers that of", "unclear": "shows no difference in accuracy for"}
+    parts += [
+        f"{told[each]} {_of(len(labels), len(quantized), 'network')}" for each, labels in changed.items() if labels
+    ]
     found = [
         change
         for runtime in phrases.RUNTIMES
@@ -133,10 +135,22 @@ def _verdict(run: Run, quantized: Sequence[Group], smaller: list[str], changed: 
         if not group.computes_in_float(runtime)
         and (change := phrases.change_on(runtime, run.parent(group), group)) is not None
     ]
-    counts = (("down", "faster in"), ("up", "slower in"), ("unclear", "not measurably different in"))
-    times = [f"{word} {found.count(change)}" for change, word in counts if change in found]
-    parts += [f"int8 is {listed(times)} of {len(found)} timings against float on the same runtime"] if times else []
-    return f"Of {units.counted(len(quantized), 'quantized network')}, {listed(parts)}"
+    counts = (("down", "faster"), ("up", "slower"), ("unclear", "not measurably faster or slower"))
+    times = [
+        f"{word} in {_of(found.count(change), len(found), 'timing')}" for change, word in counts if change in found
+    ]
+    text = f"Quantization {listed(parts)}"
+    return f"{text}; int8 is {listed(times)} against float on the same runtime" if times else text
+
+
+def _of(count: int, of: int, what: str) -> str:
+    """How many of some.
+
+    >>> _of(2, 2, "file"), _of(1, 3, "file"), _of(0, 2, "file"), _of(1, 1, "file")
+    ('all 2 files', '1 of 3 files', 'none of 2 files', '1 of 1 file')
+    """
+    whole = units.counted(of, what)
+    return f"all {whole}" if count == of > 1 else f"{count or 'none'} of {whole}"
 
 
 def _time(run: Run, quantized: Sequence[Group]) -> str:

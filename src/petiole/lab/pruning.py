@@ -23,11 +23,11 @@ WHERE: dict[Scope, str] = {
 WHICH: dict[Method, str] = {"random": "chosen at random", "magnitude": "the smallest"}
 
 RETRAINED = (
-    "{name} retrained{gradually}. First the remaining weights of each pruned convolution, and a constant, were "
-    "refitted, layer by layer, by least squares, so that it answers on {photos} training photos as it did before; then "
-    "the whole network learned on the training photos to answer as CNNOptimized does (knowledge distillation), and "
-    "after every step of that the pruned weights were set back to zero; each weight is then set half-way between its "
-    "refitted and its retrained value."
+    "CNNOptimized pruned anew, of the same weights as {name}{gradually}, and retrained after each step. First the "
+    "remaining weights of each pruned convolution, and a constant, were refitted, layer by layer, by least squares, so "
+    "that it answers on {photos} training photos as it did before; then the whole network learned on the training "
+    "photos to answer as CNNOptimized does (knowledge distillation), and after every batch of that the pruned weights "
+    "were set back to zero; each weight is then set half-way between its refitted and its retrained value."
 )
 
 

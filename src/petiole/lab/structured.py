@@ -38,8 +38,8 @@ RETRAINED = {FIRST: "CNNPrunedFO-structured", GLOBAL: "CNNPrunedGO-structured"}
 STATIC, QAT = (f"{RETRAINED[GLOBAL]}-{how}-int8" for how in ("static", "qat"))
 
 CUT = {
-    FIRST: "{removed} of the {channels} channels of the first convolution{shared} removed ({amount:.0%}, rounded to a "
-    "multiple of 8): those {by}; nothing else changed.",
+    FIRST: "{removed} of the {channels} channels of the first convolution{shared} removed ({amount:.0%} of them, "
+    "rounded to a multiple of 8): those {by}; nothing else changed.",
     GLOBAL: "Channels removed until at most {macs:.0%} of the multiply-accumulates are left: those {by}, {spread} "
     "inside the network's blocks (the first convolution and what residual additions share stay whole), counts rounded "
     "to multiples of 16; nothing else changed.",

@@ -33,10 +33,12 @@ class Mixed:
         """Words for what int8 cost, and what went back to float."""
         if not self.floating:
             cost = f"{self.lost[0]} of {self.judged}" if self.lost[0] > 0 else f"none of {self.judged}"
-            return f" It loses {cost} other training pictures, no more than --max-drop allows: all of it stays in int8."
+            return (
+                f" It loses {cost} other training pictures, within the limit (--max-drop): every layer stays in int8."
+            )
         return (
             f" All of it in int8 lost {self.lost[0]} of {self.judged} other training pictures, more than "
-            f"--max-drop allows: {', '.join(self.floating)} went back to float."
+            f"the limit (--max-drop): {', '.join(self.floating)} went back to float."
         )
 
     def plan(self) -> dict[str, Any]:

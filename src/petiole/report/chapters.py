@@ -163,8 +163,8 @@ def _made(groups: Sequence[Group]) -> Iterator[tuple[str, str]]:
         how, parent = group.first.how or "not recorded", group.first.parent
         if parent and parent in how:
             earlier, its_parent = told.setdefault(how.replace(parent, ""), (group.label, parent))
-            if earlier != group.label:
-                how = f"Made of {parent} as {earlier} was of {its_parent}."
+            if its_parent != parent:
+                how = f"Made as {earlier}, with {parent} in place of {its_parent}."
         yield group.label, how
 
 

@@ -32,6 +32,8 @@ PAPER = "#fefdfc"
 PAPER_OF_PAGE = "var(--paper, none)"
 
 COLOURS = ["#3f83c4", "#d2691e", "#2f9e77", "#b565b0", "#a8862a", "#c2526a", "#5f8f2f", "#7d78c9"]
+DASHES = [[1, 0], [6, 3], [2, 2], [9, 3, 2, 3], [12, 4], [2, 5], [6, 2, 2, 2, 2, 2], [14, 3, 5, 3]]
+"""As many patterns as there are colours."""
 WIDTH_PX = 420
 ROOM = 1.13
 """Charts are laid out with letters as much larger than they are shown: a reader's font may be wider than the one that
@@ -97,7 +99,7 @@ def training(groups: Sequence[Group], name: str) -> Picture | None:
         ),
         y=alt.Y("loss:Q", axis=alt.Axis(title="mean training loss (nats)")),
         color=colour("network", networks, shown=lines()),
-        strokeDash=alt.StrokeDash("network:N", scale=alt.Scale(domain=networks), legend=lines()),
+        strokeDash=alt.StrokeDash("network:N", scale=dashes(networks), legend=lines()),
     )
     line = base.mark_line(strokeWidth=2)
     dot = base.mark_point(filled=True, size=110, opacity=1).transform_filter("datum.converged")
@@ -108,7 +110,8 @@ def training(groups: Sequence[Group], name: str) -> Picture | None:
         "Training loss after each epoch (first seed), of the weights as they were trained: exact figures of one "
         "training, which another seed would change. The large dot is the epoch "
         "at which it had converged; without one it had not, within its epochs. Losses of different recipes cannot be "
-        "compared: label smoothing keeps them from zero, and who has a teacher is scored against its answers.",
+        "compared: label smoothing keeps them from zero, and a network with a teacher is scored against the "
+        "teacher's answers.",
         f"Training loss: {'; '.join(said)}.",
     )
 
@@ -218,6 +221,10 @@ def colour(field: str, names: Sequence[str], *, hide: bool = False, shown: alt.L
     palette = [COLOURS[at % len(COLOURS)] for at in range(len(names))]
     scale = alt.Scale(domain=list(names), range=palette)
     return alt.Color(f"{field}:N", scale=scale, legend=None if hide else shown or legend())
+
+
+def dashes(names: Sequence[str]) -> alt.Scale:
+    return alt.Scale(domain=list(names), range=[DASHES[at % len(DASHES)] for at in range(len(names))])
 
 
 def lines() -> alt.Legend:

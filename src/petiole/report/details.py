@@ -12,6 +12,8 @@ from petiole.report.blocks import NONE, Picture, Table
 DTYPE = {"seed", "scale", "zero_point", "input", "output_fp32", "output_int8", "weight_fp32", "weight_int8", "int_repr"}
 LSTM = {"float_bytes", "int8_bytes", "float_p50_ms", "int8_p50_ms", "mean_abs_output", "mean_abs_difference"}
 """What must be recorded of the demos to be shown."""
+LEAST_REST_S = 0.5
+"""What a run took beside its stages is told from that on."""
 
 
 def dtype(demo: dict[str, Any]) -> Table:
@@ -123,10 +125,14 @@ def run(results: Results) -> list[Table]:
     tables = [Table(caption="Machine and versions.", header=("What", "Value"), rows=tuple(rows), words=frozenset({1}))]
     stages = results.run.stages
     if stages:
-        whole = sum(stage.seconds for stage in stages) or 1.0
+        named = sum(stage.seconds for stage in stages)
+        whole = max(results.run.seconds, named) or 1.0
+        rest = [
+            ("between them, and the report", NONE, units.seconds(whole - named), units.percent(1 - named / whole), NONE)
+        ]
         tables.append(
             Table(
-                caption="Time of each stage, as it went this once.",
+                caption="Time of each stage, as it went this once, and its share of the whole run.",
                 header=("Stage", "Seed", "Time", "Share", "Images/s"),
                 rows=tuple(
                     (
@@ -137,7 +143,8 @@ def run(results: Results) -> list[Table]:
                         f"{stage.images_per_s:,.0f}" if stage.images_per_s else NONE,
                     )
                     for stage in stages
-                ),
+                )
+                + (tuple(rest) if whole - named >= LEAST_REST_S else ()),
             )
         )
     return tables

@@ -9,12 +9,14 @@ from petiole.report import provenance
 from petiole.report.blocks import NONE, Cell, Table
 
 DISTANCE, FLIPS = "logits_distance", "parity_flips"
+LEAST_DISTANCE = 0.001
+"""Smaller ones are those of float32 numbers added in another order."""
 SHARES = ("sparsity", "pruned", "macs_left", "parameters_left")
 COLUMNS = {
     "frozen_unchanged": "Frozen part unchanged",
     "trained_parameters": "Parameters that learned",
     "pruned": "Weights pruned",
-    "sparsity": "Zeros in the file",
+    "sparsity": "Zeros of the pruned layers",
     "macs_left": "MACs left",
     "parameters_left": "Parameters left",
     "quantized_layers": "Layers quantized",
@@ -44,7 +46,7 @@ def table(groups: Sequence[Group]) -> Table | None:
     if any(name.startswith(FLIPS) for name in names):
         caption += (
             " Different answers: test pictures that the deployed file classifies otherwise than the network in torch; "
-            "in brackets how far the logits lie apart, in units of their spread."
+            "in brackets the mean distance of their logits, divided by how far the logits themselves spread."
         )
     return Table(
         caption=caption, header=("Variant", *(COLUMNS.get(name, name.replace("_", " ")) for name in names)),
@@ -67,4 +69,6 @@ def _value(gates: dict[str, Any], name: str) -> str:
         return units.percent(value, digits)  # what changed a little is not told as nothing or all
     text = f"{value:,}" if isinstance(value, int) else str(value)
     distance = gates.get(name.replace(FLIPS, DISTANCE)) if name.startswith(FLIPS) else None
+    if isinstance(distance, int | float) and 0 < distance < LEAST_DISTANCE:
+        return f"{text} (< {LEAST_DISTANCE:g})"
     return f"{text} ({distance:g})" if isinstance(distance, int | float) else text

@@ -135,6 +135,7 @@ def _pruning(every: Sequence[Group]) -> str:
     smallest = _named(every, "CNNPrunedGO-magnitude")
     if parts and parts[0] and smallest is not None and smallest.baseline_flips is not None:
         parts[0] += f"; the smallest instead ({smallest.label}), {told(smallest, smallest.baseline_flips)}"
+    parts.append(_narrow_int8(every, whole))
     said = ". ".join(part for part in parts if part)
     return f"Pruning: {said}. All after retraining, against CNNOptimized." if said else ""
 
@@ -154,6 +155,25 @@ def _pruned(whole: Group, group: Group) -> str:
     if flips is None:
         return text
     return f"{text}, accuracy {told(group, flips)}"
+
+
+def _narrow_int8(every: Sequence[Group], whole: Group | None) -> str:
+    """Channels removed and int8 together: the more accurate of the two ways."""
+    names = [f"CNNPrunedGO-structured-{how}-int8" for how in ("static", "qat")]
+    made = [group for name in names if (group := _named(every, name)) and not group.computes_in_float(DEPLOYED)]
+    best = max(made, key=lambda group: group.accuracy, default=None)
+    if best is None or whole is None:
+        return ""
+    before, after = _time(whole, DEPLOYED), _time(best, DEPLOYED)
+    if before is None or after is None:
+        return ""
+    ratio = best.time_ratio(DEPLOYED, whole.name, DEPLOYED)
+    text = (
+        f"The same in int8 ({best.label}): {_spread(after)} as against "
+        f"{_faster(before, after, 'whole in float', ratio)}, "
+        f"{units.bytes(best.file_bytes)} instead of {units.bytes(whole.file_bytes)}"
+    )
+    return text if best.baseline_flips is None else f"{text}, accuracy {told(best, best.baseline_flips)}"
 
 
 def _macs(group: Group) -> float:

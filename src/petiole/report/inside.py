@@ -108,7 +108,7 @@ def weights(groups: Sequence[Group], name: str) -> Picture | None:
         drawn,
         "Weights of all convolutions and linear layers of the deployed files, BatchNorm folded into them, int8 "
         "dequantized (first seed). Weights that are exactly zero are counted above each histogram, not drawn; the "
-        "outermost 3% are left out. Values per channel: how many different ones it holds; int8 allows 255.",
+        "outermost 3% at most are left out. Values per channel: how many different ones it holds; int8 allows 255.",
         f"Histograms of the weights. {'; '.join(said)}.",
         narrow=narrow,
     )
@@ -145,8 +145,8 @@ def _layer_errors(label: str, errors: Sequence[LayerError], name: str) -> Pictur
             width=charts.WIDTH_PX, height=alt.Step(13)
         ),
         f"What rounding to int8 does to each layer of {label} when it alone is rounded, from the input down to the "
-        "output (16 calibration pictures): the power of the layer's answer over that of its error. 20 dB: the error "
-        "has a hundredth of the power, a tenth of the size; the further left, the greater the damage.",
+        "output (exact, for these 16 calibration pictures): the power of the layer's answer over that of its error. "
+        "20 dB: the error has a hundredth of the power, a tenth of the size; the further left, the greater the damage.",
         f"Signal to quantization noise of {len(rows)} layers; the worst is {worst.layer} with "
         f"{decibels(worst.error):.1f} dB.",
     )

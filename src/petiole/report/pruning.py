@@ -23,15 +23,30 @@ STAY_WHOLE = (
 )
 
 
+FEW_CLASSES = 4
+"""Of more, calling everything by one name reaches too little to be mistaken for something."""
+
+
 def curves(points: Sequence[CurvePoint], unpruned: Sequence[Variant], name: str) -> list[Block]:
     """A picture before retraining, one after it where there are such points, and one table of all. Each line begins
     with the ``unpruned`` network (a row for each seed), where there is one."""
     blocks: list[Block] = []
-    points = [*_beginnings(points, unpruned), *points]
+    points, note = [*_beginnings(points, unpruned), *points], _one_name(unpruned)
+    if not any(point.retrained for point in points):
+        note += " petiole lab --stages pruning --study draws it after retraining as well."
     for retrained, ending in ((False, "curve"), (True, "curve-retrained")):
         if here := [point for point in points if point.retrained == retrained]:
-            blocks.append(_curve(here, f"{name}-{ending}", retrained=retrained))
+            blocks.append(_curve(here, f"{name}-{ending}", note, retrained=retrained))
     return [*blocks, _curve_table(points)] if blocks else []
+
+
+def _one_name(unpruned: Sequence[Variant]) -> str:
+    """What an accuracy is worth that calling every picture by one name would reach; of few classes."""
+    accuracy = unpruned[0].accuracy if unpruned else None
+    if accuracy is None or not 1 < len(accuracy.confusion) <= FEW_CLASSES:
+        return ""
+    shares = sorted({units.percent(sum(row) / accuracy.total) for row in accuracy.confusion})
+    return f" Who calls every picture by one name reaches {' or '.join(shares)}. Random weights are drawn once each."
 
 
 def _beginnings(points: Sequence[CurvePoint], unpruned: Sequence[Variant]) -> list[CurvePoint]:
@@ -60,7 +75,7 @@ def _rows(points: Sequence[CurvePoint]) -> list[dict[str, Any]]:
     return rows
 
 
-def _curve(points: Sequence[CurvePoint], name: str, *, retrained: bool) -> Picture:
+def _curve(points: Sequence[CurvePoint], name: str, note: str, *, retrained: bool) -> Picture:
     rows = _rows(points)
     last = max(point.amount for point in points)
     drawn = [*rows, *({**row, "amount": last} for row in rows if row["series"] == KEPT)]  # from end to end
@@ -91,7 +106,7 @@ def _curve(points: Sequence[CurvePoint], name: str, *, retrained: bool) -> Pictu
         name,
         (band + line + dot).properties(width=charts.WIDTH_PX, height=240),
         f"Accuracy against pruning amount, {when}; the band is the 95% interval (with several seeds it "
-        "covers Wilson's of their mean and Student's t).",
+        f"covers Wilson's of their mean and Student's t).{note}",
         f"Accuracy against pruning amount, {when}. {'; '.join(said)}.",
     )
 

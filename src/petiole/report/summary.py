@@ -1,6 +1,5 @@
 """What must be seen first: banners, failures, the run in a line each, and findings that the numbers carry."""
 
-import math
 from collections.abc import Sequence
 from statistics import median
 
@@ -15,6 +14,8 @@ TITLE = "IL2230 Lab 3B: transfer learning, network pruning and quantization"
 
 INT8_UNITS = ("vnni", "amx", "dotprod", "i8mm")
 """In the names of the instruction sets that int8 owes its speed to; all are in the appendix."""
+CHANCE = 0.05
+"""Of tests at the 5% level, where there is nothing to be found."""
 SETS = {"photos": "test photos", "digits": "test digits"}
 
 
@@ -108,8 +109,9 @@ def _meant(seeds: int) -> str:
     else:
         chance = "for the choice of test pictures; each network was trained once (--seeds 3 shows what seeds change)"
     return (
-        f"Accuracies: 95% intervals {chance}. Times: medians, brackets hold the middle half of the calls; intervals of "
-        "ratios are of this run on this machine. Sizes are exact."
+        f'Accuracies: 95% intervals {chance}. Times: medians, brackets hold the middle half of the calls; "no '
+        'measurable difference": less than calls differ among themselves. Intervals of ratios are of this run on this '
+        "machine. Sizes are exact."
     )
 
 
@@ -132,7 +134,11 @@ def _best(here: Sequence[Group], what: str) -> list[str]:
     best = max(here, key=lambda group: group.accuracy)
     total = best.total
     near = sum(group.accuracy >= best.interval[0] for group in here) - 1
-    others = f"; of the others, {near} of {len(here) - 1} lie within its interval" if len(here) > 1 else ""
+    others = (
+        f"; of the others, {near} of {len(here) - 1} lie within its interval, and need not differ"
+        if len(here) > 1
+        else ""
+    )
     text = f"Highest accuracy on the {total:,} {what}: {best.label}, {accuracy(best)}{others}."
     text += f" One picture is {units.points(1 / total, 2).lstrip('+')}."
     found = [text]
@@ -163,9 +169,9 @@ def _paired(compared: Sequence[Group], what: str) -> str:
     )
     if shown and len(compared) > 1:
         text += (
-            f" If no network differed from its parent, about {math.ceil(len(compared) / 20)} of {len(compared)} such "
-            "tests at most would show one by chance alone (p is not corrected for their number; the comparisons with "
-            "what was pruned, and of two networks with each other, are tests besides)."
+            f" If no network differed from its parent, at most {CHANCE * len(compared):.2g} of {len(compared)} such "
+            "tests, on average, would show one by chance alone (p is not corrected for their number; the comparisons "
+            "with what was pruned, and of two networks with each other, are further tests)."
         )
     rates = [
         (group.flips.lost + group.flips.gained) / (group.total * len(group.flips.seeds))

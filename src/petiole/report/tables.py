@@ -58,10 +58,10 @@ def variants(results: Results, groups: Sequence[Group], caption: str) -> Table:
         dict.fromkeys(time.setting for group in groups for time in group.timings if time.batch == batch)
     )  # larger batches: in the appendix
     seeds = len(results.run.seeds) > 1
-    header = ["Variant", "Accuracy (95% interval)", "Parent", "Points against it (95%)", "Lost / gained"]
+    header = ["Variant", "Accuracy (95% interval)", "Parent", "Points against parent (95%)", "Lost / gained"]
     header += ["Parameters", "Nonzero", "MACs", "File"]
     alike = len({setting[1:] for setting in settings}) == 1
-    header += [f"{_setting(*setting, short=alike)} p50 / p90" for setting in settings]
+    header += [f"{_setting(*setting, short=alike)} p50 / p90 (ms)" for setting in settings]
     header += ["Seeds"] if seeds else []
     rows: list[tuple[Cell, ...]] = []
     for group in groups:
@@ -106,7 +106,7 @@ def _timing(group: Group, setting: tuple[str, int, int]) -> str:
     time = next((each for each in group.timings if each.setting == setting), None)
     if time is None:
         return REFUSED if setting[0] in group.refused else NONE
-    return f"{units.ms(time.p50_ms)} / {p90(time)}"
+    return f"{units.ms(time.p50_ms)} / {p90(time)}".replace(" ms", "")
 
 
 def by_class(groups: Sequence[Group]) -> Table | None:
@@ -114,7 +114,7 @@ def by_class(groups: Sequence[Group]) -> Table | None:
     classes = list(dict.fromkeys(name for group in groups for name in group.first.accuracy.by_class))
     if not classes:
         return None
-    caption = "Accuracy by true class, with its 95% interval (made as in the table above)."
+    caption = "Accuracy by true class, with its 95% interval (calculated as in the table above)."
     if len(classes) > MOST_CLASSES:
         last = groups[-1].first.accuracy.by_class
         worst = sorted(classes, key=lambda name: last.get(name, 1.0))[:MOST_CLASSES]
@@ -177,8 +177,9 @@ def training(groups: Sequence[Group]) -> Table | None:
     caption = (
         "Training. Convergence is judged by the training loss alone: from that epoch on it stayed within 5% "
         "of its whole fall above its lowest value. The training accuracy is that of the last epoch, counted on "
-        "augmented pictures. All figures are exact, and of this one training: another seed gives others, and on "
-        "another day the times differ."
+        "augmented pictures. All figures are of this one training: another seed gives others, and on another day the "
+        "times differ. Time holds refitting and features as well; images per second are of what went through the "
+        "network in its epochs (where only an output layer learns, in computing its features)."
     )
     if any(group.first.gates.keys() & PRUNING for group in groups):
         caption += (
@@ -247,9 +248,9 @@ def profiles(groups: Sequence[Group]) -> Table | None:
     return Table(
         caption="PyTorch profiler, batch 1, the variants in turns. Operators: own CPU time of those that took most, in "
         "one call (mean over several; first seed). Last row: the median of a whole call, all operators together. –: "
-        "not among the top operators of that variant. One measurement, for where the time goes, and longer than a call "
-        "without the profiler, which notes every operator; what the networks take is told with its spread where it "
-        "is told how everything was measured.",
+        "not among the top operators of that variant. Means and a median of one measurement, which need not add "
+        "up: they tell where the time goes. How long a call takes is told, with its spread, where it is told how "
+        "everything was measured.",
         header=("Operator", *(sources.named(group) for group in groups)),
         rows=(*rows, ("A whole call, all operators", *whole)),
     )  # fmt: skip

@@ -12,7 +12,7 @@ RUNTIMES = {"torch": "eager PyTorch", "openvino": "OpenVINO", "onnxruntime": "ON
 CALLS_FOR_P90 = 10
 """Fewer timed calls have no 90th percentile."""
 WIDE = 1.15
-"""A 75th percentile more than that many times the 25th is told: two speeds, and a median between them."""
+"""A 75th percentile more than that many times the 25th is told."""
 MOST_WIDE = 5
 """So many of those are named."""
 
@@ -58,7 +58,7 @@ def latencies(groups: Sequence[Group]) -> Table | None:
     if wide:
         named = ", ".join(wide[:MOST_WIDE]) + (" and others" if len(wide) > MOST_WIDE else "")
         caption += (
-            f" In {len(wide)} of {len(every)} rows p75 is more than {WIDE:g} times p25 ({named}): the machine had two "
-            "speeds there, and the median may be of either."
+            f" In {len(wide)} of {len(every)} rows p75 is more than {WIDE:g} times p25 ({named}): they spread "
+            "widely there, and a median tells less."
         )
     return Table(caption=caption, header=header, rows=tuple(rows), words=frozenset({2}))
