@@ -11,6 +11,7 @@ For each network, with two classes, calibrated on the same photos (drawn ones, o
     OpenVINO int8, Petiole     the file that Petiole ships
     OpenVINO int8, NNCF        NNCF's post-training quantization of the same float file, with its default preset
     OpenVINO int8, NNCF mixed  the same with its preset for asymmetric activations
+    OpenVINO int8, NNCF as is  the first of them with OpenVINO's own defaults, for any number of pictures
     ONNX Runtime float32
     ONNX Runtime int8, Petiole the same shipped file
     ONNX Runtime int8, own     ONNX Runtime's own static quantizer (QDQ, per channel) of the same float file
@@ -114,6 +115,18 @@ def _contestants(
             print(f"{label}: not measured ({error}): pip install {error.name}")
             continue
         yield label, opened(file, threads=threads)
+    if (folder / "nncf.xml").is_file():
+        yield "OpenVINO int8, NNCF as is", _AsIs(folder / "nncf.xml", threads=threads)
+
+
+class _AsIs(OpenVinoRuntime):
+    """OpenVINO without any of Petiole's options."""
+
+    def _compile(self, *, pictures: int | None) -> Any:
+        import openvino
+
+        options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": self.threads}
+        return openvino.Core().compile_model(str(self.path), "CPU", options)
 
 
 def _nncf(float_file: Path, images: torch.Tensor, target: Path, *, preset: str) -> None:
@@ -165,6 +178,7 @@ def _print(name: str, runtimes: Mapping[str, Runtime], raw_ms: Mapping[str, list
         "float32": lambda: (folder / "float.onnx").stat().st_size,
         "own": lambda: (folder / "own.onnx").stat().st_size,
         "NNCF": lambda: _openvino_bytes(folder / "nncf.xml"),
+        "NNCF as is": lambda: _openvino_bytes(folder / "nncf.xml"),
         "NNCF mixed": lambda: _openvino_bytes(folder / "nncf-mixed.xml"),
     }
     print(f"\n{name}\n{'':<28}{'p50 ms':>8}{'p90 ms':>8}{'times as fast (95%)':>24}{'int8 layers':>13}{'MB':>7}")
@@ -179,6 +193,7 @@ def _print(name: str, runtimes: Mapping[str, Runtime], raw_ms: Mapping[str, list
         )
     for ours, theirs in (("OpenVINO int8, Petiole", "OpenVINO int8, NNCF"),
                          ("OpenVINO int8, Petiole", "OpenVINO int8, NNCF mixed"),
+                         ("OpenVINO int8, Petiole", "OpenVINO int8, NNCF as is"),
                          ("ONNX Runtime int8, Petiole", "ONNX Runtime int8, own")):  # fmt: skip
         if theirs in raw_ms:
             ratio, low, high = stats.median_ratio_interval(raw_ms[theirs], raw_ms[ours], rounds=ROUNDS, seed=0)

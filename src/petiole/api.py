@@ -228,6 +228,7 @@ def bench(
         UserError: an artifact is damaged, or does not run where it should.
         GateError: as :func:`predict`.
     """
+    require_seed("seed", seed)
     from petiole.bench.machine import available_threads
     from petiole.inference.bench import bench as run
     from petiole.progress import bar

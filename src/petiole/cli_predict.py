@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from petiole import units
 from petiole.errors import UserError
 from petiole.inference_records import Prediction
 
@@ -43,7 +44,7 @@ def predict(
 ) -> None:
     """Say what is on photos, with nothing but an artifact.
 
-    Ends with 0 if any photo could be read, else with 2.
+    Ends with 0 if any photo could be read, else with 2; with 1 if the network does not answer as where it was made.
     """
     from petiole import api
     from petiole.report.terminal import prediction_line
@@ -62,7 +63,7 @@ def predict(
     for line in lines:
         typer.echo(line)
     if unread:
-        aside(f"{unread} of {total} pictures could not be read")
+        aside(f"{unread} of {units.counted(total, 'picture')} could not be read")
     if unread == total:
         raise typer.Exit(2)
 

@@ -37,12 +37,13 @@ class Benchmark(Record):
 
 class Prediction(Record):
     """One photo, predicted: ``label`` with its ``probability``, or ``why`` it could not be. ``probabilities`` are those
-    of all classes, in the artifact's order; ``ms`` is the network's own time for the photo."""
+    of all classes, in the artifact's order; ``ms`` is what the network's call took for the photo, while the next ones
+    were decoded on the same cores: ``petiole bench`` times the network alone."""
 
     path: str  #: of the photo
     label: str | None = None  #: None if it could not be read
     probability: float | None = None  #: of ``label``
     probabilities: dict[str, float] | None = None  #: by class
-    ms: float | None = None  #: milliseconds, decoding left out
+    ms: float | None = None  #: milliseconds of the network's call for it
     why: str | None = None  #: None if it could be read
     runtime: str | None = None  #: what the network ran on

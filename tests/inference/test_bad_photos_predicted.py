@@ -156,6 +156,14 @@ def test_an_empty_name_is_a_users_mistake(tmp_path: Path) -> None:
         list(named_files(["", str(tmp_path)]))
 
 
+def test_an_empty_folder_beside_a_photo_is_a_row(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    photo = tmp_path / "a.png"
+    photo.touch()
+    named = [(str(path), why) for path, why in named_files([str(tmp_path / "empty"), str(photo)])]
+    assert named == [(str(photo), ""), (str(tmp_path / "empty"), "no pictures in this folder")]
+
+
 def test_a_folder_with_nothing_to_predict_is_a_users_mistake(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("none")
     with pytest.raises(UserError, match="no pictures in"):

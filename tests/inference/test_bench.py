@@ -110,7 +110,9 @@ def test_bench_says_when_the_machine_was_busy(
     assert not told or "other processes had 37% of the cores' time" in told[0]
 
 
-@pytest.mark.parametrize(("wrong", "message"), [({"batch": 0}, "--batch 0"), ({"samples": 1}, "--samples 1")])
+@pytest.mark.parametrize(
+    ("wrong", "message"), [({"batch": 0}, "--batch 0"), ({"samples": 1}, "--samples 1"), ({"seed": -1}, "--seed -1")]
+)
 def test_numbers_out_of_range(judged_run: Path, wrong: dict[str, int], message: str) -> None:
     with pytest.raises(UserError, match=message):
         api.bench([judged_run / "artifacts/CNNScratch"], say=quiet, **wrong)  # type: ignore[arg-type]
@@ -124,6 +126,8 @@ def test_a_difference_within_the_spread_of_the_calls_is_not_measurable() -> None
     assert not speedup.is_measurable, "and is less than one call differs from the next"
     twice = [0.2 * ms for ms in wide]
     assert _speedup(wide, before, twice, fabricated_latency(twice), 0).is_measurable
+    restless = [1.0, 20.0, 40.0, 60.0] * 80  # a wide box hides nothing that lies apart from it
+    assert _speedup(restless, fabricated_latency(restless), twice, fabricated_latency(twice), 0).is_measurable
 
 
 def fabricated_latency(ms: list[float]) -> Latency:

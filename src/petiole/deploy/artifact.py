@@ -154,6 +154,8 @@ def read_card(directory: Path) -> Card:
         UserError: no artifact, one of another version, or one that is damaged; the message names the file.
     """
     path = directory / CARD
+    if directory.is_file():
+        raise UserError(f"{directory} is a file: give the artifact's directory, {directory.parent}")
     if not path.is_file():
         raise UserError(f"{directory} is no artifact: it has no {CARD}; give a directory below a run's artifacts/")
     try:

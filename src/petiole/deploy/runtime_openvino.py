@@ -32,7 +32,8 @@ def _core() -> openvino.Core:
 
 class OpenVinoRuntime(Runtime):
     """A ``model.onnx`` compiled by OpenVINO for this CPU, twice: for one picture in a call, and, when it is first asked
-    for, for several. A shape that is known beforehand makes small networks some per cent faster.
+    for (as where an artifact is opened and checked), for several. A shape that is known beforehand makes small networks
+    some per cent faster; the price is the weights twice in memory.
 
     Float parts are computed in float32, and activations are rounded only where the file says so (by default the CPU
     plugin rounds the inputs of every linear layer with int8 weights, its "dynamic quantization"): a file must give
@@ -66,12 +67,14 @@ class OpenVinoRuntime(Runtime):
             raise self._refused(error) from error
 
     def run(self, inputs: Array) -> Array:
-        """Logits; they lie in OpenVINO's own memory until the next call."""
+        """Logits, which are the caller's own."""
         request = self._one if len(inputs) == 1 else self._for_several()
         try:
             result: Array = request.infer([inputs], share_inputs=True)[0]
         except REFUSALS as error:
-            raise self._refused(error) from error
+            raise UserError(
+                f"OpenVINO cannot run {self.path} on inputs of shape {inputs.shape} ({_why(error)})"
+            ) from error
         return result
 
     def _for_several(self) -> openvino.InferRequest:
@@ -80,11 +83,10 @@ class OpenVinoRuntime(Runtime):
         return self._several
 
     def _refused(self, error: Exception) -> UserError:
-        why = next((line for line in reversed(str(error).splitlines()) if line.strip()), "no reason given")
-        return UserError(f"OpenVINO cannot run {self.path} ({why.strip()}): copy the artifact directory again")
+        return UserError(f"OpenVINO cannot run {self.path} ({_why(error)}): copy the artifact directory again")
 
     def layers(self) -> Layers:
-        """Read from the execution graph of the compiled model."""
+        """Read from the execution graph of the network for one picture."""
         int8: list[str] = []
         floating: list[str] = []
         for node in self._compiled.get_runtime_model().get_ops():
@@ -96,3 +98,8 @@ class OpenVinoRuntime(Runtime):
                 kind = int8 if info.get("primitiveType", "").endswith(INT8) else floating
                 kind.append(node.get_friendly_name().split(ADDED)[0])
         return Layers(int8=tuple(int8), floating=tuple(floating))
+
+
+def _why(error: Exception) -> str:
+    """The last line that says something."""
+    return next((line.strip() for line in reversed(str(error).splitlines()) if line.strip()), "no reason given")

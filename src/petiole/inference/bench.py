@@ -15,7 +15,6 @@ from petiole.deploy import artifact, check, runtimes
 from petiole.deploy.runtime import Runtime
 from petiole.deployed import AUTO, Deployed, fastest, read
 from petiole.errors import PetioleError, UserError, unknown_choice
-from petiole.evidence import timing_change
 from petiole.inference_records import Benchmark, Benchmarked, Speedup
 from petiole.records import Latency, Machine
 
@@ -52,7 +51,7 @@ def bench(
     lies beside it (:func:`_float_origins`); without one it is the first row. What cannot be timed on a runtime of
     ``against`` is told in the warnings. Speed-ups are ratios of medians with a bootstrap
     interval (:func:`petiole.stats.median_ratio_interval`). A difference is measurable where that leaves out 1 and the
-    spread of the calls allows it (:func:`petiole.evidence.timing_change`).
+    middle halves of the calls lie apart.
 
     Raises:
         UserError: an artifact is damaged, does not run on a runtime, or a number is out of range.
@@ -108,7 +107,8 @@ def bench(
 
 def _speedup(before_ms: list[float], before: Latency, after_ms: list[float], after: Latency, seed: int) -> Speedup:
     ratio, low, high = stats.median_ratio_interval(before_ms, after_ms, rounds=ROUNDS, seed=seed)
-    is_measurable = (low > 1 or high < 1) and timing_change(before, after) != "unclear"
+    lie_apart = after.p75_ms < before.p25_ms or after.p25_ms > before.p75_ms
+    is_measurable = (low > 1 or high < 1) and lie_apart
     return Speedup(ratio=ratio, low=low, high=high, is_measurable=is_measurable)
 
 

@@ -111,9 +111,12 @@ def named_files(images: Sequence[str]) -> Iterator[Named]:
         if not matches:
             unmatched.append(Named(Path(name), "no match"))
         for each in matches:
+            is_empty = True
             for file in _pictures_below(each) if os.path.isdir(each) else [Named(each)]:
-                found = True
+                found, is_empty = True, False
                 yield file
+            if is_empty:
+                unmatched.append(Named(each, "no pictures in this folder"))
     if not found:
         raise UserError(f"no pictures in {', '.join(images)}: name photos, folders of photos, or a pattern in quotes")
     yield from unmatched
