@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fabricated import LSTM, accuracy, fewer, latency, replaced, results, train, variant, variants, versus
+from fabricated import LSTM, accuracy, latency, replaced, results, train, variant, variants, versus
 from petiole.lab.answers import answer
 from petiole.records import Answer, Results
 
@@ -279,24 +279,3 @@ def test_slower_is_called_slower() -> None:
 def test_without_timings_no_reason_is_given() -> None:
     rows = [row.model_copy(update={"latency": []}) for row in variants()]
     assert "Why the time is as it is cannot be said" in told("3.4.3", rows)
-
-
-def test_several_seeds_are_averaged() -> None:
-    rows = [row.model_copy(update={"seed": seed}) for seed in range(3) for row in variants()]
-    rows = [row.model_copy(update=fewer(row, 8, 1)) if row.name.endswith("static-int8") else row for row in rows]
-    text = told("3.4.2", rows)
-    assert "89.0% (mean of 3 seeds)" in text
-    assert "a loss that the paired test shows (24 lost, 3 gained over 3 seeds, p = 0.039 of their means)" in text
-
-
-def test_a_test_that_the_seeds_contradict_is_told_as_it_is() -> None:
-    lost_by_seed = [(30, 1), (1, 1), (2, 1)]  # 33 lost, 3 gained: p < 0.001; -29, 0 and -1 of 100: t interval has 0
-    rows = [
-        row.model_copy(update={"seed": seed} | (fewer(row, *lost) if row.name.endswith("static-int8") else {}))
-        for seed, lost in enumerate(lost_by_seed)
-        for row in variants()
-    ]
-    text = told("3.4.2", rows)
-    assert "which the paired test sees, but the t interval over the seeds includes no difference (33 lost, 3" in text
-    assert "no difference (33 lost, 3 gained over 3 seeds, p = 0.0063 of their means)" in text
-    assert "which the paired test cannot tell from no difference (33 lost" not in text

@@ -122,3 +122,37 @@ def test_values_too_large_to_keep_are_computed_anew_with_the_same_end(
         refit(network, unpruned, masks, pictures, positions=16, bfloat16=bfloat16)
     for name, tensor in kept.state_dict().items():
         assert torch.equal(tensor, recomputed.state_dict()[name]), name
+
+
+class Branches(nn.Module):
+    """Values in lists, values of several tensors, and sizes of values: concatenation, halves, and a shape."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left, self.right = nn.Conv2d(3, 4, 3), nn.Conv2d(3, 4, 3)
+        self.upper, self.lower = nn.Conv2d(4, 4, 1), nn.Conv2d(4, 4, 1)
+        self.last = nn.Linear(8, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        upper, lower = torch.cat([self.left(x), self.right(x)], 1).relu().chunk(2, 1)
+        joined = torch.stack([self.upper(upper), self.lower(lower)], 1).mean((3, 4))
+        answer: torch.Tensor = self.last(joined.reshape(x.shape[0], -1))
+        return answer
+
+
+def test_branches_are_refitted_as_what_they_are_made_of() -> None:
+    torch.manual_seed(0)
+    network, inputs = Branches(), torch.randn(40, 3, 8, 8)  # two chunks and a half
+    pruned, alone = copy.deepcopy(network), copy.deepcopy(network)
+    masks = prune_weights(pruned, amount=0.5, method="random", scope="global", seed=0)
+    before = pruned(inputs)
+    done = refit(pruned, network, masks, inputs)
+    assert [one.name for one in done] == ["left", "right", "upper", "lower"]
+    assert all(one.error_after < one.error_before for one in done)
+    assert (pruned(inputs) - network(inputs)).square().sum() < (before - network(inputs)).square().sum()
+    # the first convolution sees the pictures themselves, as it does where there are no branches
+    chain, its_masks = nn.Sequential(alone.left), {"0.weight": masks["left.weight"]}
+    whole = copy.deepcopy(chain)
+    chain.get_parameter("0.weight").data *= masks["left.weight"]
+    (left,) = refit(chain, whole, its_masks, inputs)
+    assert left.error_after == pytest.approx(done[0].error_after)

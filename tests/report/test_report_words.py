@@ -107,7 +107,7 @@ def test_time_is_drawn_on_the_runtime_that_is_fastest() -> None:
     assert overview.fastest_runtime(groups(both)) == "onnxruntime"
     assert overview.fastest_runtime(groups([*both, lenet("refused there", openvino=2.0)])) == "openvino"
     titles = [picture.caption for picture in overview.overview(groups(both), "c")]
-    assert "or than the spread of the times" not in "".join(titles), "without a step there is no front"
+    assert "the intervals or the spread" not in "".join(titles), "without a step there is no front"
     assert overview.fastest_runtime(groups([variant("LeNet", 990, dataset="digits")])) == "openvino"
 
 

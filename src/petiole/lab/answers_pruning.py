@@ -217,7 +217,7 @@ def _curve(results: Results) -> list[str]:
         f"({units.interval(low_r, high_r)})"
     )
     if low_m > high_r:
-        return [f"{figures}, in one draw: here, the smallest weights matter less."]
+        return [f"{figures}: here, the smallest weights matter less."]
     if low_r > high_m:
         return [f"{figures}: here, random removal does less harm."]
     return [f"{figures}; the intervals overlap, so this run does not tell the two apart at that amount."]

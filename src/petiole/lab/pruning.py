@@ -22,8 +22,10 @@ WHERE: dict[Scope, str] = {
 }
 WHICH: dict[Method, str] = {"random": "chosen at random", "magnitude": "the smallest"}
 
+ANEW: dict[Method, str] = {"random": "", "magnitude": " (the smallest are looked up anew in each, so that some differ)"}
+
 RETRAINED = (
-    "CNNOptimized pruned anew, of the same weights as {name}{gradually}, and retrained after each step. First the "
+    "CNNOptimized pruned anew as {name} was{gradually}{anew}, and retrained after each step. First the "
     "remaining weights of each pruned convolution, and a constant, were refitted, layer by layer, by least squares, so "
     "that it answers on {photos} training photos as it did before; then the whole network learned on the training "
     "photos to answer as CNNOptimized does (knowledge distillation), and after every batch of that the pruned weights "
@@ -64,7 +66,7 @@ def _scope(bench: Bench, course: Course, method: Method, scope: Scope, result: C
             )
             epochs = effort.retrain_first_epochs if scope == "first" else effort.retrain_global_epochs
             train = prune_and_retrain(pruner, course, epochs=epochs, name=retrained)
-            how = RETRAINED.format(name=raw, gradually=gradually(course), photos=len(course.inputs))
+            how = RETRAINED.format(name=raw, gradually=gradually(course), anew=ANEW[method], photos=len(course.inputs))
             result.variants.append(
                 judge(pruner.network, pruner.masks, name=retrained, parent=raw, how=how, train=train)
             )

@@ -9,14 +9,13 @@ The constant ``b`` goes into the convolution's bias, or into the mean that the B
 either it is 0. Masks differ between output channels, so the system is solved by conjugate gradients on all channels
 at once.
 
-All photos go through the exported graph together, node by node, but through each node in chunks: what lives is one
-layer's input for all photos, and a chunk's worth beside it. A value too large for that is not kept: each of its chunks
-is computed when it is needed.
+All photos go through the exported graph together, node by node, in chunks: what lives is one layer's input for all of
+them. A value too large for that is not kept: each of its chunks is computed when it is needed.
 """
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -26,6 +25,7 @@ from torch.export import Dim
 from torch.fx import GraphModule, Interpreter, Node
 
 from petiole.errors import GateError
+from petiole.pruning.chunks import Chunks, Recomputed, chunk_of, in_chunks
 from petiole.pruning.least_squares import least_squares, squared_error
 from petiole.pruning.patches import at, patches
 
@@ -76,7 +76,7 @@ def refit(
         own, used = network.eval().state_dict(), graph.state_dict()
         graph.load_state_dict({name: own[name] for name in used}, assign=True)  # the pruned network's own tensors
         refitting = _Refitting(graph, sampler, network, unpruned, bfloat16=bfloat16)
-        refitting.run(_Chunks(chunks))
+        refitting.run(Chunks(chunks))
     convolutions = {f"{name}.weight" for name, each in network.named_modules() if isinstance(each, nn.Conv2d)}
     if missed := convolutions & set(masks) - {f"{one.name}.weight" for one in refitting.done}:
         raise GateError(f"{sorted(missed)[0]} is pruned, but no convolution of the graph uses it: it was not refitted")
@@ -91,17 +91,39 @@ def trace(network: nn.Module, inputs: torch.Tensor) -> GraphModule:
 
 
 def _as_far_as_pruned(traced: GraphModule, network: nn.Module, masks: Mapping[str, torch.Tensor]) -> GraphModule:
-    """A copy of the graph with the network's tensors, as far as its last pruned convolution and what holds the
-    constant of that."""
+    """A copy of the graph with the network's tensors, as far as the last pruned convolution of each branch and what
+    holds the constant of that."""
     module = copy.deepcopy(traced)
     own = network.state_dict()
     module.load_state_dict({name: own[name] for name in module.state_dict()}, assign=True)
-    pruned = [node for node in module.graph.nodes if _convolution(node) in masks]
-    if pruned:
-        module.graph.output_node().args = ((_batch_norm(pruned[-1]) or pruned[-1],),)
+    ends: list[Node] = []
+    before: set[Node] = set()
+    for node in reversed([node for node in module.graph.nodes if _convolution(node) in masks]):
+        if node not in before:
+            ends.append(_batch_norm(node) or node)
+            before |= _what_leads_to(ends[-1])
+    if ends:
+        output = module.graph.output_node()
+        with module.graph.inserting_before(output):
+            met = module.graph.call_function(_all_met, tuple(ends))
+        met.meta["val"] = None
+        output.args = ((met,),)
         module.graph.eliminate_dead_code()
         module.recompile()
     return module
+
+
+def _all_met(*_: torch.Tensor) -> None:
+    """The end of the graph: every branch has been computed."""
+
+
+def _what_leads_to(node: Node) -> set[Node]:
+    found, waiting = set[Node](), [node]
+    while waiting:
+        new = set(waiting.pop().all_input_nodes) - found
+        found |= new
+        waiting += new
+    return found
 
 
 class _Sampler:
@@ -121,26 +143,6 @@ class _Sampler:
             self.places[name] = torch.stack([places // width, places % width])
         sampled = at(answer, self.places[name])
         self.answers.setdefault(name, []).append((sampled if bias is None else sampled - bias).to(answer.dtype))
-
-
-class _Chunks(list[Any]):
-    """One value of the graph for all pictures: a list of its chunks."""
-
-
-class _Recomputed:
-    """One value of the graph for all pictures, none of it kept: each chunk is computed when it is asked for."""
-
-    def __init__(self, compute: Callable[[int], torch.Tensor], chunks: int) -> None:
-        self.compute, self.chunks = compute, chunks
-
-    def __len__(self) -> int:
-        return self.chunks
-
-    def __getitem__(self, index: int) -> torch.Tensor:
-        return self.compute(index)
-
-    def __iter__(self) -> Iterator[torch.Tensor]:
-        return map(self.compute, range(self.chunks))
 
 
 def _convolution(node: Node) -> str:
@@ -190,21 +192,20 @@ class _Refitting(Interpreter):
         if (name := _convolution(n)) in self.sampler.masks:
             with torch.autocast("cpu", enabled=False):
                 self.improve(name, *arguments, constant=self._constant(n))
-        lists = [each for each in arguments if isinstance(each, _Chunks | _Recomputed)]
-        if not lists:
+        some_value = next(in_chunks([*arguments, *keywords.values()]), None)
+        if some_value is None:
             return super().run_node(n)
 
-        def compute(index: int) -> torch.Tensor:
-            some = [each[index] if isinstance(each, _Chunks | _Recomputed) else each for each in arguments]
+        def compute(index: int) -> Any:
+            some, named = chunk_of(arguments, index), {name: chunk_of(each, index) for name, each in keywords.items()}
             with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
-                answer: torch.Tensor = self.call_function(cast(Any, n.target), tuple(some), keywords)
-            return answer
+                return self.call_function(cast(Any, n.target), some, named)
 
-        chunks = len(lists[0])
+        chunks = len(some_value)
         if self._bytes(n, chunks * CHUNK) > KEPT_BYTES:
-            return _Recomputed(compute, chunks)
-        last = [self.env[each] for each in self.user_to_last_uses.get(n, []) if isinstance(self.env[each], _Chunks)]
-        answer = _Chunks()
+            return Recomputed(compute, chunks)
+        last = [self.env[each] for each in self.user_to_last_uses.get(n, []) if isinstance(self.env[each], Chunks)]
+        answer = Chunks()
         for index in range(chunks):
             answer.append(compute(index))
             for each in last:
@@ -213,10 +214,12 @@ class _Refitting(Interpreter):
 
     def _bytes(self, node: Node, images: int) -> int:
         """How large a value is for all pictures."""
-        return images * math.prod(map(int, node.meta["val"].shape[1:])) * (2 if self.bfloat16 else 4)
+        value = node.meta["val"]  # a tensor, several, or a number
+        tensors = [each for each in (value if isinstance(value, list | tuple) else [value]) if hasattr(each, "shape")]
+        return images * sum(math.prod(map(int, each.shape[1:])) for each in tensors) * (2 if self.bfloat16 else 4)
 
     def improve(
-        self, name: str, chunks: _Chunks | _Recomputed, weight: torch.Tensor, bias: torch.Tensor | None = None,
+        self, name: str, chunks: Chunks | Recomputed, weight: torch.Tensor, bias: torch.Tensor | None = None,
         stride: Sequence[int] = (1, 1), padding: Sequence[int] = (0, 0), dilation: Sequence[int] = (1, 1),
         groups: int = 1, *, constant: "_Constant | None" = None,
     ) -> None:  # fmt: skip

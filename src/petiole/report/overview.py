@@ -23,8 +23,8 @@ SIGNS = {WHOLE: "○●", MASKED: "▽▼", NARROWED: "◇◆", SCRATCH: "□■
 """Before the label of a point, hollow and filled: so that it is found where its line passes another one."""
 COLOURS = dict(zip(SHAPES, charts.COLOURS, strict=False))
 PRECISIONS = ("float32 (hollow)", "int8 (filled)")
-HEIGHT_PX, PLOT_PX, LABELS_PX, LINE_PX = 420.0, 420.0, 230.0, 15.0
-NARROW_PX = 190.0
+HEIGHT_PX, PLOT_PX, LABELS_PX, LINE_PX = 350.0, 420.0, 230.0, 15.0
+NARROW_PX = 180.0
 """Of the plot on a phone."""
 RUNTIMES_OF_FILES = ("openvino", "onnxruntime")
 STEPS = (
@@ -145,8 +145,8 @@ def _chart(points: Sequence[_Point], name: str, title: str, what: str) -> Pictur
     scale = "log scale, where no error is drawn as half a picture" if whole else "log scale"
     has_front = len(non_dominated([(each.x, each.group.accuracy) for each in points])) > 1
     dashed = (
-        f"Dashed: the highest accuracy measured within each {what}; a step smaller than the intervals, or than the "
-        "spread of the times, may be chance. "
+        f"Dashed: the highest accuracy measured within each {what}; a step smaller than the intervals or the "
+        "spread may be chance. "
         if has_front
         else ""
     )

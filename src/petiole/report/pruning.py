@@ -46,7 +46,8 @@ def _one_name(unpruned: Sequence[Variant]) -> str:
     if accuracy is None or not 1 < len(accuracy.confusion) <= FEW_CLASSES:
         return ""
     shares = sorted({units.percent(sum(row) / accuracy.total) for row in accuracy.confusion})
-    return f" Who calls every picture by one name reaches {' or '.join(shares)}. Random weights are drawn once each."
+    reached = " or ".join(shares)
+    return f" Who calls every picture by one name reaches {reached}. Random weights: one draw for each seed and share."
 
 
 def _beginnings(points: Sequence[CurvePoint], unpruned: Sequence[Variant]) -> list[CurvePoint]:

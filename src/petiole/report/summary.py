@@ -109,9 +109,8 @@ def _meant(seeds: int) -> str:
     else:
         chance = "for the choice of test pictures; each network was trained once (--seeds 3 shows what seeds change)"
     return (
-        f'Accuracies: 95% intervals {chance}. Times: medians, brackets hold the middle half of the calls; "no '
-        'measurable difference": less than calls differ among themselves. Intervals of ratios are of this run on this '
-        "machine. Sizes are exact."
+        f"Accuracies: 95% intervals {chance}. Times: medians, brackets hold the middle half of the calls; no "
+        "measurable difference is less than that. Intervals of ratios are of this run. Sizes are exact."
     )
 
 
