@@ -170,3 +170,9 @@ def test_weights_that_cannot_be_read_are_named(why: str, tmp_path: Path) -> None
     with pytest.raises(UserError, match=rf"weights\.safetensors is {why}") as caught:
         artifact.load_weights(tmp_path)
     assert str(tmp_path) in str(caught.value)
+
+
+def test_a_file_in_place_of_its_directory_is_told(tmp_path: Path) -> None:
+    (tmp_path / "artifact.json").touch()
+    with pytest.raises(UserError, match=r"artifact\.json is no artifact: that is a file; give its directory"):
+        artifact.read_card(tmp_path / "artifact.json")

@@ -154,10 +154,9 @@ def read_card(directory: Path) -> Card:
         UserError: no artifact, one of another version, or one that is damaged; the message names the file.
     """
     path = directory / CARD
-    if directory.is_file():
-        raise UserError(f"{directory} is a file: give the artifact's directory, {directory.parent}")
     if not path.is_file():
-        raise UserError(f"{directory} is no artifact: it has no {CARD}; give a directory below a run's artifacts/")
+        why = f"that is a file; give its directory, {directory.parent}" if directory.is_file() else f"it has no {CARD}"
+        raise UserError(f"{directory} is no artifact: {why}; artifacts are directories below a run's artifacts/")
     try:
         with _readable():
             content = json.loads(path.read_text(encoding="utf-8"))
