@@ -63,7 +63,7 @@ def test_every_step_is_pruned_refitted_and_retrained() -> None:
     assert [line.split(",")[0] for line in said] == ["net", "net"]
     assert [line.split(":")[0] for line in said] == ["net, step 1 of 2", "net, step 2 of 2"]
     assert (train.epochs, [epoch.epoch for epoch in train.history]) == (3, [1, 2, 3])
-    assert train.recipe == "2 steps of 1 and 2 epochs, in each: refit; in the last one: so"
+    assert train.recipe == "2 steps of 1 and 2 epochs, in each: refit, then a training, the last one: so"
     assert train.images_per_s == pytest.approx(10.0)
     assert all(isinstance(each, Distillation) and each.teacher is unpruned for each in recorder.objectives)
 

@@ -69,7 +69,7 @@ def test_a_test_that_shows_a_difference_is_not_said_to_show_none() -> None:
     group = Group(name="net", engine="torch", rows=tuple(rows))
     assert group.flips is not None
     said = told(group, group.flips)
-    assert "pictures shows a difference, p < 0.001, the t interval over the seeds does not)" in said
+    assert "exact test p < 0.001: a difference; the interval over the seeds shows none)" in said
 
 
 def test_p_of_several_seeds_is_never_smaller_than_that_of_whole_pictures() -> None:

@@ -169,9 +169,8 @@ def _together(trained: Sequence[Train], refitting_s: float, refitting: str) -> T
     recipe = f"{refitting}; {trained[-1].recipe}"
     if len(trained) > 1:
         lengths = " and ".join(str(train.epochs) for train in trained)
-        recipe = (
-            f"{len(trained)} steps of {lengths} epochs, in each: {refitting}; in the last one: {trained[-1].recipe}"
-        )
+        last = f"then a training, the last one: {trained[-1].recipe}"
+        recipe = f"{len(trained)} steps of {lengths} epochs, in each: {refitting}, {last}"
     return Train(
         epochs=len(history), converged_epoch=converged_epoch([epoch.loss for epoch in history]),
         seconds=refitting_s + seconds, images_per_s=images / seconds, history=history, recipe=recipe,

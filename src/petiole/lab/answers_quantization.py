@@ -63,7 +63,8 @@ def _lstm_time(demo: dict[str, Any]) -> str:
     if change == "down":
         return f"It needs {pair}: {units.speed(old.p50_ms / new.p50_ms, None)}, beyond the spread."
     return (
-        f"It needs {pair}: it is slower; in so small a network, quantizing each input can cost more than "
+        f"It needs {pair}: it is slower ({units.times(new.p50_ms / old.p50_ms)} the time, by the medians); in so small "
+        "a network, quantizing each input can cost more than "
         "the int8 arithmetic saves."
     )
 

@@ -51,10 +51,12 @@ class _Point:
     group: Group
     x: float
     text: str
+    runtime: str = ""  # that x is the time on, if it is one
 
     @property
     def is_int8(self) -> bool:
-        return self.group.engine != "torch"
+        """Whether it is stored, or where its time is drawn, computed in int8."""
+        return self.group.engine != "torch" and not (self.runtime and self.group.computes_in_float(self.runtime))
 
     @property
     def kind(self) -> str:
@@ -69,7 +71,7 @@ def overview(groups: Sequence[Group], name: str) -> list[Picture]:
     """Accuracy against time and against file size; what was not timed is missing in the first."""
     runtime = fastest_runtime(groups)
     timed = [
-        _Point(group=group, x=time.p50_ms, text=units.ms(time.p50_ms))
+        _Point(group=group, x=time.p50_ms, text=units.ms(time.p50_ms), runtime=runtime)
         for group in groups
         for time in group.timings
         if (time.runtime, time.batch) == (runtime, 1) and time.p50_ms > 0

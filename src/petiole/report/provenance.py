@@ -124,9 +124,9 @@ def again(command: str, name: str) -> str:
 def chapter(results: Results, every: Sequence[Group]) -> Chapter:
     """The commands that make everything again, and the files of each variant."""
     text = (
-        f"In report.html every number of a table leads to its own file, or to the row of its network below, or to the "
-        f"command of its stage; in report.md the names of rows and tables do. All of them lie in {RECORDS}, from which "
-        "petiole report . (in the run directory) writes this report again."
+        "In report.html the numbers of measured networks lead to their own files, or to the row of their network, "
+        "or to the command of its stage; in report.md the names of rows and tables do. All of them lie in "
+        f"{RECORDS}, from which petiole report . (in the run directory) writes this report again."
     )
     blocks: list[Block] = [Text(text=text), _commands(results)]
     artifact = next((row.first.artifact for row in every if row.first.artifact), None)

@@ -80,7 +80,9 @@ def facts(results: Results) -> list[tuple[str, str]]:
             ("Digits", f"{digits.source} ({kind}): {digits.train:,} for training, {digits.test:,} for testing{note}")
         )
     if results.run.backbone:
-        lines.append(("Network", f"{results.run.backbone}, weights: {results.run.weights or 'not recorded'}"))
+        lines.append(
+            ("Network", f"{results.run.backbone}, weights: {results.run.weights or 'not recorded'}{_learned(results)}")
+        )
     machine = results.run.machine
     int8 = [name for name in machine.isa if any(unit in name for unit in INT8_UNITS)]
     torch = f", torch {machine.versions['torch']}" if "torch" in machine.versions else ""
@@ -91,6 +93,12 @@ def facts(results: Results) -> list[tuple[str, str]]:
     lines.append(("Run", f"{results.run.command} ({seeds}; {units.seconds(results.run.seconds)}{failed})"))
     lines.append(("Numbers", _meant(len(results.run.seeds))))
     return lines
+
+
+def _learned(results: Results) -> str:
+    """What the weights that come with Petiole had seen before."""
+    known = results.run.weights.startswith("embedded")
+    return ", pretrained on ImageNet, where ants and bees are two of 1,000 classes" if known else ""
 
 
 def _without_reason(note: str) -> str:
@@ -109,8 +117,8 @@ def _meant(seeds: int) -> str:
     else:
         chance = "for the choice of test pictures; each network was trained once (--seeds 3 shows what seeds change)"
     return (
-        f"Accuracies: 95% intervals {chance}. Times: medians, brackets hold the middle half of the calls; no "
-        "measurable difference is less than that. Intervals of ratios are of this run. Sizes are exact."
+        f"Accuracies: 95% intervals {chance}. Times: medians, brackets hold the middle half of the calls; "
+        "intervals of ratios are of this run on this machine. Sizes are exact."
     )
 
 
@@ -133,11 +141,7 @@ def _best(here: Sequence[Group], what: str) -> list[str]:
     best = max(here, key=lambda group: group.accuracy)
     total = best.total
     near = sum(group.accuracy >= best.interval[0] for group in here) - 1
-    others = (
-        f"; of the others, {near} of {len(here) - 1} lie within its interval, and need not differ"
-        if len(here) > 1
-        else ""
-    )
+    others = f"; of the others, {near} of {len(here) - 1} lie within its interval" if len(here) > 1 else ""
     text = f"Highest accuracy on the {total:,} {what}: {best.label}, {accuracy(best)}{others}."
     text += f" One picture is {units.points(1 / total, 2).lstrip('+')}."
     found = [text]

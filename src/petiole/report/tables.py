@@ -193,7 +193,10 @@ def convergence(train: Train) -> str:
     """The epoch at which a training had converged, or why there is none."""
     if train.epochs < 2:
         return "one epoch cannot tell"
-    return str(train.converged_epoch) if train.has_converged else f"not within {train.epochs}"
+    if train.has_converged:
+        return str(train.converged_epoch)
+    fell = not train.history or train.history[-1].loss < train.history[0].loss
+    return f"not within {train.epochs}" if fell else "the loss did not fall"
 
 
 def sizes(groups: Sequence[Group]) -> Table:
@@ -249,7 +252,8 @@ def profiles(groups: Sequence[Group]) -> Table | None:
         caption="PyTorch profiler, batch 1, the variants in turns. Operators: own CPU time of those that took most, in "
         "one call (mean over several; first seed). Last row: the median of a whole call, all operators together. –: "
         "not among the top operators of that variant. Means and a median of one measurement, which need not add "
-        "up: they tell where the time goes. How long a call takes is told, with its spread, where it is told how "
+        "up: they tell where the time goes, and networks of the same shapes differ in them by the machine's "
+        "unrest. How long a call takes is told, with its spread, where it is told how "
         "everything was measured.",
         header=("Operator", *(sources.named(group) for group in groups)),
         rows=(*rows, ("A whole call, all operators", *whole)),
