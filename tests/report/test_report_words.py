@@ -153,3 +153,11 @@ def test_the_time_between_stages_is_told() -> None:
     assert table.rows[-1][0] == "between them, and the report"
     *_, table = details.run(results().model_copy(update={"run": run.model_copy(update={"seconds": 80.0})}))
     assert [row[3] for row in table.rows] == ["75.0%", "25.0%"]
+
+
+def test_what_embedded_weights_had_seen_is_told_and_ants_only_where_there_are_some() -> None:
+    ours = dict(summary.facts(results(run_weights="embedded EfficientNet-Lite0")))["Network"]
+    assert ours.endswith("pretrained on ImageNet, where ants and bees are two of 1,000 classes")
+    others = results(run_weights="embedded EfficientNet-Lite0", photos_classes=["cats", "dogs"])
+    assert dict(summary.facts(others))["Network"].endswith("EfficientNet-Lite0, pretrained on ImageNet")
+    assert "ImageNet" not in dict(summary.facts(results()))["Network"]

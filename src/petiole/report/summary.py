@@ -97,8 +97,13 @@ def facts(results: Results) -> list[tuple[str, str]]:
 
 def _learned(results: Results) -> str:
     """What the weights that come with Petiole had seen before."""
-    known = results.run.weights.startswith("embedded")
-    return ", pretrained on ImageNet, where ants and bees are two of 1,000 classes" if known else ""
+    if not results.run.weights.startswith("embedded"):
+        return ""
+    photos = results.data.photos
+    seen = (
+        ", where ants and bees are two of 1,000 classes" if photos and set(photos.classes) == {"ants", "bees"} else ""
+    )
+    return f", pretrained on ImageNet{seen}"
 
 
 def _without_reason(note: str) -> str:
