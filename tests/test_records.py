@@ -60,7 +60,7 @@ def test_the_promised_keys_are_there() -> None:
     assert raw["schema"] == 1
     assert {"run", "data", "variants", "demos", "answers", "failures"} <= raw.keys()
     assert {"command", "seconds", "seeds", "machine"} <= raw["run"].keys()
-    assert raw["run"]["machine"].keys() == {"cpu", "isa", "cores", "threads", "versions"}
+    assert raw["run"]["machine"].keys() >= {"cpu", "isa", "cores", "threads", "versions"}
     variant = (
         "name seed parent backbone engine accuracy versus_parent parameters nonzero_parameters macs "
         "file_bytes latency train gates artifact"

@@ -120,7 +120,7 @@ class Sensitivity(Record):
 
 
 class Operator(Record):
-    """One line of the PyTorch profiler: an operator in one forward pass, mean over several."""
+    """One line of the PyTorch profiler: an operator in the call whose CPU time is the median of several."""
 
     name: str  #: as the profiler calls it
     calls: int  #: how often it ran

@@ -96,8 +96,10 @@ class Variant(Record):
     weights: str = "pretrained"  #: pretrained, random or from scratch
     dense_bytes: int | None = Field(default=None, ge=0, le=MOST)  #: ``weights.safetensors`` of a float network
     sparse_bytes: int | None = Field(default=None, ge=0, le=MOST)  #: stored as nonzeros and bitmasks
-    profile: list[Operator] = []  #: operators of one forward pass
-    profile_ms: float | None = Field(default=None, ge=0, le=MOST)  #: CPU time of one forward pass
+    profile: list[Operator] = []  #: operators of one forward pass, those that took most
+    profile_ms: float | None = Field(default=None, ge=0, le=MOST)  #: CPU time of that forward pass, the median one
+    profile_p25_ms: float | None = Field(default=None, ge=0, le=MOST)  #: a quarter of them took less
+    profile_p75_ms: float | None = Field(default=None, ge=0, le=MOST)  #: a quarter of them took more
     predictions: str | None = None  #: file of what it called each test picture
     predictions_sha256: str = ""  #: checksum of that file
     flips: list[Flip] = []  #: test pictures that only it or only ``parent`` called rightly
@@ -169,6 +171,7 @@ class Machine(Record):
     cpu: str  #: the processor's name
     isa: list[str]  #: instruction sets that int8 and bfloat16 profit from
     cores: int = Field(ge=1, le=MOST)  #: those this process may use
+    memory_bytes: int = Field(default=0, ge=0, le=MOST)  #: of the machine; 0 where it is not known
     threads: int = Field(ge=1, le=MOST)  #: those the runtimes used
     versions: dict[str, str]  #: of Python and the libraries
 

@@ -73,3 +73,11 @@ def test_peak_memory_is_in_bytes_as_the_kernel_counts_it() -> None:
     high_water_kib = int(status.partition("VmHWM:")[2].split()[0])
     physical_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     assert high_water_kib * 1024 * 0.95 <= machine.peak_memory_bytes() < physical_bytes
+
+
+def test_memory_is_that_of_the_machine() -> None:
+    meminfo = Path("/proc/meminfo")
+    if not meminfo.is_file():
+        pytest.skip("no /proc/meminfo here")
+    kibibytes = int(meminfo.read_text().split("MemTotal:")[1].split()[0])
+    assert machine.memory_bytes() == pytest.approx(kibibytes * 1024, rel=0.01)

@@ -6,7 +6,8 @@ from functools import partial
 import pytest
 import torch
 
-from petiole.bench.profile import _without_chatter, profile
+from petiole.bench.profile import _median_run, _without_chatter, profile
+from petiole.records import Operator
 
 
 def test_operators_of_a_known_call(capfd: pytest.CaptureFixture[str]) -> None:
@@ -17,15 +18,14 @@ def test_operators_of_a_known_call(capfd: pytest.CaptureFixture[str]) -> None:
         made.append(1)
         torch.relu(torch.mm(left, right)) + torch.mm(left, right)
 
-    operators, total_ms = profile({"it": call}, rounds=5, top=100, warmup_calls=2)["it"]
+    found = profile({"it": call}, rounds=5, top=100, warmup_calls=2)["it"]
     assert len(made) == 2 + 5
-    by_name = {operator.name: operator for operator in operators}
+    by_name = {operator.name: operator for operator in found.operators}
     assert by_name["aten::mm"].calls == 2
     assert by_name["aten::relu"].calls == 1
-    assert all(operator.self_cpu_ms >= 0 for operator in operators)
-    mean_ms = sum(operator.self_cpu_ms for operator in operators)
-    assert 0.2 * mean_ms < total_ms < 5 * mean_ms, "the median of the rounds, which these times add up to"
-    assert total_ms > 0
+    assert all(operator.self_cpu_ms >= 0 for operator in found.operators)
+    assert sum(operator.self_cpu_ms for operator in found.operators) == pytest.approx(found.p50_ms), "one call's"
+    assert 0 < found.p25_ms <= found.p50_ms <= found.p75_ms
     written = capfd.readouterr()
     assert (written.out, written.err) == ("", "")
 
@@ -33,11 +33,21 @@ def test_operators_of_a_known_call(capfd: pytest.CaptureFixture[str]) -> None:
 def test_the_most_expensive_come_first_and_the_total_holds_all() -> None:
     large, small = torch.ones(300, 300), torch.ones(2)
     calls = {"it": lambda: (torch.mm(large, large), small + small)}
-    operators, total_ms = profile(calls, rounds=1, top=2)["it"]
-    assert len(operators) == 2
-    assert operators[0].name == "aten::mm"
-    assert operators[0].self_cpu_ms >= operators[1].self_cpu_ms
-    assert total_ms >= sum(operator.self_cpu_ms for operator in operators) - 1e-9
+    found = profile(calls, rounds=1, top=2)["it"]
+    first, second = found.operators
+    assert first.name == "aten::mm"
+    assert first.self_cpu_ms >= second.self_cpu_ms
+    assert found.p50_ms >= first.self_cpu_ms + second.self_cpu_ms - 1e-9
+
+
+def test_the_call_of_the_median_is_told_with_the_middle_half_of_all() -> None:
+    def run(ms: float) -> list[Operator]:
+        return [Operator(name="small", calls=1, self_cpu_ms=1.0), Operator(name="large", calls=2, self_cpu_ms=ms - 1)]
+
+    found = _median_run([run(9.0), run(2.5), run(4.0), run(3.0), run(5.0)], top=1)
+    assert (found.p50_ms, found.p25_ms, found.p75_ms) == (4.0, 3.0, 5.0), "of 2.5, 3, 4, 5, 9"
+    assert [(each.name, each.calls, each.self_cpu_ms) for each in found.operators] == [("large", 2, 3.0)]
+    assert _median_run([run(9.0), run(4.0)], top=1).p50_ms == 4.0, "of two the lower one"
 
 
 def test_a_real_error_of_native_code_is_passed_on(capfd: pytest.CaptureFixture[str]) -> None:

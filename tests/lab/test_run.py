@@ -129,9 +129,18 @@ def test_a_pruned_artifact_is_rebuilt_in_a_fresh_process(run: tuple[Path, Result
 
 
 def test_the_profiler_has_looked_at_masks_and_at_fewer_channels(run: tuple[Path, Results, list[str]]) -> None:
-    profiled = {row.name: row for row in run[1].variants if row.profile}
-    assert set(profiled) == {name for name in PROFILED if name in {row.name for row in run[1].variants}}
-    assert all(row.profile_ms and row.profile_ms > 0 for row in profiled.values())
+    variants = run[1].variants
+    profiled = [row for row in variants if row.profile]
+    photos = {row.name for row in profiled if row.dataset == "photos" and row.engine == "torch"}
+    assert photos == {name for name in PROFILED if name in {row.name for row in variants}}
+    rest = {(row.name, row.engine) for row in profiled} - {(name, "torch") for name in photos}
+    assert rest == {("LeNet", "torch"), *((row.name, row.engine) for row in variants if row.engine == "eager")}
+    for row in profiled:
+        assert row.profile_ms is not None
+        assert row.profile_p25_ms is not None
+        assert row.profile_p75_ms is not None
+        assert 0 < row.profile_p25_ms <= row.profile_ms <= row.profile_p75_ms
+        assert sum(each.self_cpu_ms for each in row.profile) <= row.profile_ms * (1 + 1e-9)
 
 
 def test_the_run_directory_is_complete(run: tuple[Path, Results, list[str]]) -> None:

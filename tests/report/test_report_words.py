@@ -3,7 +3,7 @@
 from fabricated import latency, replaced, results, train, variant, variants, versus
 from petiole.evidence import groups
 from petiole.lab.answers import answer
-from petiole.records import CurvePoint, Results, Stage, Variant
+from petiole.records import CurvePoint, Operator, Results, Stage, Variant
 from petiole.report import chapters, charts, details, overview, pruning, summary, tables, timings
 from petiole.report.blocks import Picture, Steps, Table
 
@@ -161,3 +161,32 @@ def test_what_embedded_weights_had_seen_is_told_and_ants_only_where_there_are_so
     others = results(run_weights="embedded EfficientNet-Lite0", photos_classes=["cats", "dogs"])
     assert dict(summary.facts(others))["Network"].endswith("EfficientNet-Lite0, pretrained on ImageNet")
     assert "ImageNet" not in dict(summary.facts(results()))["Network"]
+
+
+def test_the_profiler_table_adds_up_to_the_median_call() -> None:
+    def profiled(name: str, conv_ms: float, other: str, whole_ms: float) -> Variant:
+        operators = [
+            Operator(name="conv", calls=2, self_cpu_ms=conv_ms),
+            Operator(name=other, calls=1, self_cpu_ms=1.0),
+        ]
+        spread = {"profile_p25_ms": whole_ms - 1, "profile_p75_ms": whole_ms + 1}
+        return variant(name, 90, profile=operators, profile_ms=whole_ms, **spread)
+
+    rows = [profiled("CNNOptimized", 10.0, "relu", 12.5), profiled("CNNPrunedG", 6.0, "add", 7.0)]
+    table = tables.profiles(groups(rows))
+    assert table is not None
+    assert [tuple(map(str, row)) for row in table.rows] == [
+        ("conv", "10.0 ms", "6.00 ms"),
+        ("relu", "1.00 ms", "–"),
+        ("add", "–", "1.00 ms"),
+        ("Other operators", "1.50 ms", "0.00 ms"),
+        ("A whole call", "12.5 ms (11.5-13.5)", "7.00 ms (6.00-8.00)"),
+    ]
+    assert tables.profiles(groups(rows[:1])) is None, "nothing to compare"
+
+
+def test_a_file_that_is_hardly_larger_than_the_smallest_is_named() -> None:
+    rows = [variant("A", 90, file_bytes=1_000_000), variant("B", 80, file_bytes=1_000_539)]
+    rows.append(variant("C", 70, file_bytes=1_010_000))
+    (told,) = (text for text in summary.findings(results(rows)) if text.startswith("Smallest"))
+    assert told.endswith("A, 1.0 MB, with an accuracy of 90.0% (82.6-94.5%); B has 539 bytes more.")

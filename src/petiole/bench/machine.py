@@ -1,5 +1,6 @@
 """The machine that numbers were measured on: processor, instruction sets, cores, memory, library versions."""
 
+import os
 import platform
 import resource
 import sys
@@ -39,6 +40,7 @@ def describe(threads: int) -> Machine:
         cpu=cpu_name(),
         isa=isa(),
         cores=available_threads(),
+        memory_bytes=memory_bytes(),
         threads=threads,
         versions={"python": platform.python_version(), **library_versions()},
     )
@@ -52,6 +54,15 @@ def library_versions() -> dict[str, str]:
 def available_threads() -> int:
     """How many processors this process may use: its affinity mask, or all where there are no masks."""
     return cores()
+
+
+def memory_bytes() -> int:
+    """Memory of the machine; 0 where the system does not tell."""
+    names = ("SC_PHYS_PAGES", "SC_PAGE_SIZE")
+    if not all(name in os.sysconf_names for name in names):
+        return 0
+    pages, page_bytes = (os.sysconf(name) for name in names)
+    return max(0, pages) * max(0, page_bytes)
 
 
 def peak_memory_bytes() -> int:

@@ -164,12 +164,9 @@ def _time(run: Run, pruned: list[Group]) -> list[str]:
     if parent is None:
         return ["The time cannot be compared, because CNNOptimized is missing."]
     text = f"One call of {group.label}, against {parent.label}: {phrases.latency(parent, group)}"
-    before, after = (each.median(row.profile_ms for row in each.rows) for each in (parent, group))
-    if before is not None and after is not None:
-        text += (
-            f"; the PyTorch profiler counts {units.ms(after)} of CPU time for a call, before {units.ms(before)} (one "
-            "measurement each, without an interval: no verdict)"
-        )
+    before, after = phrases.profiled(parent), phrases.profiled(group)
+    if before and after:
+        text += f"; the PyTorch profiler counts {after} of CPU time for a call, before {before}"
     found = phrases.changes(parent, group)
     if found and "down" not in found and group.first.macs == parent.first.macs:
         macs = units.count(group.first.macs)

@@ -36,7 +36,7 @@ class Effort(ChainEffort):
     latency_samples: int = 200
     latency_seconds: float = 1.0
     latency_rounds: int = 20
-    profile_rounds: int = 5
+    profile_rounds: int = 15
     batch_samples: int = 6
     batch_seconds: float = 0.2
     drawn_photos: int = 398

@@ -1,6 +1,7 @@
 """Parts of sentences for the answers: each says a number with its unit, and no more than it carries."""
 
 from collections.abc import Sequence
+from statistics import median
 
 from petiole import units
 from petiole.evidence import Group, Timing, accuracy_change, compared, groups, latency_change, timing_change
@@ -243,3 +244,14 @@ def changes(before: Group | None, after: Group) -> list[Change]:
         for old in (before.timings if before else [])
         if old.setting == new.setting
     ]
+
+
+def profiled(group: Group) -> str:
+    """CPU time of a call by the profiler, with the middle half of the calls; of several seeds the median, and the
+    outermost quartiles."""
+    rows = [row for row in group.rows if row.profile_ms is not None]
+    if not rows:
+        return ""
+    p25_ms = min(row.profile_p25_ms or 0.0 for row in rows)
+    p75_ms = max(row.profile_p75_ms or 0.0 for row in rows)
+    return units.spread(median(row.profile_ms or 0.0 for row in rows), p25_ms, p75_ms)

@@ -207,10 +207,13 @@ def _timed(bench: Bench, so_far: _Progress) -> list[Variant]:
             "rows": {key: [row.model_dump(mode="json") for row in rows] for key, rows in measured.items()},
             "ratios": {key: [row.model_dump(mode="json") for row in rows] for key, rows in ratios.items()},
             "profiles": {
-                key: {"profile": [each.model_dump(mode="json") for each in operators], "profile_ms": ms}
-                for key, (operators, ms) in profiles.items()
+                key: {
+                    "profile": [each.model_dump(mode="json") for each in found.operators], "profile_ms": found.p50_ms,
+                    "profile_p25_ms": found.p25_ms, "profile_p75_ms": found.p75_ms,
+                }
+                for key, found in profiles.items()
             },
-        }
+        }  # fmt: skip
         rundir.save("timing", depends_on, stored)
     so_far.stages.append(Stage(name="timing", seed=bench.config.seed, seconds=stored["seconds"]))
     return [

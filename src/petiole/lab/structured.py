@@ -159,6 +159,7 @@ def _quantized(bench: Bench, course: Course, cut: _Cut, result: ChapterResult) -
         how = f"Post-training static quantization of {cut.name}, as of CNNOptimized.{mixed.describe()}"
         subject = _int8(bench, cut, STATIC, seed, how, len(shown), mixed=mixed)
         result.variants.append(_judge_int8(bench, cut, mixed.graph, subject, floating=mixed.floating))
+        result.add_layer_errors(subject, mixed)
     if not bench.config.effort.structured_qat:
         return
     with result.attempt(QAT, "structured", seed, bench.say):

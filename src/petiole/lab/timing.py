@@ -9,7 +9,7 @@ import torch
 
 from petiole.bench.latency import measure, summarize
 from petiole.bench.load import Load
-from petiole.bench.profile import profile
+from petiole.bench.profile import Profile, profile
 from petiole.deploy import runtimes
 from petiole.deploy.runtime import Runtime
 from petiole.deploy.runtime_torch import TorchRuntime
@@ -18,7 +18,7 @@ from petiole.lab.bench import Bench
 from petiole.latency_records import DEPLOYED
 from petiole.progress import bar
 from petiole.quantization import pt2e
-from petiole.records import Latency, Operator, TimeRatio, Variant
+from petiole.records import Latency, TimeRatio, Variant
 from petiole.stats import median_ratio_interval
 from petiole.training.memory import release_freed_memory
 from petiole.variants import Task
@@ -27,7 +27,8 @@ from petiole.writing import write_atomic
 TORCH_EAGER = ("CNNOptimized", "CNNPrunedF", "CNNPrunedG", "CNNPrunedG-structured")
 """Photo networks whose eager float time is measured beside the runtimes': the reference, and what masks do to it."""
 PROFILED = ("CNNOptimized", "CNNPrunedF", "CNNPrunedFO", "CNNPrunedG", "CNNPrunedGO", "CNNPrunedGO-structured")
-"""Photo networks that the PyTorch profiler looks at: the reference, what masks do to it, and what fewer channels do."""
+"""Float photo networks that the PyTorch profiler looks at: the reference, what masks do to it, and what fewer channels
+do. It looks at LeNet too, and at what the eager engine made int8."""
 RAW_FILE = "latency/batch{batch}.json"
 BATCH_IMAGES = 32
 """The larger batch that is timed beside single pictures."""
@@ -105,14 +106,23 @@ def _comes_from(row: Variant, origin: Variant, variants: Sequence[Variant]) -> b
     return name == origin.name
 
 
-def profiles(bench: Bench, variants: Sequence[Variant]) -> dict[str, tuple[list[Operator], float]]:
-    """The profiler's operators and CPU time (ms) of one picture, in rounds of all :data:`PROFILED`, by variant key."""
-    calls = {}
+def profiles(bench: Bench, variants: Sequence[Variant]) -> dict[str, Profile]:
+    """Operators and CPU time of one picture in eager torch by the profiler, by variant key; in rounds of all networks
+    for photos, then of all for digits."""
+    calls: dict[str, dict[str, Callable[[], object]]] = {name: {} for name in ORIGINS}
     for variant in variants:
-        if variant.name in PROFILED:
-            network = bench.photo_network(variant.name, variant.seed)
-            calls[variant.key] = partial(network, bench.photo_task().inputs[:1].contiguous())
-    return profile(calls, rounds=bench.config.effort.profile_rounds)
+        network = _profiled(bench, variant)
+        if network is not None:
+            image = _task(bench, variant).inputs[:1].contiguous()
+            calls[variant.dataset][variant.key] = partial(network, image)
+    rounds = bench.config.effort.profile_rounds
+    return {key: found for each in calls.values() for key, found in profile(each, rounds=rounds).items()}
+
+
+def _profiled(bench: Bench, variant: Variant) -> torch.nn.Module | None:
+    if variant.engine == "torch" and variant.name in PROFILED:
+        return bench.photo_network(variant.name, variant.seed)
+    return _eager_network(bench, variant) if variant.engine == "eager" or variant.name == "LeNet" else None
 
 
 def _singles(bench: Bench, variants: Sequence[Variant]) -> RawMs:

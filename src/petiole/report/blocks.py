@@ -156,8 +156,9 @@ class Chapter:
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """The whole report: what stands on the first page, then the chapters. ``places``: names in the prose, and the
-    anchors (or files) that they lead to."""
+    """The whole report: what stands on the first page, then the chapters. Of a finding that has several lines, the
+    further ones are set below the first. ``places``: names in the prose, and the anchors (or files) that they lead
+    to."""
 
     title: str
     byline: str

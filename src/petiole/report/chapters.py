@@ -211,7 +211,7 @@ def _pruning(results: Results, name: str, made: Sequence[Group], shown: Sequence
     blocks += [tables.sizes(shown), charts.sizes(shown, f"{name}-size")]
     return blocks + _there(
         charts.latency(shown, f"{name}-time"), tables.profiles(shown), inside.weights(shown, f"{name}-weights"),
-        tables.training(made), charts.training(made, f"{name}-training"),
+        *inside.layer_errors(results, shown, name), tables.training(made), charts.training(made, f"{name}-training"),
     )  # fmt: skip
 
 
@@ -220,7 +220,9 @@ def _quantization(results: Results, name: str, made: Sequence[Group], shown: Seq
     return [
         *(overview.overview(shown, f"{name}-overview") if digits else []),
         charts.accuracy(shown, f"{name}-accuracy"), charts.sizes(shown, f"{name}-size"),
-        *_there(charts.latency(shown, f"{name}-time"), inside.weights(shown, f"{name}-weights")),
+        *_there(
+            charts.latency(shown, f"{name}-time"), tables.profiles(shown), inside.weights(shown, f"{name}-weights"),
+        ),
         *inside.layer_errors(results, shown, name),
         *_there(tables.training(made), charts.training(made, f"{name}-training")),
     ]  # fmt: skip

@@ -116,12 +116,13 @@ def run(results: Results) -> list[Table]:
         ("Instruction sets", ", ".join(machine.isa) or NONE),
         ("Cores", str(machine.cores)),
         ("Threads", str(machine.threads)),
+        ("Memory", units.bytes(machine.memory_bytes) if machine.memory_bytes else NONE),
         *machine.versions.items(),
         ("Petiole", results.run.petiole or NONE),
         ("Whole run", units.seconds(results.run.seconds)),
     ]
     if results.run.peak_memory_bytes:
-        rows.append(("Largest memory", units.bytes(results.run.peak_memory_bytes)))
+        rows.append(("Most memory that the run took", units.bytes(results.run.peak_memory_bytes)))
     tables = [Table(caption="Machine and versions.", header=("What", "Value"), rows=tuple(rows), words=frozenset({1}))]
     stages = results.run.stages
     if stages:

@@ -42,6 +42,8 @@ def told(group: Group, flips: Flips) -> str:
     """A paired difference with its 95% interval, and the exact test's verdict."""
     low, high = (units.points(end, group.digits).removesuffix(" points") for end in flips.interval)
     verdict = "no difference shown"
+    if flips.interval[0] > 0 or flips.interval[1] < 0:
+        verdict += " by this stricter test"
     if flips.p < SIGNIFICANT:
         verdict = (
             "a difference; the interval over the seeds shows none" if flips.change == "unclear" else "a difference"
@@ -81,14 +83,20 @@ def _time(group: Group, runtime: str) -> Timing | None:
     return next((time for time in group.timings if time.runtime == runtime and time.batch == 1), None)
 
 
-def _faster(before: Timing, after: Timing, where: str, ratio: tuple[float, float, float] | None) -> str:
-    """A time beside another one, and their ``ratio`` with its interval where the spread carries it; that of the medians
-    alone, where the records hold none."""
+def _times_as_fast(before: Timing, after: Timing, ratio: tuple[float, float, float] | None) -> str:
+    """The ratio of two times with its interval where the spread carries it; that of the medians alone, where the
+    records hold none; nothing where the two may not be compared."""
     if not may_be_compared(before, after):
-        return f"{_spread(before)} {where}"
+        return ""
     if timing_change(before, after) == "unclear":
-        return f"{_spread(before)} {where} (no measurable difference)"
-    return f"{_spread(before)} {where} ({units.speed(before.p50_ms / after.p50_ms, ratio)})"
+        return "no measurable difference"
+    return units.speed(before.p50_ms / after.p50_ms, ratio)
+
+
+def _faster(before: Timing, after: Timing, where: str, ratio: tuple[float, float, float] | None) -> str:
+    """A time beside another one."""
+    verdict = _times_as_fast(before, after, ratio)
+    return f"{_spread(before)} {where}{f' ({verdict})' if verdict else ''}"
 
 
 def _int8(every: Sequence[Group], parent_name: str) -> str:
@@ -128,52 +136,58 @@ def _spread(time: Timing) -> str:
 
 
 def _pruning(every: Sequence[Group]) -> str:
-    """Zeros beside removed channels, both after retraining, on the deployed runtime."""
+    """Zeros, removed channels, and these in int8, after retraining and on the deployed runtime: a line each."""
     whole = _named(every, "CNNOptimized")
-    groups = [_named(every, name) for name in ("CNNPrunedGO", "CNNPrunedGO-structured")]
-    parts = [_pruned(whole, group) for group in groups if whole is not None and group is not None]
-    smallest = _named(every, "CNNPrunedGO-magnitude")
-    if parts and parts[0] and smallest is not None and smallest.baseline_flips is not None:
-        parts[0] += f"; the smallest instead ({smallest.label}), {told(smallest, smallest.baseline_flips)}"
-    parts.append(_narrow_int8(every, whole))
-    said = ". ".join(part for part in parts if part)
-    return f"Pruning: {said}. All after retraining, against CNNOptimized." if said else ""
-
-
-def _pruned(whole: Group, group: Group) -> str:
-    """What was taken away, and what that does to time and accuracy; nothing where it was not timed."""
-    before, after = _time(whole, DEPLOYED), _time(group, DEPLOYED)
-    if before is None or after is None:
+    before = _time(whole, DEPLOYED) if whole else None
+    if whole is None or before is None:
         return ""
-    if "structured" in group.name:
-        taken = f"{units.percent(1 - _macs(group) / _macs(whole), 0)} of the MACs removed as channels"
-    else:
-        taken = f"{units.percent(1 - _nonzero(group) / _nonzero(whole), 0)} of the weights set to zero at random"
-    ratio = group.time_ratio(DEPLOYED, whole.name, DEPLOYED)
-    text = f"{taken} ({group.label}): {_spread(after)} as against {_faster(before, after, 'whole', ratio)}"
-    flips = group.baseline_flips
-    if flips is None:
-        return text
-    return f"{text}, accuracy {told(group, flips)}"
+    lines = [_zeroed(every, whole, before), _removed(every, whole, before), _narrow_int8(every, whole, before)]
+    lines = [line for line in lines if line]
+    against = f"{whole.label} ({_spread(before)} on {RUNTIMES[DEPLOYED]}, {units.bytes(whole.file_bytes)})"
+    return "\n".join([f"Pruning: after retraining, against {against}", *lines]) if lines else ""
 
 
-def _narrow_int8(every: Sequence[Group], whole: Group | None) -> str:
+def _zeroed(every: Sequence[Group], whole: Group, before: Timing) -> str:
+    """What weights set to zero do, at random and the smallest."""
+    group, smallest = _named(every, "CNNPrunedGO"), _named(every, "CNNPrunedGO-magnitude")
+    after = _time(group, DEPLOYED) if group else None
+    if group is None or after is None:
+        return ""
+    share = units.percent(1 - _nonzero(group) / _nonzero(whole), 0)
+    text = f"{share} of the weights set to zero at random ({group.label}): {_against(whole, before, group, after)}."
+    if smallest is not None and smallest.baseline_flips is not None:
+        text += f" The smallest weights instead ({smallest.label}): {told(smallest, smallest.baseline_flips)}."
+    return text
+
+
+def _removed(every: Sequence[Group], whole: Group, before: Timing) -> str:
+    """What removed channels do."""
+    group = _named(every, "CNNPrunedGO-structured")
+    after = _time(group, DEPLOYED) if group else None
+    if group is None or after is None:
+        return ""
+    share = units.percent(1 - _macs(group) / _macs(whole), 0)
+    return f"{share} of the MACs removed as channels ({group.label}): {_against(whole, before, group, after)}."
+
+
+def _narrow_int8(every: Sequence[Group], whole: Group, before: Timing) -> str:
     """Channels removed and int8 together: the more accurate of the two ways."""
     names = [f"CNNPrunedGO-structured-{how}-int8" for how in ("static", "qat")]
     made = [group for name in names if (group := _named(every, name)) and not group.computes_in_float(DEPLOYED)]
     best = max(made, key=lambda group: group.accuracy, default=None)
-    if best is None or whole is None:
+    after = _time(best, DEPLOYED) if best else None
+    if best is None or after is None:
         return ""
-    before, after = _time(whole, DEPLOYED), _time(best, DEPLOYED)
-    if before is None or after is None:
-        return ""
-    ratio = best.time_ratio(DEPLOYED, whole.name, DEPLOYED)
-    text = (
-        f"The same in int8 ({best.label}): {_spread(after)} as against "
-        f"{_faster(before, after, 'whole in float', ratio)}, "
-        f"{units.bytes(best.file_bytes)} instead of {units.bytes(whole.file_bytes)}"
-    )
-    return text if best.baseline_flips is None else f"{text}, accuracy {told(best, best.baseline_flips)}"
+    said = _against(whole, before, best, after, f"{units.bytes(best.file_bytes)}, ")
+    return f"The same in int8 ({best.label}): {said}."
+
+
+def _against(whole: Group, before: Timing, group: Group, after: Timing, size: str = "") -> str:
+    """Time, ``size`` and accuracy of a pruned network beside those of the whole one, whose time is told already."""
+    verdict = _times_as_fast(before, after, group.time_ratio(DEPLOYED, whole.name, DEPLOYED))
+    text = f"{_spread(after)}, {verdict + ', ' if verdict else ''}{size}accuracy "
+    flips = group.baseline_flips
+    return text + (told(group, flips) if flips else accuracy(group))
 
 
 def _macs(group: Group) -> float:

@@ -1,7 +1,7 @@
 """The report as Markdown, with its charts as SVG files beside it."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from petiole import units
@@ -40,7 +40,8 @@ def render(page: Page) -> str:
     if page.failures:
         parts.append("**Failures**\n\n" + _failures(page.failures))
     if page.findings:
-        parts.append("## Key findings\n\n" + "\n".join(f"- {escape(text)}" for text in page.findings))
+        lines = (line for text in page.findings for line in _finding(text))
+        parts.append("## Key findings\n\n" + "\n".join(lines))
     parts += [_block(picture) for picture in page.pictures]
     if page.tables:
         parts.append(f"## {escape(page.tables_title)}")
@@ -65,6 +66,12 @@ def escape(text: str) -> str:
     """
     line = units.one_line(" ".join(text.split())).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_\[\]|~])", r"\\\1", line)
+
+
+def _finding(text: str) -> Iterator[str]:
+    """An item of a list; further lines of it are items below it."""
+    for at, line in enumerate(text.split("\n")):
+        yield f"{'  ' if at else ''}- {escape(line)}"
 
 
 def _block(block: Block, source: str = "", names: Collection[str] = ()) -> str:

@@ -87,7 +87,8 @@ def facts(results: Results) -> list[tuple[str, str]]:
     int8 = [name for name in machine.isa if any(unit in name for unit in INT8_UNITS)]
     torch = f", torch {machine.versions['torch']}" if "torch" in machine.versions else ""
     counts = f"{units.counted(machine.cores, 'core')}, {units.counted(machine.threads, 'thread')}"
-    lines.append(("Machine", f"{machine.cpu}, {counts}{''.join(f', {name}' for name in int8)}{torch}"))
+    memory = f", {units.bytes(machine.memory_bytes)} of memory" if machine.memory_bytes else ""
+    lines.append(("Machine", f"{machine.cpu}, {counts}{memory}{''.join(f', {name}' for name in int8)}{torch}"))
     seeds = ("seed " if len(results.run.seeds) == 1 else "seeds ") + ", ".join(map(str, results.run.seeds))
     failed = "" if results.failures else "; no step failed"
     lines.append(("Run", f"{results.run.command} ({seeds}; {units.seconds(results.run.seconds)}{failed})"))
@@ -158,9 +159,19 @@ def _best(here: Sequence[Group], what: str) -> list[str]:
         small = min(sized, key=lambda group: group.file_bytes)
         size = units.bytes(small.file_bytes)
         found.append(
-            f"Smallest deployed file for the {what}: {small.label}, {size}, with an accuracy of {accuracy(small)}."
+            f"Smallest deployed file for the {what}: {small.label}, {size}, with an accuracy of {accuracy(small)}"
+            f"{_as_small(small, sized)}."
         )
     return found + _fastest(here, what)
+
+
+def _as_small(small: Group, sized: Sequence[Group]) -> str:
+    """Those whose files are larger by less than a hundredth: the size does not decide between them."""
+    near = [each for each in sized if each is not small and each.file_bytes < 1.01 * small.file_bytes]
+    more = [
+        f"{each.label} has {units.counted(round(each.file_bytes - small.file_bytes), 'byte')} more" for each in near
+    ]
+    return f"; {', '.join(more)}" if near else ""
 
 
 def _paired(compared: Sequence[Group], what: str) -> str:

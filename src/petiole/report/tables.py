@@ -234,27 +234,28 @@ def sizes(groups: Sequence[Group]) -> Table:
 
 
 def profiles(groups: Sequence[Group]) -> Table | None:
-    """Own CPU time of the top operators side by side, for each profiled variant (first seed); None without any."""
-    groups = [group for group in groups if group.first.profile]
-    profiled = [(group.label, group.first) for group in groups]
-    if not profiled:
+    """Own CPU time of the top operators side by side, for each profiled variant (first seed); None for fewer than two,
+    where nothing is told by it."""
+    groups = [group for group in groups if group.first.profile and group.first.profile_ms is not None]
+    if len(groups) < 2:
         return None
-    ms: dict[str, dict[str, float]] = {}
-    for label, row in profiled:
-        for each in row.profile:
-            ms.setdefault(each.name, {})[label] = each.self_cpu_ms
-    order = sorted(ms, key=lambda name: -max(ms[name].values()))
-    rows = [
-        (name, *(units.ms(ms[name][label]) if label in ms[name] else NONE for label, _ in profiled)) for name in order
-    ]
-    whole = (NONE if row.profile_ms is None else units.ms(row.profile_ms) for _, row in profiled)
+    ms = [{each.name: each.self_cpu_ms for each in group.first.profile} for group in groups]
+    every = dict.fromkeys(name for found in ms for name in found)
+    order = sorted(every, key=lambda name: -max(found.get(name, 0.0) for found in ms))
+    rows = [(name, *(units.ms(found[name]) if name in found else NONE for found in ms)) for name in order]
+    whole_ms = [group.first.profile_ms or 0.0 for group in groups]
+    rest = (units.ms(max(0.0, whole - sum(found.values()))) for whole, found in zip(whole_ms, ms, strict=True))
     return Table(
-        caption="PyTorch profiler, batch 1, the variants in turns. Operators: own CPU time of those that took most, in "
-        "one call (mean over several; first seed). Last row: the median of a whole call, all operators together. –: "
-        "not among the top operators of that variant. Means and a median of one measurement, which need not add "
-        "up: they tell where the time goes, and networks of the same shapes differ in them by the machine's "
-        "unrest. How long a call takes is told, with its spread, where it is told how "
-        "everything was measured.",
+        caption="PyTorch profiler, eager PyTorch at batch 1, the variants in turns (first seed): own CPU time by "
+        "operator in the call whose time is the median of all; the rows add up to it. Last row: that call, and in "
+        "brackets the middle half of all. –: one of that variant's other operators. The table tells where the time "
+        "goes. The profiler costs time itself: how long a call takes is told where it is told how everything was "
+        "measured.",
         header=("Operator", *(sources.named(group) for group in groups)),
-        rows=(*rows, ("A whole call, all operators", *whole)),
+        rows=(*rows, ("Other operators", *rest), ("A whole call", *map(_profiled, groups))),
     )  # fmt: skip
+
+
+def _profiled(group: Group) -> str:
+    row = group.first
+    return units.spread(row.profile_ms or 0.0, row.profile_p25_ms or 0.0, row.profile_p75_ms or 0.0)
