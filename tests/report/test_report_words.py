@@ -4,7 +4,7 @@ from fabricated import latency, replaced, results, train, variant, variants, ver
 from petiole.evidence import groups
 from petiole.lab.answers import answer
 from petiole.records import CurvePoint, Results, Stage, Variant
-from petiole.report import chapters, charts, details, overview, pruning, summary, tables, timings
+from petiole.report import chapters, charts, details, gates, overview, pruning, summary, tables, timings
 from petiole.report.blocks import Picture, Steps, Table
 
 
@@ -161,3 +161,17 @@ def test_what_embedded_weights_had_seen_is_told_and_ants_only_where_there_are_so
     others = results(run_weights="embedded EfficientNet-Lite0", photos_classes=["cats", "dogs"])
     assert dict(summary.facts(others))["Network"].endswith("EfficientNet-Lite0, pretrained on ImageNet")
     assert "ImageNet" not in dict(summary.facts(results()))["Network"]
+
+
+def test_gates_of_the_stored_artifact_are_shown_where_they_were_recorded() -> None:
+    found = {"class_order": True, "checksums": "3/3", "sparsity": 0.3}
+    table = gates.table(groups([variant("CNNPrunedF", 90, gates=found)]))
+    assert table is not None
+    assert table.header == (
+        "Variant", "Zeros of the pruned layers", "Files with the right checksum",
+        "Class order the same in file and card",
+    )  # fmt: skip
+    assert table.rows[0][1:] == ("30.0%", "3/3", "yes")
+    earlier = gates.table(groups([variant("CNNPrunedF", 90, gates={"sparsity": 0.3})]))
+    assert earlier is not None
+    assert earlier.header == ("Variant", "Zeros of the pruned layers")
