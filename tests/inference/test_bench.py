@@ -38,6 +38,20 @@ def test_bench_compares_with_the_float_parent_in_eager_torch(judged_run: Path) -
     assert result.rows[0].images_per_s == pytest.approx(1000 / result.rows[0].latency.p50_ms)
 
 
+def test_the_record_says_why_a_runtime_was_picked_and_which_row_is_the_reference(judged_run: Path) -> None:
+    said: list[str] = []
+    directory = judged_run / "artifacts" / INT8
+    result = api.bench([directory], threads=1, samples=2, say=said.append)
+    content = json.loads(result.model_dump_json())
+    picked = content["rows"][1]["latency"]["runtime"]
+    assert content["notes"] == said
+    (note,) = said
+    assert note.startswith(f"runtime: {picked}, the fastest here for {directory} (median of one picture: {picked} ")
+    assert [row["label"] for row in content["rows"]] == ["CNNScratch torch", f"{INT8} {picked}"]
+    assert content["reference"] == content["rows"][0]["label"]
+    assert api.bench([directory], runtime="openvino", threads=1, samples=2, say=quiet).notes == ()
+
+
 def test_bench_goes_back_to_the_network_before_pruning(judged_run: Path, tmp_path: Path) -> None:
     """Grandparent <- pruned parent <- child, and a pruned one that lies alone."""
     shutil.copytree(judged_run / "artifacts/CNNScratch", tmp_path / "CNNScratch")
