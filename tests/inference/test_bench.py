@@ -16,6 +16,7 @@ from petiole.bench.machine import cpu_name
 from petiole.deploy.artifact import sealed
 from petiole.errors import UserError
 from petiole.inference.bench import _speedup
+from petiole.inference_records import Speedup
 from petiole.records import Latency
 from petiole.report.terminal import print_benchmark
 
@@ -156,6 +157,33 @@ def test_what_does_another_job_is_no_reference(judged_run: Path) -> None:
     print_benchmark(shown, Console(file=stream, width=140), Console(file=aside, width=140))
     assert stream.getvalue().count("reference") == 1
     assert aside.getvalue() == "warning: LeNet does another job\n"
+
+
+def test_80_columns_break_no_name_and_no_figure(judged_run: Path) -> None:
+    result = api.bench([judged_run / "artifacts/CNNScratch"], runtime="openvino", threads=1, samples=2, say=quiet)
+    long, slow = "CNNPrunedGO-structured-static-int8", fabricated_latency([1234.5] * 8)
+    speedup = Speedup(ratio=19.284, low=17.456, high=20.451, is_measurable=True)
+    first = result.rows[0].model_copy(update={"name": "LeNet", "artifact": "a", "latency": slow, "file_bytes": 249_500})
+    fast = slow.model_copy(update={"runtime": "onnxruntime", "p50_ms": 0.0612, "p90_ms": 0.0878})
+    other = {"name": long, "artifact": "b", "file_bytes": 1_300_000, "images_per_s": 16339.9}
+    rows = [
+        first.model_copy(update={"images_per_s": 0.81}),
+        first.model_copy(update={**other, "latency": fast, "speedup": speedup}),
+        first.model_copy(update={**other, "speedup": speedup.model_copy(update={"is_measurable": False})}),
+    ]
+    stream, machine = io.StringIO(), result.machine.model_copy(update={"cpu": "Xeon", "threads": 1})
+    shown = result.model_copy(update={"rows": rows, "machine": machine})
+    print_benchmark(shown, Console(file=stream, width=80), Console(file=io.StringIO()))
+    assert [line.rstrip() for line in stream.getvalue().splitlines()][:7] == [
+        "Xeon, 1 thread, batch 1",
+        "  Runtime              p50        p90  Images/s  Speed",
+        "LeNet (249.5 kB)",
+        "  eager PyTorch    1234 ms    1234 ms         1  reference",
+        f"{long} (1.3 MB)",
+        "  ONNX Runtime   0.0612 ms  0.0878 ms    16,340  19.28x (17.46-20.45)",
+        "  eager PyTorch    1234 ms    1234 ms    16,340  no measurable difference",
+    ]
+    assert max(map(len, stream.getvalue().splitlines())) <= 80
 
 
 def test_samples_have_an_end(judged_run: Path) -> None:
