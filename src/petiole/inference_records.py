@@ -39,8 +39,8 @@ class Benchmark(Record):
 
 class Prediction(Record):
     """One photo, predicted: ``label`` with its ``probability``, or ``why`` it could not be. ``probabilities`` are those
-    of all classes, in the artifact's order; ``ms`` is what the network's call took for the photo, while the next ones
-    were decoded on the same cores: ``petiole bench`` times the network alone."""
+    of all classes, in the artifact's order; ``ms`` is what the network's call took, shared by the photos in it, while
+    the next ones were decoded on the same cores: ``petiole bench`` times the network alone."""
 
     path: str  #: of the photo
     label: str | None = None  #: None if it could not be read

@@ -59,6 +59,12 @@ def _caption(every: list[Group]) -> str:
     return f"Accuracy: {tables.how_intervals_are_made(every)}. p: exact McNemar test against the parent."
 
 
+PREDICTIONS = f"""\
+call: the network's, shared by its photos, while the next ones are decoded
+{"class":<12}  {"prob.":>5}  {"call":>9}  photo"""
+"""What stands above the lines of predictions, and what their time is."""
+
+
 def prediction_line(row: Prediction) -> str:
     """One photo in one line: class, probability, the network's time, path; or why it could not be read.
 
