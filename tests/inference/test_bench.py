@@ -53,6 +53,13 @@ def test_the_record_says_why_a_runtime_was_picked_and_which_row_is_the_reference
     assert api.bench([directory], runtime="openvino", threads=1, samples=2, say=quiet).notes == ()
 
 
+def test_one_artifact_by_two_names_is_timed_once(judged_run: Path) -> None:
+    directory = judged_run / "artifacts/CNNScratch"
+    names = [directory, directory / ".." / directory.name, directory]
+    result = api.bench(names, runtime="openvino", threads=1, samples=2, say=quiet)
+    assert [row.label for row in result.rows] == ["CNNScratch torch", "CNNScratch openvino"]
+
+
 def test_bench_goes_back_to_the_network_before_pruning(judged_run: Path, tmp_path: Path) -> None:
     """Grandparent <- pruned parent <- child, and a pruned one that lies alone."""
     shutil.copytree(judged_run / "artifacts/CNNScratch", tmp_path / "CNNScratch")

@@ -155,7 +155,9 @@ def read_card(directory: Path) -> Card:
     """
     path = directory / CARD
     if not path.is_file():
-        why = f"that is a file; give its directory, {directory.parent}" if directory.is_file() else f"it has no {CARD}"
+        why = f"it has no {CARD}" if directory.is_dir() else "there is no such directory"
+        if directory.is_file():
+            why = f"that is a file; give its directory, {directory.parent}"
         raise UserError(f"{directory} is no artifact: {why}; artifacts are directories below a run's artifacts/")
     try:
         with _readable():

@@ -45,7 +45,7 @@ def bench(
     say: Callable[[str], None],
     progress: Callable[[int, int], object] | None = None,
 ) -> Benchmark:
-    """Time every artifact on ``runtime``, and on each runtime of ``against``.
+    """Time every artifact, once however often it is named, on ``runtime``, and on each runtime of ``against``.
 
     The reference is the float network in eager torch that the first artifact comes from, before pruning, where that
     lies beside it (:func:`_float_origins`); without one it is the first row. What cannot be timed on a runtime of
@@ -57,7 +57,7 @@ def bench(
         UserError: an artifact is damaged, does not run on a runtime, or a number is out of range.
     """
     _require(against, batch=batch, threads=threads, samples=samples)
-    artifacts = [read(each) for each in directories]
+    artifacts = [read(each) for each in {os.path.realpath(each): each for each in directories}.values()]
     for one in artifacts:
         one.require_batch(batch)
     notes: list[str] = []
