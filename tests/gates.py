@@ -96,6 +96,8 @@ GATES = [
     *_rows("deploy.artifact.load_weights", "deploy/test_artifact.py",
            ("is missing", "test_weights_that_cannot_be_read_are_named[missing]"),
            ("is damaged", "test_weights_that_cannot_be_read_are_named[damaged]")),
+    *_rows("deploy.artifact.read_back", "inference/test_opened.py",
+           ("is not what was written", "test_an_artifact_that_is_not_what_was_written_is_none")),
     *_rows("deploy.artifact.read_card", "deploy/test_artifact.py",
            ("is no artifact", f"{DAMAGE}[no card]"),
            ("is damaged ({error})", f"{DAMAGE}[card cut short]"),

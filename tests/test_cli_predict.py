@@ -39,7 +39,12 @@ def test_lines(monkeypatch: pytest.MonkeyPatch) -> None:
         "ants          75.0%    1.50 ms  a.jpg",
         r"-                               b\n\x1b[31m.jpg: empty file",
     ]
-    assert err.splitlines() == ["runtime: one", "1 of 2 pictures could not be read"]
+    assert err.splitlines() == [
+        "runtime: one",
+        "call: the network's, shared by its photos, while the next ones are decoded",
+        "class         prob.       call  photo",
+        "1 of 2 pictures could not be read",
+    ]
 
 
 @pytest.mark.parametrize(("rows", "code"), [([GOOD], 0), ([BAD], 2), ([GOOD, BAD, GOOD], 0), ([BAD, BAD], 2)])

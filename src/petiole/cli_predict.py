@@ -44,10 +44,12 @@ def predict(
 ) -> None:
     """Say what is on photos, with nothing but an artifact.
 
+    The milliseconds are those of the network's call, shared by the photos in it, while the next photos are decoded on
+    the same cores: petiole bench times the network alone.
+
     Ends with 0 if any photo could be read, else with 2; with 1 if the network does not answer as where it was made.
     """
     from petiole import api
-    from petiole.report.terminal import prediction_line
 
     unread, total = 0, 0
     notes: list[str] = []
@@ -59,13 +61,23 @@ def predict(
             total, unread = total + 1, unread + (row.why is not None)
             yield row
 
-    lines = _document(artifact, notes, counted()) if as_json else map(prediction_line, counted())
+    lines = _document(artifact, notes, counted()) if as_json else _table(counted())
     for line in lines:
         typer.echo(line)
     if unread:
         aside(f"{unread} of {units.counted(total, 'picture')} could not be read")
     if unread == total:
         raise typer.Exit(2)
+
+
+def _table(rows: Iterator[Prediction]) -> Iterator[str]:
+    """A line for each row. What stands above them is said aside, so that the output has a line for each photo."""
+    from petiole.report.terminal import PREDICTIONS, prediction_line
+
+    for at, row in enumerate(rows):
+        if at == 0:
+            aside(PREDICTIONS)
+        yield prediction_line(row)
 
 
 def _document(artifact: Path, notes: list[str], rows: Iterator[Prediction]) -> Iterator[str]:

@@ -233,5 +233,5 @@ def fastest(deployed: Deployed, *, threads: int, say: Callable[[str], None], bat
     best = min(medians_ms, key=lambda name: medians_ms[name])
     times = ", ".join(f"{name} {ms:.3g} ms" for name, ms in sorted(medians_ms.items(), key=lambda each: each[1]))
     of = "one picture" if batch == 1 else f"{batch} pictures"
-    say(f"runtime: {best}, the fastest here for {deployed.card.name} (median of {of}: {times})")
+    say(f"runtime: {best}, the fastest here for {deployed.directory} (median of {of}: {times})")
     return opened[best]

@@ -19,6 +19,7 @@ class Benchmarked(Record):
 
     artifact: str  #: its directory
     name: str  #: of the variant
+    label: str  #: artifact and runtime, as ``reference`` of the benchmark names a row
     latency: Latency  #: one runtime, one batch size
     images_per_s: float  #: pictures in a second, at the median
     file_bytes: int  #: size of ``model.onnx``
@@ -30,15 +31,16 @@ class Benchmark(Record):
 
     machine: Machine  #: what was measured on
     batch: int  #: pictures in one call
-    reference: str  #: the row that the others are compared with
+    reference: str  #: the ``label`` of the row that the others are compared with
     rows: list[Benchmarked]  #: each artifact on each runtime
+    notes: tuple[str, ...] = ()  #: why each artifact's runtime was picked, and what was left out in picking it
     warnings: tuple[str, ...] = ()  #: what one should know before trusting it
 
 
 class Prediction(Record):
     """One photo, predicted: ``label`` with its ``probability``, or ``why`` it could not be. ``probabilities`` are those
-    of all classes, in the artifact's order; ``ms`` is what the network's call took for the photo, while the next ones
-    were decoded on the same cores: ``petiole bench`` times the network alone."""
+    of all classes, in the artifact's order; ``ms`` is what the network's call took, shared by the photos in it, while
+    the next ones were decoded on the same cores: ``petiole bench`` times the network alone."""
 
     path: str  #: of the photo
     label: str | None = None  #: None if it could not be read

@@ -208,7 +208,7 @@ class AssemblyLine:
                 opened.append(runtime)
                 if name == JUDGED_ON:
                     deployed = found
-            self._card(directory, task, subject, opened, more)
+            more |= self._card(directory, task, subject, opened, more)
             file_bytes, weights = path.stat().st_size, histogram(layer_weights(path))
         predicted = PredictionFiles(self.rundir, subject.seed)
         before = predicted.of(subject.parent, deployed)
@@ -228,8 +228,9 @@ class AssemblyLine:
 
     def _card(
         self, directory: Path, task: Task, subject: Subject, opened: Sequence[Runtime], gates: dict[str, Any]
-    ) -> None:
-        """``opened`` are the runtimes that agree with the network, the one that it is judged on first."""
+    ) -> dict[str, Any]:
+        """Complete the artifact; what it shows when it is read back. ``opened`` are the runtimes that agree with the
+        network, the one that it is judged on first."""
         candidates = torch.from_numpy(check.draw(task.preprocessing, range(check.CANDIDATES)))
         answers = [runtime.one_by_one(candidates) for runtime in opened]
         seeds = check.choose(answers)
@@ -247,6 +248,7 @@ class AssemblyLine:
             measured_on=describe(self.threads),
             check_seeds=seeds, check_logits=logits.tolist(), logits_digest=artifact.logits_digest(logits),
         )  # fmt: skip
+        return artifact.read_back(directory, subject.name)
 
 
 def _runtime_gates(

@@ -176,3 +176,10 @@ def test_a_file_in_place_of_its_directory_is_told(tmp_path: Path) -> None:
     (tmp_path / "artifact.json").touch()
     with pytest.raises(UserError, match=r"artifact\.json is no artifact: that is a file; give its directory"):
         artifact.read_card(tmp_path / "artifact.json")
+
+
+def test_a_directory_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"gone is no artifact: there is no such directory; artifacts are"):
+        artifact.read_card(tmp_path / "gone")
+    with pytest.raises(UserError, match=r"is no artifact: it has no artifact\.json; artifacts are"):
+        artifact.read_card(tmp_path)

@@ -16,6 +16,7 @@ from petiole.bench.machine import cpu_name
 from petiole.deploy.artifact import sealed
 from petiole.errors import UserError
 from petiole.inference.bench import _speedup
+from petiole.inference_records import Speedup
 from petiole.records import Latency
 from petiole.report.terminal import print_benchmark
 
@@ -36,6 +37,27 @@ def test_bench_compares_with_the_float_parent_in_eager_torch(judged_run: Path) -
         assert row.speedup.low <= row.speedup.high
     assert result.rows[1].file_bytes < result.rows[0].file_bytes / 2
     assert result.rows[0].images_per_s == pytest.approx(1000 / result.rows[0].latency.p50_ms)
+
+
+def test_the_record_says_why_a_runtime_was_picked_and_which_row_is_the_reference(judged_run: Path) -> None:
+    said: list[str] = []
+    directory = judged_run / "artifacts" / INT8
+    result = api.bench([directory], threads=1, samples=2, say=said.append)
+    content = json.loads(result.model_dump_json())
+    picked = content["rows"][1]["latency"]["runtime"]
+    assert content["notes"] == said
+    (note,) = said
+    assert note.startswith(f"runtime: {picked}, the fastest here for {directory} (median of one picture: {picked} ")
+    assert [row["label"] for row in content["rows"]] == ["CNNScratch torch", f"{INT8} {picked}"]
+    assert content["reference"] == content["rows"][0]["label"]
+    assert api.bench([directory], runtime="openvino", threads=1, samples=2, say=quiet).notes == ()
+
+
+def test_one_artifact_by_two_names_is_timed_once(judged_run: Path) -> None:
+    directory = judged_run / "artifacts/CNNScratch"
+    names = [directory, directory / ".." / directory.name, directory]
+    result = api.bench(names, runtime="openvino", threads=1, samples=2, say=quiet)
+    assert [row.label for row in result.rows] == ["CNNScratch torch", "CNNScratch openvino"]
 
 
 def test_bench_goes_back_to_the_network_before_pruning(judged_run: Path, tmp_path: Path) -> None:
@@ -142,6 +164,33 @@ def test_what_does_another_job_is_no_reference(judged_run: Path) -> None:
     print_benchmark(shown, Console(file=stream, width=140), Console(file=aside, width=140))
     assert stream.getvalue().count("reference") == 1
     assert aside.getvalue() == "warning: LeNet does another job\n"
+
+
+def test_80_columns_break_no_name_and_no_figure(judged_run: Path) -> None:
+    result = api.bench([judged_run / "artifacts/CNNScratch"], runtime="openvino", threads=1, samples=2, say=quiet)
+    long, slow = "CNNPrunedGO-structured-static-int8", fabricated_latency([1234.5] * 8)
+    speedup = Speedup(ratio=19.284, low=17.456, high=20.451, is_measurable=True)
+    first = result.rows[0].model_copy(update={"name": "LeNet", "artifact": "a", "latency": slow, "file_bytes": 249_500})
+    fast = slow.model_copy(update={"runtime": "onnxruntime", "p50_ms": 0.0612, "p90_ms": 0.0878})
+    other = {"name": long, "artifact": "b", "file_bytes": 1_300_000, "images_per_s": 16339.9}
+    rows = [
+        first.model_copy(update={"images_per_s": 0.81}),
+        first.model_copy(update={**other, "latency": fast, "speedup": speedup}),
+        first.model_copy(update={**other, "speedup": speedup.model_copy(update={"is_measurable": False})}),
+    ]
+    stream, machine = io.StringIO(), result.machine.model_copy(update={"cpu": "Xeon", "threads": 1})
+    shown = result.model_copy(update={"rows": rows, "machine": machine})
+    print_benchmark(shown, Console(file=stream, width=80), Console(file=io.StringIO()))
+    assert [line.rstrip() for line in stream.getvalue().splitlines()][:7] == [
+        "Xeon, 1 thread, batch 1",
+        "  Runtime              p50        p90  Images/s  Speed",
+        "LeNet (249.5 kB)",
+        "  eager PyTorch    1234 ms    1234 ms         1  reference",
+        f"{long} (1.3 MB)",
+        "  ONNX Runtime   0.0612 ms  0.0878 ms    16,340  19.28x (17.46-20.45)",
+        "  eager PyTorch    1234 ms    1234 ms    16,340  no measurable difference",
+    ]
+    assert max(map(len, stream.getvalue().splitlines())) <= 80
 
 
 def test_samples_have_an_end(judged_run: Path) -> None:

@@ -3,6 +3,7 @@
 import errno
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from torch import nn
 from judged import INT8, changed, judged, quiet, scratch
 from petiole import api
 from petiole.bench.footprint import layer_macs
-from petiole.deploy import runtimes
+from petiole.deploy import artifact, runtimes
 from petiole.deploy.artifact import logits_digest, sealed
 from petiole.deploy.parity import AccuracyError, require_parity
 from petiole.deploy.runtime import Runtime
@@ -188,3 +189,40 @@ def test_answers_of_another_number_than_declared_are_refused(judged_run: Path, m
     monkeypatch.setattr(Runtime, "__call__", lambda self, inputs: torch.zeros(2 * len(inputs), 2))
     with pytest.raises(GateError, match="differ by inf of what they owe"):
         read(judged_run / "artifacts/CNNScratch").open("openvino", threads=1)
+
+
+def test_what_was_written_is_read_back(drawn_photos: Path, tmp_path: Path) -> None:
+    gates = judged(drawn_photos, tmp_path).gates
+    files = {path.name for path in (tmp_path / "artifacts/CNNScratch").iterdir()}
+    assert files == {"artifact.json", "model.onnx", "weights.safetensors"}
+    assert (gates["checksums"], gates["class_order"]) == ("2/2", True)
+
+
+def _reversed_classes(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = artifact.label_model
+    monkeypatch.setattr(artifact, "label_model", lambda path, classes, how: plain(path, classes[::-1], how))
+
+
+def _a_byte_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = artifact.write_card
+
+    def write(directory: Path, **content: object) -> None:
+        plain(directory, **content)
+        with (directory / artifact.WEIGHTS).open("ab") as file:
+            file.write(b"\0")
+
+    monkeypatch.setattr(artifact, "write_card", write)
+
+
+@pytest.mark.parametrize(
+    ("harm", "told"),
+    [(_reversed_classes, "the classes of .* are not those of"), (_a_byte_too_many, "its checksum differs")],
+)
+def test_an_artifact_that_is_not_what_was_written_is_none(
+    harm: Callable[[pytest.MonkeyPatch], None], told: str, drawn_photos: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    harm(monkeypatch)
+    with pytest.raises(GateError, match=f"the artifact of CNNScratch, read back, is not what was written: .*{told}"):
+        judged(drawn_photos, tmp_path)
+    assert not (tmp_path / "artifacts/CNNScratch").exists()

@@ -4,7 +4,7 @@ from fabricated import latency, replaced, results, train, variant, variants, ver
 from petiole.evidence import groups
 from petiole.lab.answers import answer
 from petiole.records import CurvePoint, Operator, Results, Stage, Variant
-from petiole.report import chapters, charts, details, overview, pruning, summary, tables, timings
+from petiole.report import chapters, charts, details, gates, overview, pruning, summary, tables, timings
 from petiole.report.blocks import Picture, Steps, Table
 
 
@@ -190,3 +190,17 @@ def test_a_file_that_is_hardly_larger_than_the_smallest_is_named() -> None:
     rows.append(variant("C", 70, file_bytes=1_010_000))
     (told,) = (text for text in summary.findings(results(rows)) if text.startswith("Smallest"))
     assert told.endswith("A, 1.0 MB, with an accuracy of 90.0% (82.6-94.5%); B has 539 bytes more.")
+
+
+def test_gates_of_the_stored_artifact_are_shown_where_they_were_recorded() -> None:
+    found = {"class_order": True, "checksums": "3/3", "sparsity": 0.3}
+    table = gates.table(groups([variant("CNNPrunedF", 90, gates=found)]))
+    assert table is not None
+    assert table.header == (
+        "Variant", "Zeros of the pruned layers", "Files with the right checksum",
+        "Class order the same in file and card",
+    )  # fmt: skip
+    assert table.rows[0][1:] == ("30.0%", "3/3", "yes")
+    earlier = gates.table(groups([variant("CNNPrunedF", 90, gates={"sparsity": 0.3})]))
+    assert earlier is not None
+    assert earlier.header == ("Variant", "Zeros of the pruned layers")

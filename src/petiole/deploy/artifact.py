@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save
 
 from petiole.deploy import check
 from petiole.download import sha256_of
-from petiole.errors import UserError
+from petiole.errors import GateError, UserError
 from petiole.preprocessing import Preprocessing
 from petiole.record import Record
 from petiole.records import Machine
@@ -155,7 +155,9 @@ def read_card(directory: Path) -> Card:
     """
     path = directory / CARD
     if not path.is_file():
-        why = f"that is a file; give its directory, {directory.parent}" if directory.is_file() else f"it has no {CARD}"
+        why = f"it has no {CARD}" if directory.is_dir() else "there is no such directory"
+        if directory.is_file():
+            why = f"that is a file; give its directory, {directory.parent}"
         raise UserError(f"{directory} is no artifact: {why}; artifacts are directories below a run's artifacts/")
     try:
         with _readable():
@@ -181,6 +183,21 @@ def read_card(directory: Path) -> Card:
     with _readable():
         _verify(directory, card)
     return card
+
+
+def read_back(directory: Path, name: str) -> dict[str, Any]:
+    """Read what has just been written as every reader does; its gates: files whose checksum is the card's, of all in
+    the directory, and that ``model.onnx`` and the card have the same classes in the same order.
+
+    Raises:
+        GateError: it is refused, as by :func:`read_card`.
+    """
+    try:
+        card = read_card(directory)
+    except UserError as error:
+        raise GateError(f"the artifact of {name}, read back, is not what was written: {error}") from error
+    files = sum(path.name != CARD for path in directory.iterdir())
+    return {"checksums": f"{len(card.sha256)}/{files}", "class_order": True}
 
 
 @contextmanager

@@ -45,7 +45,7 @@ def bench(
     say: Callable[[str], None],
     progress: Callable[[int, int], object] | None = None,
 ) -> Benchmark:
-    """Time every artifact on ``runtime``, and on each runtime of ``against``.
+    """Time every artifact, once however often it is named, on ``runtime``, and on each runtime of ``against``.
 
     The reference is the float network in eager torch that the first artifact comes from, before pruning, where that
     lies beside it (:func:`_float_origins`); without one it is the first row. What cannot be timed on a runtime of
@@ -56,18 +56,17 @@ def bench(
     Raises:
         UserError: an artifact is damaged, does not run on a runtime, or a number is out of range.
     """
-    for name, value, least in (("batch", batch, 1), ("threads", threads, 1), ("samples", samples, 2)):
-        if value < least:
-            raise UserError(f"--{name} {value} is too small: give {least} or more")
-    if samples > MOST_SAMPLES:
-        raise UserError(f"--samples {samples} would take for ever: give {MOST_SAMPLES} at most")
-    for name in against:
-        if name not in runtimes.NAMES:
-            raise unknown_choice("runtime to compare with", name, list(runtimes.NAMES))
-    artifacts = [read(each) for each in directories]
+    _require(against, batch=batch, threads=threads, samples=samples)
+    artifacts = [read(each) for each in {os.path.realpath(each): each for each in directories}.values()]
     for one in artifacts:
         one.require_batch(batch)
-    contestants, missing = _contestants(artifacts, runtime, against, threads, batch, say)
+    notes: list[str] = []
+
+    def note(text: str) -> None:
+        notes.append(text)
+        say(text)
+
+    contestants, missing = _contestants(artifacts, runtime, against, threads, batch, note)
     calls = {
         each.label: partial(each.runtime.run, check.draw(each.deployed.card.preprocessing, range(batch)))
         for each in contestants
@@ -82,7 +81,7 @@ def bench(
     ]
     rows = [
         Benchmarked(
-            artifact=str(each.deployed.directory), name=each.deployed.card.name, latency=latency,
+            artifact=str(each.deployed.directory), name=each.deployed.card.name, label=each.label, latency=latency,
             images_per_s=1000 * batch / latency.p50_ms, file_bytes=each.deployed.model.stat().st_size,
             speedup=_speedup(raw_ms[reference.label], latencies[0], raw_ms[each.label], latency, seed)
             if each is not reference and _comparable(each.deployed, reference.deployed) else None,
@@ -102,7 +101,21 @@ def bench(
             "them and time again"
         )
     warnings = tuple(dict.fromkeys(told))
-    return Benchmark(machine=here, batch=batch, reference=reference.label, rows=rows, warnings=warnings)
+    return Benchmark(
+        machine=here, batch=batch, reference=reference.label, rows=rows, notes=tuple(notes), warnings=warnings
+    )  # fmt: skip
+
+
+def _require(against: Sequence[str], **numbers: int) -> None:
+    for name, value in numbers.items():
+        least = 2 if name == "samples" else 1
+        if value < least:
+            raise UserError(f"--{name} {value} is too small: give {least} or more")
+    if numbers["samples"] > MOST_SAMPLES:
+        raise UserError(f"--samples {numbers['samples']} would take for ever: give {MOST_SAMPLES} at most")
+    for name in against:
+        if name not in runtimes.NAMES:
+            raise unknown_choice("runtime to compare with", name, list(runtimes.NAMES))
 
 
 def _speedup(before_ms: list[float], before: Latency, after_ms: list[float], after: Latency, seed: int) -> Speedup:
@@ -133,7 +146,7 @@ def _contestants(
         by_path[each.directory] = each
         break
     if not found:
-        say(f"no float network that {artifacts[0].card.name} comes from lies beside it to compare with")
+        say(f"no float network that {artifacts[0].directory} comes from lies beside it to compare with")
     for each in artifacts:
         opened = (
             fastest(each, threads=threads, batch=batch, say=say)

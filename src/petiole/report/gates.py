@@ -24,6 +24,8 @@ COLUMNS = {
     "int8_compiled_onnxruntime": "int8 on ONNX Runtime",
     "parity_flips": "Different answers on OpenVINO",
     "parity_flips_onnxruntime": "Different answers on ONNX Runtime",
+    "checksums": "Files with the right checksum",
+    "class_order": "Class order the same in file and card",
     "refused_openvino": "Not used on OpenVINO",
     "refused_onnxruntime": "Not used on ONNX Runtime",
 }

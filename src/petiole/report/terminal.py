@@ -1,5 +1,6 @@
 """The end of a run on the terminal: banners, failures, all variants, and where the report lies."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -58,6 +59,12 @@ def _caption(every: list[Group]) -> str:
     return f"Accuracy: {tables.how_intervals_are_made(every)}. p: exact McNemar test against the parent."
 
 
+PREDICTIONS = f"""\
+call: the network's, shared by its photos, while the next ones are decoded
+{"class":<12}  {"prob.":>5}  {"call":>9}  photo"""
+"""What stands above the lines of predictions, and what their time is."""
+
+
 def prediction_line(row: Prediction) -> str:
     """One photo in one line: class, probability, the network's time, path; or why it could not be read.
 
@@ -72,29 +79,47 @@ def prediction_line(row: Prediction) -> str:
 
 
 def print_benchmark(result: Benchmark, console: Console, aside: Console) -> None:
-    """The table of ``petiole bench``, its machine above; its doubts ``aside``."""
-    machine = result.machine
-    title = f"{machine.cpu}, {machine.threads} threads, batch {result.batch}"
-    table = Table(title=title, title_justify="left", caption_justify="left", caption=_times_as_fast(result))
-    table.add_column("Network", overflow="fold")
-    for header in ("Runtime", "p50", "p90", "Images/s", "File", "Speed"):
-        table.add_column(header, justify="right", overflow="fold")
-    names = {row.artifact: row.name for row in result.rows}
+    """The table of ``petiole bench``, its machine above; its doubts ``aside``. A network's name and file have a line
+    of their own above its runtimes, so that 80 columns break no name."""
+    machine, names = result.machine, {row.artifact: row.name for row in result.rows}
     unique = len(set(names.values())) == len(names)
-    for row in result.rows:
-        cells = (
-            row.name if unique else row.artifact,
-            timings.RUNTIMES.get(row.latency.runtime, row.latency.runtime),
-            units.ms(row.latency.p50_ms),
-            units.ms(row.latency.p90_ms),
-            f"{row.images_per_s:,.0f}",
-            units.bytes(row.file_bytes),
-            "reference" if row is result.rows[0] else _speed(row),
-        )
-        table.add_row(*(Text(cell) for cell in cells))
-    console.print(table)
+    header, *lines = _aligned([BENCHMARK, *(_measured(row, result.rows[0]) for row in result.rows)])
+    threads = units.counted(machine.threads, "thread")
+    console.print(Text(f"{machine.cpu}, {threads}, batch {result.batch}", style="italic"))
+    console.print(Text(header, style="bold"), soft_wrap=True)
+    above = ""
+    for row, line in zip(result.rows, lines, strict=True):
+        name = units.one_line(f"{row.name if unique else row.artifact} ({units.bytes(row.file_bytes)})")
+        if name != above:
+            console.print(Text(name), soft_wrap=True)
+        console.print(Text(line), soft_wrap=True)
+        above = name
+    console.print(Text(_times_as_fast(result), style="dim"))
     for warning in result.warnings:
         aside.print(Text(f"warning: {warning}", style="bold"))
+
+
+BENCHMARK = ("Runtime", "p50", "p90", "Images/s", "Speed")
+
+
+def _measured(row: Benchmarked, reference: Benchmarked) -> tuple[str, ...]:
+    return (
+        timings.RUNTIMES.get(row.latency.runtime, row.latency.runtime), units.ms(row.latency.p50_ms),
+        units.ms(row.latency.p90_ms), f"{row.images_per_s:,.0f}", "reference" if row is reference else _speed(row),
+    )  # fmt: skip
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of cells: the first and the last column begin together, those between end together.
+
+    >>> _aligned([("a", "b", "c"), ("long", "2.5", "x")])
+    ['  a       b  c', '  long  2.5  x']
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(["", first.ljust(widths[0]), *map(str.rjust, between, widths[1:-1]), last])
+        for first, *between, last in rows
+    ]
 
 
 def _speed(row: Benchmarked) -> str:
