@@ -197,8 +197,8 @@ def test_gates_of_the_stored_artifact_are_shown_where_they_were_recorded() -> No
     table = gates.table(groups([variant("CNNPrunedF", 90, gates=found)]))
     assert table is not None
     assert table.header == (
-        "Variant", "Zeros of the pruned layers", "Files with the right checksum",
-        "Class order the same in file and card",
+        "Variant", "Zeros of the pruned layers", "Checksums right",
+        "Class order kept",
     )  # fmt: skip
     assert table.rows[0][1:] == ("30.0%", "3/3", "yes")
     earlier = gates.table(groups([variant("CNNPrunedF", 90, gates={"sparsity": 0.3})]))

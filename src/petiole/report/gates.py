@@ -24,8 +24,8 @@ COLUMNS = {
     "int8_compiled_onnxruntime": "int8 on ONNX Runtime",
     "parity_flips": "Different answers on OpenVINO",
     "parity_flips_onnxruntime": "Different answers on ONNX Runtime",
-    "checksums": "Files with the right checksum",
-    "class_order": "Class order the same in file and card",
+    "checksums": "Checksums right",
+    "class_order": "Class order kept",
     "refused_openvino": "Not used on OpenVINO",
     "refused_onnxruntime": "Not used on ONNX Runtime",
 }
@@ -50,6 +50,8 @@ def table(groups: Sequence[Group]) -> Table | None:
             " Different answers: test pictures that the deployed file classifies otherwise than the network in torch; "
             "in brackets the mean distance of their logits, divided by how far the logits themselves spread."
         )
+    if "checksums" in names:
+        caption += " Checksums, class order: of the stored files, read back; the order is that of model.onnx and artifact.json."
     return Table(
         caption=caption, header=("Variant", *(COLUMNS.get(name, name.replace("_", " ")) for name in names)),
         rows=tuple(rows), words=frozenset(at for at, name in enumerate(names, start=1) if name.startswith("refused")),
