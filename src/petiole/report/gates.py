@@ -51,7 +51,7 @@ def table(groups: Sequence[Group]) -> Table | None:
             "in brackets the mean distance of their logits, divided by how far the logits themselves spread."
         )
     if "checksums" in names:
-        caption += " Checksums, class order: of the stored files, read back; the order is that of model.onnx and artifact.json."
+        caption += " Checksums and class order: of the stored files, read back (model.onnx against artifact.json)."
     return Table(
         caption=caption, header=("Variant", *(COLUMNS.get(name, name.replace("_", " ")) for name in names)),
         rows=tuple(rows), words=frozenset(at for at, name in enumerate(names, start=1) if name.startswith("refused")),
