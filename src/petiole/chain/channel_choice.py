@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from petiole.errors import GateError
 from petiole.pruning.channels import Scores, keep_by_damage, keep_counts, within
 from petiole.pruning.choices import Importance
 from petiole.pruning.contribution import contributions
@@ -81,8 +82,29 @@ def behind_first(groups: Sequence[ChannelGroup], network: nn.Module, first: str)
 
 
 def share_of_counts(amount: float) -> Callable[[Sequence[ChannelGroup], Scores, float], Mapping[str, int]]:
-    """How many channels stay when ``amount`` of each group leaves in the end."""
-    return lambda groups, scores, share: keep_counts(groups, scores, share * amount)
+    """How many channels stay when ``amount`` of each group leaves in the end.
+
+    Raises:
+        GateError: (when it is called) in the end none would leave; the message says from which amount on some do.
+    """
+
+    def keep(groups: Sequence[ChannelGroup], scores: Scores, share: float) -> Mapping[str, int]:
+        counts, whole = keep_counts(groups, scores, share * amount), {group.name: group.channels for group in groups}
+        if share == 1 and counts == whole:
+            raise GateError(_none_leaves(groups, scores, amount))
+        return counts
+
+    return keep
+
+
+def _none_leaves(groups: Sequence[ChannelGroup], scores: Scores, amount: float) -> str:
+    whole = {group.name: group.channels for group in groups}
+    what = ", ".join(f"{channels} channels of {name}" for name, channels in whole.items())
+    percents = (each for each in range(1, 100) if keep_counts(groups, scores, each / 100) != whole)
+    least = next(percents, None)
+    if least is None:
+        return f"the {what} are too few to lose any (counts are multiples of 8): choose another --backbone"
+    return f"--amount {amount:g} removes none of the {what} (counts are multiples of 8): give {least / 100:g} or more"
 
 
 def share_of_costs(

@@ -59,11 +59,11 @@ def judge(
         score=scorer(importance, inputs, labels, seed),
         keep=share_of_costs(costs, PARAMETERS_LEFT, "global", multiple=MULTIPLE, option="share of parameters"),
     )  # fmt: skip
-    train = prune_and_retrain(pruner, course, epochs=effort.lenet_prune_epochs, name=NAME)
+    done = prune_and_retrain(pruner, course, epochs=effort.lenet_prune_epochs, name=NAME)
     left = require_smaller(NAME, smaller, unpruned, DIGITS.input_shape, parameters_left=PARAMETERS_LEFT)
     subject = Subject(
-        name=NAME, seed=seed, parent=PARENT, backbone=PARENT, weights="from scratch", train=train,
-        how=HOW.format(gradually=gradually(course), by=BY[importance]),
+        name=NAME, seed=seed, parent=PARENT, backbone=PARENT, weights="from scratch", train=done.train,
+        how=HOW.format(gradually=gradually(course, done.steps), by=BY[importance]),
         architecture=f"{PARENT} {digest(pruner.plan)}",
         plan={"pruning": {"method": importance, "channels": pruner.plan}},
     )  # fmt: skip

@@ -69,6 +69,7 @@ class _Cut:
     plan: Plan = field(default_factory=list)
     shared: str = ""
     train: Train | None = None
+    gradually: str = ""
 
 
 def run(bench: Bench, seed: int, result: ChapterResult) -> None:
@@ -121,8 +122,9 @@ def _cut(bench: Bench, course: Course, name: str, damage: Damages | None) -> _Cu
 
 def _retrained(bench: Bench, course: Course, name: str, damage: Damages | None) -> _Cut:
     cutting, epochs = _pruner(bench, course, name, damage), bench.config.effort.structured_epochs
-    train = prune_and_retrain(cutting, course, epochs=epochs, name=RETRAINED[name])
-    return _Cut(name=RETRAINED[name], network=cutting.network, plan=cutting.plan, train=train)
+    done = prune_and_retrain(cutting, course, epochs=epochs, name=RETRAINED[name])
+    told = gradually(course, done.steps)
+    return _Cut(name=RETRAINED[name], network=cutting.network, plan=cutting.plan, train=done.train, gradually=told)
 
 
 def _judge(bench: Bench, course: Course, cut: _Cut) -> Variant:
@@ -134,7 +136,7 @@ def _judge(bench: Bench, course: Course, cut: _Cut) -> Variant:
     parent = BASELINE if raw else next(name for name, retrained in RETRAINED.items() if retrained == cut.name)
     (_, first), *_ = prunable(optimized, "first")
     how = (CUT[cut.name] if raw else AGAIN).format(
-        name=parent, gradually=gradually(course), amount=config.amount, macs=config.macs, by=BY[config.importance],
+        name=parent, gradually=cut.gradually, amount=config.amount, macs=config.macs, by=BY[config.importance],
         spread=SPREAD[config.spread], removed=sum(len(channels) for _, channels in cut.plan),
         channels=first.out_channels, shared=cut.shared,
     )  # fmt: skip

@@ -143,5 +143,5 @@ def least_important(groups: Sequence[ChannelGroup], scores: Scores, keep: Mappin
         if count:
             removed[group.name] = sorted(scores[group.name].argsort()[:count].tolist())
     if not removed:
-        raise GateError("no channel would leave: prune more, or round channel counts to smaller multiples")
+        raise GateError("no channel would leave: prune more")
     return removed

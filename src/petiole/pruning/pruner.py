@@ -13,8 +13,9 @@ from torch import nn
 
 from petiole.errors import GateError
 from petiole.pruning.channels import Scores, least_important
+from petiole.pruning.schedule import steps_that_prune
 from petiole.pruning.structured import ChannelGroup, Dependencies, Plan
-from petiole.pruning.unstructured import Masks, Method, Scope, hold, prune_weights, require_sparsity
+from petiole.pruning.unstructured import Masks, Method, Scope, hold, prunable, prune_weights, require_sparsity
 
 Choose = Callable[[Sequence[ChannelGroup]], tuple[ChannelGroup, ...]]
 Score = Callable[[Dependencies, Sequence[ChannelGroup]], Scores]
@@ -25,6 +26,9 @@ class Pruner(Protocol):
     """A network under way to what it is pruned to."""
 
     network: nn.Module
+
+    def steps(self, shares: Sequence[float]) -> tuple[float, ...]:
+        """Those of ``shares`` at which more is gone than before, and the last: other steps would do nothing."""
 
     def prune(self, share: float) -> Masks:
         """Zero the weights that go when ``share`` of the pruning is done, in place; returns all masks so far."""
@@ -51,6 +55,10 @@ class MaskPruner:
     masks: Masks = field(default_factory=dict)
     reached: float = 0.0
 
+    def steps(self, shares: Sequence[float]) -> tuple[float, ...]:
+        total = sum(layer.get_parameter("weight").numel() for _, layer in prunable(self.network, self.scope))
+        return steps_that_prune(shares, [round(share * self.amount * total) for share in shares], 0)
+
     def prune(self, share: float) -> Masks:
         self.reached = share * self.amount
         self.masks = prune_weights(
@@ -73,6 +81,9 @@ class Unpruned:
     """Nothing is pruned: the control, which goes through all else that pruned networks do."""
 
     network: nn.Module
+
+    def steps(self, shares: Sequence[float]) -> tuple[float, ...]:
+        return tuple(shares)
 
     def prune(self, share: float) -> Masks:
         return {}
@@ -109,6 +120,17 @@ class ChannelPruner:
         self.plan: Plan = []
         if not self.groups:
             raise GateError("no layer has channels that could leave: protect fewer layers")
+
+    def steps(self, shares: Sequence[float]) -> tuple[float, ...]:
+        if len(shares) == 1:
+            return tuple(shares)  # nothing to compare, and scores take a while
+        scores, whole = (
+            self.score(self.dependencies, self.groups),
+            {group.name: group.channels for group in self.groups},
+        )
+        # The last one first: what cannot be reached is told as it was asked for.
+        left = [self.keep(self.groups, scores, share) for share in reversed(shares)][::-1]
+        return steps_that_prune(shares, left, whole)
 
     def prune(self, share: float) -> Masks:
         scores = {name: score.clone() for name, score in self.score(self.dependencies, self.groups).items()}
