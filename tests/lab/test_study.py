@@ -10,7 +10,7 @@ from petiole import api
 from petiole.chain.channel_pruner import inner_pruner
 from petiole.chain.prune_retrain import Course
 from petiole.data.folder import open_photos
-from petiole.lab import structured, study
+from petiole.lab import sensitivity, structured, study
 from petiole.lab.bench import Bench, ChapterResult
 from petiole.lab.config import LabConfig
 from petiole.models.backbones import Backbone
@@ -97,6 +97,14 @@ def test_an_amount_that_cannot_be_reached_is_a_row_and_the_rest_goes_on(photos: 
     }
     assert all("--macs 0.01 cannot be reached" in row.why for row in result.failures)
     assert ("structured", 0.5) in {(point.method, point.amount) for point in result.curves}
+
+
+def test_sensitivity_is_measured_in_the_multiples_in_which_channels_leave(photos: Any) -> None:
+    """A quarter of 32 channels is 8, which rounds to none in multiples of 16."""
+    bench, course, _ = made(photos, effort=quick().model_copy(update={"sensitivity_amounts": (0.25, 0.5)}))
+    whole = inner_pruner(bench, course.unpruned, course.seed, left=0.5)
+    rows = sensitivity.of_channels(bench, whole, course.seed)
+    assert {(row.asked, row.removed) for row in rows} == {(0.25, 0), (0.5, 16)}
 
 
 def test_channels_are_spread_by_what_was_measured(photos: Any) -> None:
