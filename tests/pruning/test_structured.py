@@ -197,6 +197,13 @@ def test_what_cannot_be_scored_is_refused() -> None:
         dependencies.scores("fame")  # type: ignore[arg-type]
 
 
+@torch.no_grad()
+def test_channels_are_followed_where_no_gradients_are_kept() -> None:
+    network = chain()
+    assert Dependencies(network, EXAMPLE, protected=["6"]).remove({"0": [2]}) == [("0", [2])]
+    assert torch.equal(rebuild(chain(), EXAMPLE, [("0", [2])])(EXAMPLE), network(EXAMPLE))
+
+
 def test_a_plan_of_another_network_is_refused() -> None:
     with pytest.raises(UserError, match="0 has no such channels"):
         rebuild(chain(), EXAMPLE, [("0", [4])])

@@ -71,7 +71,8 @@ class Dependencies:
         self._names = {module: name for name, module in network.named_modules()}
         ignored = [network.get_submodule(name) for name in protected]
         try:
-            self._graph = tp.DependencyGraph().build_dependency(network, example_inputs=example, verbose=False)
+            with torch.enable_grad():  # channels are followed through autograd's graph
+                self._graph = tp.DependencyGraph().build_dependency(network, example_inputs=example, verbose=False)
             self._found = list(self._graph.get_all_groups(ignored_layers=ignored, root_module_types=list(WEIGHTED)))
         except ZeroDivisionError as error:  # torch-pruning on shuffled channels
             raise GateError(
@@ -184,7 +185,8 @@ def rebuild(network: nn.Module, example: torch.Tensor, plan: Sequence[tuple[str,
     Raises:
         UserError: the plan is of another network.
     """
-    graph = tp.DependencyGraph().build_dependency(network.eval(), example_inputs=example, verbose=False)
+    with torch.enable_grad():  # channels are followed through autograd's graph
+        graph = tp.DependencyGraph().build_dependency(network.eval(), example_inputs=example, verbose=False)
     for name, channels in plan:
         layer = dict(network.named_modules()).get(name)
         if not isinstance(layer, WEIGHTED) or max(channels, default=0) >= layer.weight.shape[0]:
