@@ -78,9 +78,9 @@ def run(bench: Bench, seed: int, result: ChapterResult) -> None:
         of_channels(photo_course(bench, bench.photo_network(BASELINE, seed), seed), bench.config),
         bench.config.effort,
     )
-    damage = measured_damage(bench, course, result)
     for name in (FIRST, GLOBAL) if effort.structured_first else (GLOBAL,):
         with result.attempt(name, "structured", seed, bench.say):
+            damage = measured_damage(bench, course, result) if name == GLOBAL else None
             result.variants.append(_judge(bench, course, _cut(bench, course, name, damage)))
             retrained = RETRAINED[name]
             with result.attempt(retrained, "structured", seed, bench.say):
