@@ -59,8 +59,9 @@ def _differentiate(network: nn.Module, inputs: torch.Tensor, labels: torch.Tenso
 
 
 def inner(groups: Sequence[ChannelGroup], network: nn.Module) -> tuple[ChannelGroup, ...]:
-    """The groups inside blocks: those that residual additions share cost far more accuracy for what they save
-    (docs/log.md), and grouped convolutions (other than depthwise ones) want the same count in each of their groups."""
+    """The groups that may lose channels. Those that residual additions share may not: they cost far more accuracy for
+    what they save (docs/log.md); nor those that grouped convolutions make (other than depthwise ones), which want the
+    same count in each of their groups."""
 
     def is_grouped(name: str) -> bool:
         layer = network.get_submodule(name)

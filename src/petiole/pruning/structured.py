@@ -23,6 +23,8 @@ Removed = Mapping[str, Sequence[int]]
 Plan = list[tuple[str, list[int]]]
 """What left, in order, as artifacts carry it: a layer and the output channels that it lost, counted at that time."""
 
+ADDED = ("AddBackward", "CopySlices")
+"""What autograd calls an addition, and one into a part of a tensor (GhostNet adds in place to what it has cut off)."""
 WEIGHTED = (nn.Conv2d, nn.Linear)
 _IMPORTANCE: dict[Importance, Any] = {
     "random": tp.importance.RandomImportance,
@@ -106,7 +108,7 @@ class Dependencies:
         return ChannelGroup(
             name=next(iter(of_outputs)), channels=len(found[0][1]), makers=tuple(of_outputs), users=tuple(of_inputs),
             of_outputs=of_outputs, of_inputs=of_inputs, places=places,
-            is_added=any("AddBackward" in str(item.dep.target.name) for item in found.items),
+            is_added=any(add in str(item.dep.target.name) for item in found.items for add in ADDED),
         )  # fmt: skip
 
     def scores(
