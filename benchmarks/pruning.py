@@ -91,11 +91,12 @@ def variants(
         network = whole()
         (first, _), *_ = prunable(network, "first")
         output, _ = backbones.output_layer(network)
+        costs = layer_macs(network, tuple(inputs.shape[1:]))
         try:
             pruner = ChannelPruner(
                 network, inputs[:1], protected=[output], choose=partial(behind_first, network=network, first=first),
                 score=scorer("contribution", inputs, labels, 0),
-                keep=share_of_costs(layer_macs(network, tuple(inputs.shape[1:])), share, "global"),
+                keep=share_of_costs(costs, share, "global"), costs=costs,
             )  # fmt: skip
             pruner.prune(1.0)
             pruner.finish()

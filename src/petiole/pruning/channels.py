@@ -127,13 +127,13 @@ def within(
             f"network needs; {hint}",
             least,
         )
-    return counts(_smallest(lambda level: share(level) <= target))
+    return counts(smallest(lambda level: share(level) <= target))
 
 
-def _smallest(holds: Callable[[float], bool]) -> float:
-    """The smallest level from 0 to 1 at which ``holds``, which it does at 1."""
+def smallest(holds: Callable[[float], bool], *, halvings: int = STEPS) -> float:
+    """The smallest level from 0 to 1 at which ``holds``, which it does at 1; to one part in 2 to the ``halvings``."""
     low, high = 0.0, 1.0
-    for _ in range(STEPS):
+    for _ in range(halvings):
         middle = (low + high) / 2
         low, high = (low, middle) if holds(middle) else (middle, high)
     return high

@@ -162,6 +162,23 @@ class Dependencies:
                     masks.setdefault(key, torch.ones_like(layer.weight, dtype=torch.bool))[:, indices] = False
         return masks
 
+    def costs_left(self, removed: Removed, costs: Mapping[str, int]) -> float:
+        """What is left of the ``costs`` of all layers once ``removed`` has left, with all that falls with it: where a
+        tensor is used twice, channels of one group may fall together."""
+        gone: dict[tuple[str, int], set[int]] = {}
+        for name, channels in removed.items():
+            for dependency, indices in self._part(name, channels):
+                layer = dependency.target.module
+                if not isinstance(layer, WEIGHTED):
+                    continue
+                side = int(self._takes_in(dependency))
+                if side or dependency.handler == self._graph.get_pruner_of_module(layer).prune_out_channels:
+                    gone.setdefault((self._names[layer], side), set()).update(indices)
+        left = {name: float(cost) for name, cost in costs.items()}
+        for (name, side), those in gone.items():
+            left[name] *= 1 - len(those) / self.network.get_parameter(f"{name}.weight").shape[side]
+        return sum(left.values())
+
     def remove(self, removed: Removed) -> Plan:
         """Cut the channels out of the network, in place; returns the plan with which :func:`rebuild` does the same.
 
