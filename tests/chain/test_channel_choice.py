@@ -78,7 +78,7 @@ def test_a_share_that_rounds_to_no_channel_names_the_least_that_does() -> None:
 
 def test_few_channels_that_cannot_lose_any_are_told() -> None:
     groups = [ChannelGroup(name="stem", channels=8, makers=("stem",), users=("b",))]
-    with pytest.raises(GateError, match=r"the 8 channels of stem are too few to lose any .* choose another --backbone"):
+    with pytest.raises(GateError, match=r"none of the 8 channels of stem .* too few: choose another --backbone"):
         share_of_counts(0.9)(groups, {}, 1.0)
 
 

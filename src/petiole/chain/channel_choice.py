@@ -90,22 +90,23 @@ def share_of_counts(amount: float) -> Callable[[Sequence[ChannelGroup], Scores, 
     """
 
     def keep(groups: Sequence[ChannelGroup], scores: Scores, share: float) -> Mapping[str, int]:
-        counts, whole = keep_counts(groups, scores, share * amount), {group.name: group.channels for group in groups}
-        if share == 1 and counts == whole:
-            raise GateError(_none_leaves(groups, scores, amount))
+        counts = keep_counts(groups, scores, share * amount)
+        if share == 1:
+            _require_fewer(groups, counts, amount)
         return counts
 
     return keep
 
 
-def _none_leaves(groups: Sequence[ChannelGroup], scores: Scores, amount: float) -> str:
+def _require_fewer(groups: Sequence[ChannelGroup], counts: Mapping[str, int], amount: float) -> None:
     whole = {group.name: group.channels for group in groups}
+    if counts != whole:
+        return
     what = ", ".join(f"{channels} channels of {name}" for name, channels in whole.items())
-    percents = (each for each in range(1, 100) if keep_counts(groups, scores, each / 100) != whole)
+    percents = (each for each in range(1, 100) if keep_counts(groups, {}, each / 100) != whole)
     least = next(percents, None)
-    if least is None:
-        return f"the {what} are too few to lose any (counts are multiples of 8): choose another --backbone"
-    return f"--amount {amount:g} removes none of the {what} (counts are multiples of 8): give {least / 100:g} or more"
+    mend = "they are too few: choose another --backbone" if least is None else f"give {least / 100:g} or more"
+    raise GateError(f"--amount {amount:g} removes none of the {what} (counts are multiples of 8): {mend}")
 
 
 def share_of_costs(
