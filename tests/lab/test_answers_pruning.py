@@ -29,7 +29,7 @@ def test_the_control_is_told_where_it_was_run() -> None:
         method="control", scope="global", seed=0, amount=0.0, sparsity=0.0, correct=95, total=100, retrained=True
     )
     text = told(curves=[*results().curves, control])
-    assert "The control, CNNOptimized retrained as long as the study's networks (from the labels)" in text
+    assert "The control, CNNOptimized retrained as long as the study's networks but not pruned (from the labels" in text
     assert "reaches 95.0% (88.8-97.8%)" in text
 
 

@@ -251,7 +251,8 @@ def _control(results: Results) -> list[str]:
         return []
     value, low, high = _over_seeds(points)
     return [
-        "The control, CNNOptimized retrained as long as the study's networks (from the labels) but not pruned, "
+        "The control, CNNOptimized retrained as long as the study's networks but not pruned (from the labels: it "
+        "teaches the others, and could teach itself nothing), "
         f"reaches {units.percent(value)} ({units.interval(low, high)}): a retrained network that is no better owes "
         "nothing to being pruned."
     ]
