@@ -29,7 +29,7 @@ from petiole.data.augment import centre_views, normalize
 from petiole.data.folder import open_photos
 from petiole.deploy import runtimes
 from petiole.deploy.export import OnnxExporter
-from petiole.errors import UserError
+from petiole.errors import GateError, GoalError, UserError
 from petiole.models import backbones
 from petiole.models.weights import find_weights
 from petiole.pruning.pruner import ChannelPruner
@@ -91,17 +91,18 @@ def variants(
         network = whole()
         (first, _), *_ = prunable(network, "first")
         output, _ = backbones.output_layer(network)
-        pruner = ChannelPruner(
-            network, inputs[:1], protected=[output], choose=partial(behind_first, network=network, first=first),
-            score=scorer("contribution", inputs, labels, 0),
-            keep=share_of_costs(layer_macs(network, tuple(inputs.shape[1:])), share, "global"),
-        )  # fmt: skip
+        costs = layer_macs(network, tuple(inputs.shape[1:]))
         try:
+            pruner = ChannelPruner(
+                network, inputs[:1], protected=[output], choose=partial(behind_first, network=network, first=first),
+                score=scorer("contribution", inputs, labels, 0),
+                keep=share_of_costs(costs, share, "global"), costs=costs,
+            )  # fmt: skip
             pruner.prune(1.0)
-        except UserError as error:
+            pruner.finish()
+        except (GateError, GoalError, UserError) as error:
             print(f"{backbone.name}: {error}")
             continue
-        pruner.finish()
         yield f"channels, {share:.0%} of the MACs", network
 
 

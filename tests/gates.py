@@ -77,6 +77,8 @@ def _rows(where: str, test: str, *pairs: tuple[str, str]) -> list[Gate]:
 
 DAMAGE = "test_damage_is_told_by_the_file"
 GATES = [
+    *_rows("chain.channel_choice._require_fewer", "chain/test_channel_choice.py",
+           ("removes none of", "test_a_share_that_rounds_to_no_channel_names_the_least_that_does")),
     *_rows("chain.prune_retrain.refit_masked", "chain/test_prune_retrain.py",
            ("changed nothing", "test_a_refit_that_brings_nothing_is_an_error")),
     *_rows("chain.prune_retrain.require_smaller", "chain/test_prune_retrain.py",

@@ -195,14 +195,23 @@ def _built(card: Card) -> nn.Module:
 
 
 def trainable(deployed: Deployed) -> nn.Module:
-    """The float network with the artifact's weights, in eval mode.
+    """The float network with the artifact's weights, in eval mode; its parameters can be trained, wherever it is made
+    (also within ``torch.no_grad`` or ``torch.inference_mode``).
 
     Raises:
-        UserError: the weights are of another network (those of quantization-aware training are of its own graph).
+        UserError: the weights are of another network, or those of quantization-aware training, whose graph is another.
     """
-    network = float_network(deployed.card)
-    what = f"the weights in {deployed.directory}"
-    backbones.load_state(network, artifact.load_weights(deployed.directory), what=what)
+    card = deployed.card
+    if card.plan.get("quantization", {}).get("how") == "qat":
+        parent = f" ({card.parent})" if card.parent else ""
+        raise UserError(
+            f"{deployed.directory} holds the weights of quantization-aware training, which are of a graph of its own: "
+            f"go on training from the float network that it was made of{parent}"
+        )
+    with torch.inference_mode(mode=False), torch.enable_grad():
+        network = float_network(card)
+        what = f"the weights in {deployed.directory}"
+        backbones.load_state(network, artifact.load_weights(deployed.directory), what=what)
     return network.eval()
 
 

@@ -96,6 +96,15 @@ class CurvePoint(Record):
         return self
 
 
+class Unreached(Record):
+    """An amount of channels that the study asked for and this network cannot lose: a limit of it, no failure."""
+
+    method: str  #: structured
+    seed: int  #: of the pruning
+    amount: float  #: asked for, a share of the multiply-accumulates
+    most: float = Field(ge=0, le=1)  #: the largest share that can be removed
+
+
 class Sensitivity(Record):
     """What it costs that one layer or group of channels loses some, on training pictures that chose nothing.
     ``removed`` 0: nothing could be."""

@@ -18,6 +18,7 @@ from petiole.figure_records import CurvePoint as CurvePoint
 from petiole.figure_records import Flip, Histogram, LayerError, Thumbnail
 from petiole.figure_records import Operator as Operator
 from petiole.figure_records import Sensitivity as Sensitivity
+from petiole.figure_records import Unreached as Unreached
 from petiole.latency_records import Latency as Latency
 from petiole.latency_records import TimeRatio as TimeRatio
 from petiole.record import Record
@@ -231,6 +232,7 @@ class Results(Record):
     comparisons: list[Comparison] = []  #: of networks that share no more than their pictures
     demos: dict[str, dict[str, Any]] = {}  #: ``dtype`` and ``lstm`` of the handout
     curves: list[CurvePoint] = []  #: accuracy against pruning amount
+    unreached: list[Unreached] = []  #: amounts that channels cannot be pruned by
     sensitivities: list[Sensitivity] = []  #: what each layer means
     layer_errors: list[LayerError] = []  #: what int8 does to each layer
     thumbnails: list[Thumbnail] = []  #: small pictures for the report

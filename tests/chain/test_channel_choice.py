@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from petiole.chain.channel_choice import inner, scorer, share_of_costs, share_of_counts
+from petiole.errors import GateError
 from petiole.models import backbones
 from petiole.models.lenet import LeNet
 from petiole.pruning.structured import ChannelGroup, Dependencies
@@ -63,6 +64,22 @@ def test_a_share_of_the_costs_is_reached_as_far_as_pruning_has_come(share: float
 def test_a_share_of_the_channels() -> None:
     groups = [ChannelGroup(name="a", channels=32, makers=("a",), users=("b",))]
     assert share_of_counts(0.5)(groups, {}, 0.5) == {"a": 24}
+
+
+def test_a_share_that_rounds_to_no_channel_names_the_least_that_does() -> None:
+    """Of 32 channels in multiples of 8, 27 must be wanted (27.5 at 14.1%) for 24 to stay."""
+    groups = [ChannelGroup(name="stem", channels=32, makers=("stem",), users=("b",))]
+    message = r"--amount 0\.1 removes none of the 32 channels of stem \(counts are multiples of 8\): give 0\.15 or more"
+    with pytest.raises(GateError, match=message):
+        share_of_counts(0.1)(groups, {}, 1.0)
+    assert share_of_counts(0.15)(groups, {}, 1.0) == {"stem": 24}
+    assert share_of_counts(0.15)(groups, {}, 0.5) == {"stem": 32}, "on the way nothing need leave"
+
+
+def test_few_channels_that_cannot_lose_any_are_told() -> None:
+    groups = [ChannelGroup(name="stem", channels=8, makers=("stem",), users=("b",))]
+    with pytest.raises(GateError, match=r"none of the 8 channels of stem .* too few: choose another --backbone"):
+        share_of_counts(0.9)(groups, {}, 1.0)
 
 
 def test_a_depthwise_convolution_hands_channels_on() -> None:

@@ -9,10 +9,11 @@ import torch
 from torch import nn
 
 from petiole.chain.channel_choice import share_of_counts
-from petiole.chain.prune_retrain import Course, prune_and_retrain, refit_masked, require_smaller
+from petiole.chain.prune_retrain import Course, gradually, prune_and_retrain, refit_masked, require_smaller
 from petiole.errors import GateError
 from petiole.pruning.pruner import ChannelPruner, MaskPruner, Unpruned
 from petiole.pruning.refit import Refitted, trace
+from petiole.pruning.schedule import shares
 from petiole.records import Epoch, Train
 from petiole.training.distillation import Distillation
 from petiole.training.fit import Hooks
@@ -57,7 +58,7 @@ def course(unpruned: nn.Module, recorder: Recorder, shares: tuple[float, ...], s
 def test_every_step_is_pruned_refitted_and_retrained() -> None:
     unpruned, recorder, said = network(), Recorder(), list[str]()
     pruner = MaskPruner(network=copy.deepcopy(unpruned), amount=0.4, method="random", scope="global", seed=0)
-    train = prune_and_retrain(pruner, course(unpruned, recorder, (0.5, 1.0), said), epochs=3, name="net")
+    train = prune_and_retrain(pruner, course(unpruned, recorder, (0.5, 1.0), said), epochs=3, name="net").train
     assert [epochs for epochs, _ in recorder.calls] == [1, 2]
     assert [sparsity for _, sparsity in recorder.calls] == pytest.approx([0.2, 0.4], abs=0.01)
     assert [line.split(",")[0] for line in said] == ["net", "net"]
@@ -71,7 +72,7 @@ def test_every_step_is_pruned_refitted_and_retrained() -> None:
 def test_one_step_is_told_without_counting() -> None:
     unpruned, recorder, said = network(), Recorder(), list[str]()
     pruner = MaskPruner(network=copy.deepcopy(unpruned), amount=0.4, method="magnitude", scope="global", seed=0)
-    train = prune_and_retrain(pruner, course(unpruned, recorder, (1.0,), said), epochs=2, name="net")
+    train = prune_and_retrain(pruner, course(unpruned, recorder, (1.0,), said), epochs=2, name="net").train
     assert said[0].startswith("net: refitted 2 convolutions, mean error")
     assert train.recipe == "refit; so"
 
@@ -83,7 +84,7 @@ def test_channels_leave_at_the_last_step() -> None:
         score=lambda dependencies, groups: dependencies.scores("l1", groups),
     )  # fmt: skip
     pruner.keep = lambda groups, scores, share: {"0": round(8 * (1 - share / 2))}
-    train = prune_and_retrain(pruner, course(unpruned, recorder, (0.5, 1.0), said), epochs=2, name="net")
+    train = prune_and_retrain(pruner, course(unpruned, recorder, (0.5, 1.0), said), epochs=2, name="net").train
     assert pruner.network.get_parameter("0.weight").shape[0] == 4
     assert [name for name, _ in pruner.plan] == ["0"]
     assert len(recorder.calls) == 2
@@ -93,7 +94,7 @@ def test_channels_leave_at_the_last_step() -> None:
 def test_the_control_goes_through_the_same_loop() -> None:
     unpruned, recorder, said = network(), Recorder(), list[str]()
     control = Unpruned(network=copy.deepcopy(unpruned))
-    train = prune_and_retrain(control, course(unpruned, recorder, (0.5, 1.0), said), epochs=3, name="control")
+    train = prune_and_retrain(control, course(unpruned, recorder, (0.5, 1.0), said), epochs=3, name="control").train
     assert [epochs for epochs, _ in recorder.calls] == [1, 2]
     assert train.epochs == 3
     assert said == [], "nothing was refitted"
@@ -122,7 +123,7 @@ def test_statistics_estimated_anew_are_told() -> None:
     unpruned, recorder = network(), Recorder()
     pruner = MaskPruner(network=copy.deepcopy(unpruned), amount=0.4, method="random", scope="global", seed=0)
     again = replace(course(unpruned, recorder, (1.0,), []), reestimates=True)
-    assert "estimated anew" in str(prune_and_retrain(pruner, again, epochs=1, name="net").recipe)
+    assert "estimated anew" in str(prune_and_retrain(pruner, again, epochs=1, name="net").train.recipe)
 
 
 def test_a_weight_that_comes_back_in_training_is_an_error() -> None:
@@ -130,3 +131,29 @@ def test_a_weight_that_comes_back_in_training_is_an_error() -> None:
     pruner = MaskPruner(network=copy.deepcopy(unpruned), amount=0.4, method="random", scope="global", seed=0)
     with pytest.raises(GateError, match="are no longer zero"):
         prune_and_retrain(pruner, course(unpruned, Recorder(mends=False), (1.0,), []), epochs=1, name="net")
+
+
+def test_steps_that_round_to_nothing_are_left_out() -> None:
+    """32 channels in four cubic steps (58, 87.5, 98 and 100% done). 15%: 29, 28, 27 and 27 would stay, rounded 32, 32,
+    24 and 24; half: 23, 18, 16 and 16, rounded 24, 16, 16 and 16."""
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(3, 32, 3), nn.ReLU(), nn.Conv2d(32, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+    unpruned = nn.Sequential(*layers).eval()
+    found = {}
+    for amount in (0.15, 0.5):
+        recorder = Recorder()
+        pruner = ChannelPruner(
+            copy.deepcopy(unpruned), torch.zeros(1, 3, 12, 12), protected=["2"], choose=tuple,
+            keep=share_of_counts(amount), score=lambda dependencies, groups: dependencies.scores("l1", groups),
+        )  # fmt: skip
+        planned = course(unpruned, recorder, shares("cubic", 4), [])
+        done = prune_and_retrain(pruner, planned, epochs=4, name="net")
+        found[amount] = [epochs for epochs, _ in recorder.calls], gradually(planned, done.steps)
+    assert found[0.15] == ([4], "")
+    assert found[0.5] == ([1, 3], ", in 2 steps (58%, 100% of the pruning done)")
+
+
+def test_a_step_too_small_for_one_weight_is_left_out() -> None:
+    """5 of 504 weights (216 + 288) leave; the steps would take 0, 3, 3 and 5."""
+    pruner = MaskPruner(network=network(), amount=0.01, method="random", scope="global", seed=0)
+    assert pruner.steps((0.05, 0.5, 0.51, 1.0)) == (0.5, 1.0)

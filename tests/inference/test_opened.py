@@ -226,3 +226,18 @@ def test_an_artifact_that_is_not_what_was_written_is_none(
     with pytest.raises(GateError, match=f"the artifact of CNNScratch, read back, is not what was written: .*{told}"):
         judged(drawn_photos, tmp_path)
     assert not (tmp_path / "artifacts/CNNScratch").exists()
+
+
+def test_weights_of_quantization_aware_training_are_told_as_such(judged_run: Path, tmp_path: Path) -> None:
+    plan = {"quantization": {"how": "qat"}}
+    copied = changed(judged_run / "artifacts" / INT8, tmp_path / "qat", plan=plan, parent="CNNScratch")
+    with pytest.raises(UserError, match=r"quantization-aware training, .* was made of \(CNNScratch\)"):
+        api.network(copied)
+
+
+@pytest.mark.parametrize("without", [torch.no_grad, torch.inference_mode])
+def test_a_network_to_train_is_made_where_no_gradients_are_kept(without: type, judged_run: Path) -> None:
+    with without():
+        network = api.network(judged_run / "artifacts/CNNScratch")
+    network(torch.zeros(1, *SMALL.input_shape)).sum().backward()
+    assert all(parameter.grad is not None for parameter in network.parameters())

@@ -29,7 +29,7 @@ def test_the_control_is_told_where_it_was_run() -> None:
         method="control", scope="global", seed=0, amount=0.0, sparsity=0.0, correct=95, total=100, retrained=True
     )
     text = told(curves=[*results().curves, control])
-    assert "The control, CNNOptimized retrained as long as the study's networks (from the labels)" in text
+    assert "The control, CNNOptimized retrained as long as the study's networks but not pruned (from the labels" in text
     assert "reaches 95.0% (88.8-97.8%)" in text
 
 
@@ -50,3 +50,12 @@ def test_a_smaller_lenet_stands_beside_the_smaller_photo_network() -> None:
     )  # fmt: skip
     text = told(rows=[*variants(), smaller])
     assert "Of LeNet, with 25.0% of its parameters left, LeNet-structured reaches 98.9% (989 of 1,000)" in text
+
+
+def test_the_curve_has_the_interval_of_the_mean_over_seeds() -> None:
+    """Magnitude: 95 and 55 of 100; mean 75, half-width 12.7 x 28.3 / sqrt(2) points, far more than Wilson's 8."""
+    other = {"random": 50, "magnitude": 55}
+    points = [point for point in results().curves if point.amount == 0.3]
+    again = [point.model_copy(update={"seed": 1, "correct": other[point.method]}) for point in points]
+    text = told(curves=[*points, *again])
+    assert "leaves 75.0% (0.0-100.0%), removing random ones 50.0% (40.4-59.6%); the intervals overlap" in text

@@ -73,3 +73,9 @@ def test_all_options_together(data: st.DataObject) -> None:
     else:
         with pytest.raises(UserError):
             config.checked()
+
+
+def test_a_study_needs_the_stage_that_makes_it() -> None:
+    with pytest.raises(UserError, match=r"--study belongs to the stage pruning: give --stages pruning,structured, or"):
+        LabConfig(stages=("structured",), study=True).checked()
+    assert LabConfig(stages=("pruning",), study=True).checked().stages == ("transfer", "pruning")

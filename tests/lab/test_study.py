@@ -10,7 +10,7 @@ from petiole import api
 from petiole.chain.channel_pruner import inner_pruner
 from petiole.chain.prune_retrain import Course
 from petiole.data.folder import open_photos
-from petiole.lab import structured, study
+from petiole.lab import sensitivity, structured, study
 from petiole.lab.bench import Bench, ChapterResult
 from petiole.lab.config import LabConfig
 from petiole.models.backbones import Backbone
@@ -87,16 +87,40 @@ def test_all_methods_are_retrained_alike_and_the_control_too(photos: Any) -> Non
     assert ("channels", "first") not in kinds
 
 
-def test_an_amount_that_cannot_be_reached_is_a_row_and_the_rest_goes_on(photos: Any) -> None:
+def test_an_amount_that_cannot_be_reached_is_recorded_and_no_failure(photos: Any) -> None:
     bench, course, _ = made(photos, effort=quick().model_copy(update={"study_amounts": (0.99, 0.5)}))
     result = ChapterResult()
     study.run(bench, course, result)
-    assert {row.variant for row in result.failures} == {
-        "study: channels, 99% of the multiply-accumulates",
-        "study: structured, 99%",
-    }
-    assert all("--macs 0.01 cannot be reached" in row.why for row in result.failures)
+    assert result.failures == [], "the chapter is done"
+    (limit,) = result.unreached
+    assert (limit.method, limit.amount) == ("structured", 0.99)
+    # a position costs 3 * 8 * 9, 8 * 32 * 9 and 32 * 32 * 9, and 8, 16 and 16 channels may stay; fc: 64 in all, 32
+    whole, least = 256 * 9 * (24 + 256 + 1024) + 64, 256 * 9 * (24 + 128 + 256) + 32
+    assert limit.most == pytest.approx(1 - least / whole)
+    assert {point.method for point in result.curves if point.amount == 0.99} == {"random", "magnitude"}
     assert ("structured", 0.5) in {(point.method, point.amount) for point in result.curves}
+
+
+def test_a_network_whose_channels_cannot_leave_is_a_row_and_the_rest_goes_on(
+    photos: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("petiole.chain.channel_pruner.behind_first", lambda *_, **__: ())
+    bench, course, _ = made(photos)
+    result = ChapterResult()
+    study.run(bench, course, result)
+    assert [(row.variant, row.why) for row in result.failures] == [
+        ("study: sensitivity of channels", "no layer has channels that could leave: protect fewer layers")
+    ]
+    assert {point.method for point in result.curves} == {"control", "random", "magnitude"}
+    assert {row.kind for row in result.sensitivities} == {"weights"}
+
+
+def test_sensitivity_is_measured_in_the_multiples_in_which_channels_leave(photos: Any) -> None:
+    """A quarter of 32 channels is 8, which rounds to none in multiples of 16."""
+    bench, course, _ = made(photos, effort=quick().model_copy(update={"sensitivity_amounts": (0.25, 0.5)}))
+    whole = inner_pruner(bench, course.unpruned, course.seed, left=0.5)
+    rows = sensitivity.of_channels(bench, whole, course.seed)
+    assert {(row.asked, row.removed) for row in rows} == {(0.25, 0), (0.5, 16)}
 
 
 def test_channels_are_spread_by_what_was_measured(photos: Any) -> None:

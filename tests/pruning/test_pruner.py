@@ -7,7 +7,10 @@ import pytest
 import torch
 from torch import nn
 
+from petiole.bench.footprint import layer_macs
+from petiole.chain.channel_choice import behind_first, share_of_costs
 from petiole.errors import GateError
+from petiole.models import backbones
 from petiole.pruning.channels import keep_counts
 from petiole.pruning.pruner import ChannelPruner, MaskPruner
 from petiole.pruning.structured import ChannelGroup
@@ -88,3 +91,21 @@ def test_a_network_without_groups_is_refused() -> None:
     build = partial(ChannelPruner, network(), EXAMPLE, score=lambda *_: {}, keep=lambda *_: {})
     with pytest.raises(GateError, match="no layer has channels that could leave"):
         build(protected=["0", "3", "6"], choose=tuple)
+
+
+@pytest.mark.parametrize("left", [0.7, 0.5])
+def test_a_share_is_kept_by_really_counting_where_tensors_are_used_twice(left: float) -> None:
+    """GhostNet joins what a convolution makes with what a second one makes of it: their channels fall in pairs."""
+    ghost, example = backbones.adapt(backbones.find("ghostnet_100"), None, classes=2, seed=0), torch.zeros(1, 3, 64, 64)
+    costs = layer_macs(ghost, (3, 64, 64))
+    pruner = ChannelPruner(
+        ghost, example, protected=["classifier"], choose=partial(behind_first, network=ghost, first="conv_stem"),
+        score=lambda dependencies, groups: dependencies.scores("l1", groups), costs=costs,
+        keep=share_of_costs(costs, left, "uniform", multiple=4),
+    )  # fmt: skip
+    pruner.prune(1.0)
+    told = pruner.dependencies.costs_left(pruner.removed, costs)
+    pruner.finish()
+    counted = sum(layer_macs(ghost, (3, 64, 64)).values())
+    assert counted == pytest.approx(told)
+    assert left - 0.05 < counted / sum(costs.values()) <= left

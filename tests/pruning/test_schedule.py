@@ -3,7 +3,7 @@
 import pytest
 
 from petiole.errors import UserError
-from petiole.pruning.schedule import epochs_of_steps, shares
+from petiole.pruning.schedule import epochs_of_steps, shares, steps_that_prune
 
 
 def test_cubic_takes_most_in_the_beginning() -> None:
@@ -28,3 +28,9 @@ def test_the_last_step_gets_the_epochs_that_are_left() -> None:
     assert epochs_of_steps(4, 1) == (4,)
     assert epochs_of_steps(5, 3) == (1, 1, 3)
     assert epochs_of_steps(1, 2) == (1, 1)
+
+
+def test_the_last_step_stays_even_where_it_does_nothing() -> None:
+    """What prunes nothing at all is an error of the step itself."""
+    assert steps_that_prune((0.5, 1.0), ({"a": 8}, {"a": 8}), {"a": 8}) == (1.0,)
+    assert steps_that_prune((0.5, 1.0), ({"a": 7}, {"a": 6}), {"a": 8}) == (0.5, 1.0)

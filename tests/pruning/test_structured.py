@@ -120,6 +120,13 @@ def test_what_an_addition_joins_is_marked() -> None:
     assert inside == {f"layer{stage}.{block}.conv1" for stage in (1, 2, 3, 4) for block in (0, 1)}
 
 
+def test_an_addition_in_place_to_a_part_is_one_too() -> None:
+    network = backbones.adapt(backbones.find("ghostnet_100"), None, classes=2, seed=0)
+    groups = Dependencies(network, torch.zeros(1, 3, 32, 32), protected=["classifier"]).groups
+    (shared,) = [group for group in groups if "blocks.8.0.ghost2.primary_conv.0" in group.makers]
+    assert shared.is_added, "blocks 8.0 to 8.3 add their answers to what they take in"
+
+
 def test_shuffled_channels_are_refused() -> None:
     network = backbones.adapt(backbones.find("shufflenet_v2_x0_5"), None, classes=2, seed=0)
     with pytest.raises(GateError, match="cannot be followed"):
@@ -195,6 +202,13 @@ def test_what_cannot_be_scored_is_refused() -> None:
         dependencies.scores("taylor")
     with pytest.raises(UserError, match="importance"):
         dependencies.scores("fame")  # type: ignore[arg-type]
+
+
+@torch.no_grad()
+def test_channels_are_followed_where_no_gradients_are_kept() -> None:
+    network = chain()
+    assert Dependencies(network, EXAMPLE, protected=["6"]).remove({"0": [2]}) == [("0", [2])]
+    assert torch.equal(rebuild(chain(), EXAMPLE, [("0", [2])])(EXAMPLE), network(EXAMPLE))
 
 
 def test_a_plan_of_another_network_is_refused() -> None:

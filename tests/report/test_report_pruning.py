@@ -8,7 +8,7 @@ import pytest
 
 from fabricated import results, variant, variants
 from petiole.evidence import mean_interval
-from petiole.records import CurvePoint, Sensitivity
+from petiole.records import CurvePoint, Sensitivity, Unreached
 from petiole.report import chapters
 from petiole.report.blocks import Steps
 from petiole.report.html import write_report
@@ -49,6 +49,16 @@ def test_curves_before_and_after_retraining_are_two_pictures_and_one_table(tmp_p
     for header in ("random", "random, retrained", "structured", "structured, retrained", "control, retrained"):
         assert f">{header}</th>" in written
     assert "95.0% (88.8-97.8%)" in written, "every accuracy has its interval"
+
+
+def test_what_channels_cannot_reach_is_told_in_its_row(tmp_path: Path) -> None:
+    points = [point("structured", 0.5, 30), point("structured", 0.5, 90, retrained=True), point("random", 0.9, 50)]
+    limit = Unreached(method="structured", seed=0, amount=0.9, most=0.812)
+    written = page(tmp_path, curves=points, unreached=[limit])
+    row = re.search(r"90%</th>.*?</tr>", written, re.DOTALL)
+    assert row is not None
+    assert row.group(0).count("cannot be reached") == 2, "neither before nor after retraining"
+    assert "Channels cannot reach 90%: the fewest that may stay leave 81.2% removed, no more." in written
 
 
 def test_a_pruned_lenet_stands_with_the_digits(tmp_path: Path) -> None:

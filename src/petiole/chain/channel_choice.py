@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from petiole.errors import GateError
 from petiole.pruning.channels import Scores, keep_by_damage, keep_counts, within
 from petiole.pruning.choices import Importance
 from petiole.pruning.contribution import contributions
@@ -58,8 +59,9 @@ def _differentiate(network: nn.Module, inputs: torch.Tensor, labels: torch.Tenso
 
 
 def inner(groups: Sequence[ChannelGroup], network: nn.Module) -> tuple[ChannelGroup, ...]:
-    """The groups inside blocks: those that residual additions share cost far more accuracy for what they save
-    (docs/log.md), and grouped convolutions (other than depthwise ones) want the same count in each of their groups."""
+    """The groups that may lose channels. Those that residual additions share may not: they cost far more accuracy for
+    what they save (docs/log.md); nor those that grouped convolutions make (other than depthwise ones), which want the
+    same count in each of their groups."""
 
     def is_grouped(name: str) -> bool:
         layer = network.get_submodule(name)
@@ -81,8 +83,30 @@ def behind_first(groups: Sequence[ChannelGroup], network: nn.Module, first: str)
 
 
 def share_of_counts(amount: float) -> Callable[[Sequence[ChannelGroup], Scores, float], Mapping[str, int]]:
-    """How many channels stay when ``amount`` of each group leaves in the end."""
-    return lambda groups, scores, share: keep_counts(groups, scores, share * amount)
+    """How many channels stay when ``amount`` of each group leaves in the end.
+
+    Raises:
+        GateError: (when it is called) in the end none would leave; the message says from which amount on some do.
+    """
+
+    def keep(groups: Sequence[ChannelGroup], scores: Scores, share: float) -> Mapping[str, int]:
+        counts = keep_counts(groups, scores, share * amount)
+        if share == 1:
+            _require_fewer(groups, counts, amount)
+        return counts
+
+    return keep
+
+
+def _require_fewer(groups: Sequence[ChannelGroup], counts: Mapping[str, int], amount: float) -> None:
+    whole = {group.name: group.channels for group in groups}
+    if counts != whole:
+        return
+    what = ", ".join(f"{channels} channels of {name}" for name, channels in whole.items())
+    percents = (each for each in range(1, 100) if keep_counts(groups, {}, each / 100) != whole)
+    least = next(percents, None)
+    mend = "they are too few: choose another --backbone" if least is None else f"give {least / 100:g} or more"
+    raise GateError(f"--amount {amount:g} removes none of the {what} (counts are multiples of 8): {mend}")
 
 
 def share_of_costs(

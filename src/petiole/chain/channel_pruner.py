@@ -30,8 +30,9 @@ def inner_pruner(
     costs = layer_macs(unpruned, bench.backbone.preprocessing.input_shape)
     choose = partial(behind_first, network=unpruned, first=_first(unpruned))
     return _pruner(
-        bench, unpruned, seed, shown, choose=choose, keep=share_of_costs(costs, left, bench.config.spread, damage)
-    )
+        bench, unpruned, seed, shown, choose=choose, costs=costs,
+        keep=share_of_costs(costs, left, bench.config.spread, damage),
+    )  # fmt: skip
 
 
 def first_pruner(bench: PhotoBench, unpruned: nn.Module, seed: int, *, amount: float) -> ChannelPruner:

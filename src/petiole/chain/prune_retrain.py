@@ -85,28 +85,35 @@ def of_channels(course: Course, config: ChainConfig) -> Course:
     return replace(course, shares=shares(config.schedule, config.prune_steps or config.effort.channel_steps))
 
 
-def gradually(course: Course) -> str:
-    """Words for the schedule, and for statistics that are estimated anew."""
+def gradually(course: Course, carried_out: Sequence[float]) -> str:
+    """Words for the steps that were ``carried_out``, and for statistics that are estimated anew."""
     anew = ", BatchNorm's statistics estimated anew," if course.reestimates else ""
-    done = ", ".join(f"{share:.0%}" for share in course.shares)
-    steps = f", in {len(course.shares)} steps ({done} of the pruning done)" if len(course.shares) > 1 else ""
+    done = ", ".join(f"{share:.0%}" for share in carried_out)
+    steps = f", in {len(carried_out)} steps ({done} of the pruning done)" if len(carried_out) > 1 else ""
     return f"{steps}{anew}"
 
 
-def prune_and_retrain(pruner: Pruner, course: Course, *, epochs: int, name: str) -> Train:
-    """Prune and retrain the pruner's network in place, for ``epochs`` in all (and one after each step at least).
+@dataclass(frozen=True, kw_only=True)
+class Retrained:
+    """A training, and the shares of the pruning that were done step by step before and in between."""
+
+    train: Train
+    steps: tuple[float, ...]
+
+
+def prune_and_retrain(pruner: Pruner, course: Course, *, epochs: int, name: str) -> Retrained:
+    """Prune and retrain the pruner's network in place, for ``epochs`` in all (and one after each step at least). Steps
+    of the course that round to what the step before them has left are none: they are left out.
 
     Raises:
-        GateError: a step did nothing, or something that was pruned has come back.
+        GateError: nothing was pruned, or something that was pruned has come back.
     """
-    refitting_s, trained = 0.0, []
-    for step, (share, some) in enumerate(
-        zip(course.shares, epochs_of_steps(epochs, len(course.shares)), strict=True), start=1
-    ):
-        of = f"{name}, step {step} of {len(course.shares)}" if len(course.shares) > 1 else name
+    refitting_s, trained, steps = 0.0, [], pruner.steps(course.shares)
+    for step, (share, some) in enumerate(zip(steps, epochs_of_steps(epochs, len(steps)), strict=True), start=1):
+        of = f"{name}, step {step} of {len(steps)}" if len(steps) > 1 else name
         began = time.perf_counter()
         refit_masked(course, pruner.network, pruner.prune(share), of)
-        if step == len(course.shares):
+        if step == len(steps):
             pruner.finish()
         if course.reestimates:
             reestimate(pruner.network, course.inputs)
@@ -116,7 +123,7 @@ def prune_and_retrain(pruner: Pruner, course: Course, *, epochs: int, name: str)
         trained.append(course.retrain(pruner.network, epochs=some, name=of, objective=course.objective(), hooks=hooks))
     pruner.network.to(memory_format=torch.contiguous_format)
     refitting = "refit; BatchNorm statistics estimated anew" if course.reestimates else "refit"
-    return _together(trained, refitting_s, refitting)
+    return Retrained(train=_together(trained, refitting_s, refitting), steps=steps)
 
 
 def refit_masked(course: Course, network: nn.Module, masks: Masks, name: str) -> None:

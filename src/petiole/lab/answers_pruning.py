@@ -1,8 +1,6 @@
 """The answer to section 3.3 of the handout: what pruning brings, and what it does not."""
 
-from statistics import fmean
-
-from petiole import stats, units
+from petiole import units
 from petiole.evidence import Group, accuracy_change, mean_interval
 from petiole.lab import phrases
 from petiole.lab.phrases import Run, listed
@@ -206,11 +204,11 @@ def _curve(results: Results) -> list[str]:
     random, magnitude = map(by_method.get, methods)
     if random is None or magnitude is None:
         return []
-    (low_r, high_r), (low_m, high_m) = _interval(random), _interval(magnitude)
+    (mean_r, low_r, high_r), (mean_m, low_m, high_m) = _over_seeds(random), _over_seeds(magnitude)
     figures = (
         f"Which weights go: at {units.percent(amount, 0)} over the whole network and before any retraining, "
-        f"removing the smallest weights leaves {units.percent(_mean(magnitude))} "
-        f"({units.interval(low_m, high_m)}), removing random ones {units.percent(_mean(random))} "
+        f"removing the smallest weights leaves {units.percent(mean_m)} "
+        f"({units.interval(low_m, high_m)}), removing random ones {units.percent(mean_r)} "
         f"({units.interval(low_r, high_r)})"
     )
     if low_m > high_r:
@@ -248,9 +246,10 @@ def _control(results: Results) -> list[str]:
     points = [point for point in results.curves if point.method == "control"]
     if not points:
         return []
-    value, low, high = mean_interval([point.correct for point in points], points[0].total)
+    value, low, high = _over_seeds(points)
     return [
-        "The control, CNNOptimized retrained as long as the study's networks (from the labels) but not pruned, "
+        "The control, CNNOptimized retrained as long as the study's networks but not pruned (from the labels: it "
+        "teaches the others, and could teach itself nothing), "
         f"reaches {units.percent(value)} ({units.interval(low, high)}): a retrained network that is no better owes "
         "nothing to being pruned."
     ]
@@ -283,11 +282,6 @@ def _structured_lenet(run: Run) -> list[str]:
     ]
 
 
-def _mean(points: list[CurvePoint]) -> float:
-    return fmean(point.correct / point.total for point in points)
-
-
-def _interval(points: list[CurvePoint]) -> tuple[float, float]:
-    """Wilson interval of the mean for one test split (:attr:`petiole.evidence.Group.pictures_interval`)."""
-    total = points[0].total
-    return stats.wilson(round(_mean(points) * total), total)
+def _over_seeds(points: list[CurvePoint]) -> tuple[float, float, float]:
+    """Mean accuracy and its interval (:func:`petiole.evidence.mean_interval`), as the report's tables have them."""
+    return mean_interval([point.correct for point in points], points[0].total)

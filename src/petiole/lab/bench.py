@@ -19,7 +19,7 @@ from petiole.preprocessing import DIGITS, SMALL
 from petiole.progress import Say
 from petiole.quantization import eager
 from petiole.quantization.mixed import Mixed
-from petiole.records import CurvePoint, Failure, Sensitivity, Variant
+from petiole.records import CurvePoint, Failure, Sensitivity, Unreached, Variant
 from petiole.training.fit import TrainingError
 from petiole.variants import Subject, Task
 
@@ -32,6 +32,7 @@ class ChapterResult(BaseModel):
 
     variants: list[Variant] = Field(default_factory=list)
     curves: list[CurvePoint] = Field(default_factory=list)
+    unreached: list[Unreached] = Field(default_factory=list)
     sensitivities: list[Sensitivity] = Field(default_factory=list)
     layer_errors: list[LayerError] = Field(default_factory=list)
     failures: list[Failure] = Field(default_factory=list)
@@ -51,6 +52,7 @@ class ChapterResult(BaseModel):
         """Take in another chapter's rows."""
         self.variants += other.variants
         self.curves += other.curves
+        self.unreached += other.unreached
         self.sensitivities += other.sensitivities
         self.layer_errors += other.layer_errors
         self.failures += other.failures

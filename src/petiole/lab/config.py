@@ -88,5 +88,10 @@ class LabConfig(ChainConfig):
         for stage in self.stages:
             if stage not in STAGES:
                 raise unknown_choice("stage", stage, list(STAGES))
+        if self.study and "pruning" not in self.stages:
+            raise UserError(
+                f"--study belongs to the stage pruning: give --stages {','.join(['pruning', *self.stages])}, or leave "
+                "--study out"
+            )
         wanted = set(self.stages) | {NEEDS[stage] for stage in self.stages if stage in NEEDS}
         return self.model_copy(update={"stages": tuple(stage for stage in STAGES if stage in wanted)})

@@ -25,10 +25,22 @@ PARAMETERS_LEFT = 0.25
 MULTIPLE = 4
 """Channel counts are multiples of it: LeNet's first convolution has six channels, its second sixteen."""
 HOW = (
-    "LeNet without three quarters of its parameters{gradually}: those channels and neurons removed {by}, over all "
-    "layers together, counts rounded to multiples of 4; the convolution behind was refitted by least squares, and what "
-    "is left learned to answer as LeNet does (knowledge distillation)."
+    "LeNet without three quarters of its parameters{gradually}: those channels and neurons removed {by}{instead}, over "
+    "all layers together (the first convolution too), counts rounded to multiples of 4; the "
+    "convolution behind was refitted by least squares, and what is left learned to answer as LeNet does (knowledge "
+    "distillation)."
 )
+
+
+def importance_for(asked: str) -> tuple[str, str]:
+    """What LeNet's channels are chosen by, and words for where that is not what was ``asked`` for.
+
+    >>> importance_for("bn_scale")
+    ('contribution', ' (not by --importance bn_scale: LeNet has no BatchNorm)')
+    """
+    if asked == "bn_scale":
+        return "contribution", " (not by --importance bn_scale: LeNet has no BatchNorm)"
+    return asked, ""
 
 
 def judge(
@@ -41,7 +53,9 @@ def judge(
     """
     inputs, labels = shown
     unpruned, effort = copy.deepcopy(network).eval(), bench.config.effort
-    importance = bench.config.importance if bench.config.importance != "bn_scale" else "contribution"  # no BatchNorm
+    importance, instead = importance_for(bench.config.importance)
+    if instead:
+        bench.say(f"{NAME}: channels and neurons are chosen by {importance}{instead}")
     course = Course(
         unpruned=unpruned, traced=trace(unpruned, inputs[:2]), inputs=inputs, seed=seed, say=bench.say,
         retrain=_Retraining(bench, batches, seed), reestimates=bench.config.reestimate,
@@ -59,11 +73,11 @@ def judge(
         score=scorer(importance, inputs, labels, seed),
         keep=share_of_costs(costs, PARAMETERS_LEFT, "global", multiple=MULTIPLE, option="share of parameters"),
     )  # fmt: skip
-    train = prune_and_retrain(pruner, course, epochs=effort.lenet_prune_epochs, name=NAME)
+    done = prune_and_retrain(pruner, course, epochs=effort.lenet_prune_epochs, name=NAME)
     left = require_smaller(NAME, smaller, unpruned, DIGITS.input_shape, parameters_left=PARAMETERS_LEFT)
     subject = Subject(
-        name=NAME, seed=seed, parent=PARENT, backbone=PARENT, weights="from scratch", train=train,
-        how=HOW.format(gradually=gradually(course), by=BY[importance]),
+        name=NAME, seed=seed, parent=PARENT, backbone=PARENT, weights="from scratch", train=done.train,
+        how=HOW.format(gradually=gradually(course, done.steps), by=BY[importance], instead=instead),
         architecture=f"{PARENT} {digest(pruner.plan)}",
         plan={"pruning": {"method": importance, "channels": pruner.plan}},
     )  # fmt: skip

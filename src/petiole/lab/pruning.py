@@ -65,12 +65,13 @@ def _scope(bench: Bench, course: Course, method: Method, scope: Scope, result: C
                 network=copy.deepcopy(course.unpruned), amount=amount, method=method, scope=scope, seed=seed
             )
             epochs = effort.retrain_first_epochs if scope == "first" else effort.retrain_global_epochs
-            train = prune_and_retrain(pruner, course, epochs=epochs, name=retrained)
-            how = RETRAINED.format(name=raw, gradually=gradually(course), anew=ANEW[method], photos=len(course.inputs))
+            done = prune_and_retrain(pruner, course, epochs=epochs, name=retrained)
+            told = gradually(course, done.steps)
+            how = RETRAINED.format(name=raw, gradually=told, anew=ANEW[method], photos=len(course.inputs))
             result.variants.append(
-                judge(pruner.network, pruner.masks, name=retrained, parent=raw, how=how, train=train)
+                judge(pruner.network, pruner.masks, name=retrained, parent=raw, how=how, train=done.train)
             )
-            result.images += train.epochs * len(bench.photo_data().train.labels)
+            result.images += done.train.epochs * len(bench.photo_data().train.labels)
 
 
 def _judge(bench: Bench, seed: int, method: Method, network: nn.Module, masks: Masks, *, name: str, parent: str,

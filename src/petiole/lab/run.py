@@ -117,7 +117,8 @@ def _run(bench: Bench, began: float, command: str) -> Results:
     )
     results = Results(
         run=run, data=data, variants=variants, demos=so_far.gathered.demos, curves=so_far.gathered.curves,
-        sensitivities=so_far.gathered.sensitivities, layer_errors=so_far.gathered.layer_errors,
+        unreached=so_far.gathered.unreached, sensitivities=so_far.gathered.sensitivities,
+        layer_errors=so_far.gathered.layer_errors,
         thumbnails=thumbnails.write(bench, variants), comparisons=compare(bench.line.rundir.path, variants),
         failures=so_far.gathered.failures,
     )  # fmt: skip

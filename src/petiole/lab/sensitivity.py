@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from petiole.chain.calibration import photos_apart
+from petiole.chain.channel_choice import MULTIPLE
 from petiole.lab.bench import Bench
 from petiole.progress import bar
 from petiole.pruning import sensitivity
@@ -32,12 +33,12 @@ class _Judge:
 
 
 def of_channels(bench: Bench, cutting: ChannelPruner, seed: int) -> list[Sensitivity]:
-    """Each group that may lose channels, at a few amounts."""
+    """Each group that may lose channels, at a few amounts, in the multiples in which channels leave."""
     judge = _Judge(bench, cutting.network, seed)
     scores, amounts = cutting.score(cutting.dependencies, cutting.groups), bench.config.effort.sensitivity_amounts
     order = [name for name, _ in cutting.network.named_modules()]
     groups = sorted(cutting.groups, key=lambda group: order.index(group.name))  # as a photo passes them
-    found = sensitivity.of_channels(cutting.dependencies, groups, scores, amounts, judge)
+    found = sensitivity.of_channels(cutting.dependencies, groups, scores, amounts, judge, multiple=MULTIPLE)
     return _rows(bench, found, judge, seed, "dependency groups", len(cutting.groups) * len(amounts))
 
 

@@ -4,7 +4,7 @@ Beside section 3.3 of the handout, whose masks only write zeros: here the networ
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -38,11 +38,10 @@ RETRAINED = {FIRST: "CNNPrunedFO-structured", GLOBAL: "CNNPrunedGO-structured"}
 STATIC, QAT = (f"{RETRAINED[GLOBAL]}-{how}-int8" for how in ("static", "qat"))
 
 CUT = {
-    FIRST: "{removed} of the {channels} channels of the first convolution{shared} removed ({amount:.0%} of them, "
-    "rounded to a multiple of 8): those {by}; nothing else changed.",
+    FIRST: "{removed} of the first convolution{shared} removed: those {by}; nothing else changed.",
     GLOBAL: "Channels removed until at most {macs:.0%} of the multiply-accumulates are left: those {by}, {spread} "
-    "inside the network's blocks (the first convolution and what residual additions share stay whole), counts rounded "
-    "to multiples of 16; nothing else changed.",
+    "(the first convolution, what residual additions share and what grouped convolutions make stay whole), counts "
+    "rounded to multiples of 16; nothing else changed.",
 }
 SPREAD = {
     "global": "over all layers together",
@@ -60,6 +59,16 @@ HOW_QAT = (
 )
 
 
+def share_removed(removed: int, channels: int, amount: float) -> str:
+    """How many channels left, and how many should have.
+
+    >>> share_removed(8, 32, 0.3)
+    '8 of the 32 channels (25%; 30% was asked for, and counts are rounded to multiples of 8)'
+    """
+    asked = f"{amount:.0%} was asked for, and counts are rounded to multiples of 8"
+    return f"{removed} of the {channels} channels ({removed / channels:.0%}; {asked})"
+
+
 @dataclass(kw_only=True)
 class _Cut:
     """A network without some of its channels, and how it came about."""
@@ -69,6 +78,7 @@ class _Cut:
     plan: Plan = field(default_factory=list)
     shared: str = ""
     train: Train | None = None
+    gradually: str = ""
 
 
 def run(bench: Bench, seed: int, result: ChapterResult) -> None:
@@ -77,9 +87,9 @@ def run(bench: Bench, seed: int, result: ChapterResult) -> None:
         of_channels(photo_course(bench, bench.photo_network(BASELINE, seed), seed), bench.config),
         bench.config.effort,
     )
-    damage = measured_damage(bench, course, result)
     for name in (FIRST, GLOBAL) if effort.structured_first else (GLOBAL,):
         with result.attempt(name, "structured", seed, bench.say):
+            damage = measured_damage(bench, course, result) if name == GLOBAL else None
             result.variants.append(_judge(bench, course, _cut(bench, course, name, damage)))
             retrained = RETRAINED[name]
             with result.attempt(retrained, "structured", seed, bench.say):
@@ -113,7 +123,9 @@ def _cut(bench: Bench, course: Course, name: str, damage: Damages | None) -> _Cu
     cutting = _pruner(bench, course, name, damage)
     cutting.prune(1.0)
     cutting.finish()
-    bench.say(f"{name}: {sum(len(each) for _, each in cutting.plan)} channels of {len(cutting.plan)} groups removed")
+    removed = sum(len(each) for _, each in cutting.plan)
+    told = share_removed(removed, cutting.groups[0].channels, bench.config.amount) if name == FIRST else ""
+    bench.say(f"{name}: {told or f'{removed} channels of {len(cutting.plan)} groups'} removed")
     others = cutting.groups[0].makers[1:] if name == FIRST else ()
     shared = f" (shared by {', '.join(others)})" if others else ""
     return _Cut(name=name, network=cutting.network, plan=cutting.plan, shared=shared)
@@ -121,8 +133,9 @@ def _cut(bench: Bench, course: Course, name: str, damage: Damages | None) -> _Cu
 
 def _retrained(bench: Bench, course: Course, name: str, damage: Damages | None) -> _Cut:
     cutting, epochs = _pruner(bench, course, name, damage), bench.config.effort.structured_epochs
-    train = prune_and_retrain(cutting, course, epochs=epochs, name=RETRAINED[name])
-    return _Cut(name=RETRAINED[name], network=cutting.network, plan=cutting.plan, train=train)
+    done = prune_and_retrain(cutting, course, epochs=epochs, name=RETRAINED[name])
+    told = gradually(course, done.steps)
+    return _Cut(name=RETRAINED[name], network=cutting.network, plan=cutting.plan, train=done.train, gradually=told)
 
 
 def _judge(bench: Bench, course: Course, cut: _Cut) -> Variant:
@@ -133,10 +146,11 @@ def _judge(bench: Bench, course: Course, cut: _Cut) -> Variant:
     left = require_smaller(cut.name, network, optimized, shape, **({"macs_left": config.macs} if whole else {}))
     parent = BASELINE if raw else next(name for name, retrained in RETRAINED.items() if retrained == cut.name)
     (_, first), *_ = prunable(optimized, "first")
+    gone = sum(len(channels) for _, channels in cut.plan)
+    removed = share_removed(gone, cast(nn.Conv2d, first).out_channels, config.amount)
     how = (CUT[cut.name] if raw else AGAIN).format(
-        name=parent, gradually=gradually(course), amount=config.amount, macs=config.macs, by=BY[config.importance],
-        spread=SPREAD[config.spread], removed=sum(len(channels) for _, channels in cut.plan),
-        channels=first.out_channels, shared=cut.shared,
+        name=parent, gradually=cut.gradually, macs=config.macs, by=BY[config.importance],
+        spread=SPREAD[config.spread], removed=removed, shared=cut.shared,
     )  # fmt: skip
     subject = Subject(
         name=cut.name, seed=course.seed, parent=parent, baseline=None if raw else BASELINE,

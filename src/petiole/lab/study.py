@@ -2,8 +2,9 @@
 the unpruned network as control; and what each layer and each group of channels means to the network."""
 
 import copy
-from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
+from typing import cast
 
 from torch import nn
 
@@ -14,46 +15,69 @@ from petiole.chain.channel_pruner import inner_pruner
 from petiole.chain.prune_retrain import Course, of_channels, prune_and_retrain
 from petiole.lab import curve, sensitivity
 from petiole.lab.bench import Bench, ChapterResult
+from petiole.pruning.channels import UnreachableError
 from petiole.pruning.pruner import ChannelPruner, MaskPruner, Pruner, Unpruned
-from petiole.pruning.unstructured import METHODS
-from petiole.records import CurvePoint
+from petiole.pruning.unstructured import METHODS, Method
+from petiole.records import CurvePoint, Unreached
 
 CONTROL, CHANNELS = "control", "structured"
 
 
 def run(bench: Bench, course: Course, result: ChapterResult) -> None:
-    """Add the points after retraining, those of channels, the control, and the sensitivities."""
-    seed, epochs = course.seed, bench.config.effort.retrain_global_epochs
-    damage = _sensitivities(bench, course, result)
-    result.curves.append(_control(bench, course, epochs))
+    """Add the points after retraining, those of channels, the control, and the sensitivities; what fails is a row, and
+    an amount that channels cannot reach is recorded as such."""
+    epochs = bench.config.effort.retrain_global_epochs
+    attempt = partial(result.attempt, stage="pruning", seed=course.seed, say=bench.say)
+    damage, has_channels = None, False
+    with attempt("study: sensitivity of channels"):
+        damage, has_channels = _sensitivity_of_channels(bench, course, result), True
+    with attempt("study: sensitivity of weights"):
+        result.sensitivities += sensitivity.of_weights(bench, course.unpruned, course.seed)
+    with attempt("study: control"):
+        result.curves.append(_control(bench, course, epochs))
     for amount in bench.config.effort.study_amounts:
-        label = f"channels, {amount:.0%} of the multiply-accumulates"
-        with result.attempt(f"study: {label}", "pruning", seed, bench.say):
-            cut = inner_pruner(bench, course.unpruned, course.seed, left=1 - amount, damage=damage)
-            cut.prune(1.0)
-            cut.finish()
-            result.curves.append(_point(bench, course, cut, CHANNELS, amount, retrained=False))
-        for method, pruner in _pruners(bench, course, amount, damage):
-            with result.attempt(f"study: {method}, {amount:.0%}", "pruning", seed, bench.say):
+        methods: list[str] = list(METHODS)
+        if has_channels:  # else what keeps them from leaving is told once
+            with attempt(f"study: {CHANNELS}, {amount:.0%}, not retrained"):
+                if _cut(bench, course, amount, damage, result):
+                    methods.append(CHANNELS)
+        for method in methods:
+            with attempt(f"study: {method}, {amount:.0%}"):
+                pruner = _pruner(bench, course, method, amount, damage)
                 how = of_channels(course, bench.config) if method == CHANNELS else course
                 prune_and_retrain(pruner, how, epochs=epochs, name=f"{method}, {amount:.0%}")
                 result.curves.append(_point(bench, course, pruner, method, amount, retrained=True))
 
 
-def _sensitivities(bench: Bench, course: Course, result: ChapterResult) -> Damages | None:
-    """Of channels and of weights; those of channels say how channels are spread, where they are spread by them."""
+def _sensitivity_of_channels(bench: Bench, course: Course, result: ChapterResult) -> Damages | None:
+    """It says how channels are spread, where they are spread by it."""
     shown = photos_apart(bench, course.seed)[0]
     whole = inner_pruner(bench, course.unpruned, course.seed, left=bench.config.macs, shown=shown)
     rows = sensitivity.of_channels(bench, whole, course.seed)
-    result.sensitivities += [*rows, *sensitivity.of_weights(bench, course.unpruned, course.seed)]
+    result.sensitivities += rows
     return sensitivity.damage(rows) if bench.config.spread == "sensitivity" else None
 
 
-def _pruners(bench: Bench, course: Course, amount: float, damage: Damages | None) -> Iterator[tuple[str, Pruner]]:
-    for method in METHODS:
-        network = copy.deepcopy(course.unpruned)
-        yield method, MaskPruner(network=network, amount=amount, method=method, scope="global", seed=course.seed)
-    yield CHANNELS, inner_pruner(bench, course.unpruned, course.seed, left=1 - amount, damage=damage)
+def _cut(bench: Bench, course: Course, amount: float, damage: Damages | None, result: ChapterResult) -> bool:
+    """The point of channels before retraining; False where so many cannot leave, which is recorded instead."""
+    cut = inner_pruner(bench, course.unpruned, course.seed, left=1 - amount, damage=damage)
+    try:
+        cut.prune(1.0)
+    except UnreachableError as error:
+        most = 1 - error.least
+        result.unreached.append(Unreached(method=CHANNELS, seed=course.seed, amount=amount, most=most))
+        bench.say(f"study: channels cannot reach {amount:.0%} of the multiply-accumulates, {most:.1%} at most")
+        return False
+    cut.finish()
+    result.curves.append(_point(bench, course, cut, CHANNELS, amount, retrained=False))
+    return True
+
+
+def _pruner(bench: Bench, course: Course, method: str, amount: float, damage: Damages | None) -> Pruner:
+    if method == CHANNELS:
+        return inner_pruner(bench, course.unpruned, course.seed, left=1 - amount, damage=damage)
+    network, by = copy.deepcopy(course.unpruned), cast(Method, method)
+    return MaskPruner(network=network, amount=amount, method=by, scope="global", seed=course.seed)
 
 
 def _control(bench: Bench, course: Course, epochs: int) -> CurvePoint:

@@ -17,6 +17,14 @@ STEPS = 40
 """Halvings of the search for a level: more than the number of channels of any network can tell apart."""
 
 
+class UnreachableError(GoalError):
+    """Even with the fewest channels ``least`` of the costs is left, more than was asked for."""
+
+    def __init__(self, message: str, least: float) -> None:
+        super().__init__(message)
+        self.least = least
+
+
 def keep_counts(
     groups: Sequence[ChannelGroup], scores: Scores, level: float, *, spread: str = "uniform", multiple: int = 8
 ) -> dict[str, int]:
@@ -105,7 +113,7 @@ def within(
 
     Raises:
         UserError: ``target`` is not between 0 and 1.
-        GoalError: it cannot be reached; the message says how far it goes.
+        UnreachableError: it cannot be reached; the message says how far it goes.
     """
     if not 0 < target < 1:
         raise UserError(f"{option} {target:g} is not between 0 and 1: give the share that should be left, such as 0.5")
@@ -113,18 +121,19 @@ def within(
     def share(level: float) -> float:
         return remaining(groups, counts(level), costs) / sum(costs.values())
 
-    if share(1.0) > target:
-        raise GoalError(
-            f"{option} {target:g} cannot be reached: with the fewest channels {share(1.0):.2f} is left of what the "
-            f"whole network needs; {hint}"
+    if (least := share(1.0)) > target:
+        raise UnreachableError(
+            f"{option} {target:g} cannot be reached: with the fewest channels {least:.2f} is left of what the whole "
+            f"network needs; {hint}",
+            least,
         )
-    return counts(_smallest(lambda level: share(level) <= target))
+    return counts(smallest(lambda level: share(level) <= target))
 
 
-def _smallest(holds: Callable[[float], bool]) -> float:
-    """The smallest level from 0 to 1 at which ``holds``, which it does at 1."""
+def smallest(holds: Callable[[float], bool], *, halvings: int = STEPS) -> float:
+    """The smallest level from 0 to 1 at which ``holds``, which it does at 1; to one part in 2 to the ``halvings``."""
     low, high = 0.0, 1.0
-    for _ in range(STEPS):
+    for _ in range(halvings):
         middle = (low + high) / 2
         low, high = (low, middle) if holds(middle) else (middle, high)
     return high
@@ -143,5 +152,5 @@ def least_important(groups: Sequence[ChannelGroup], scores: Scores, keep: Mappin
         if count:
             removed[group.name] = sorted(scores[group.name].argsort()[:count].tolist())
     if not removed:
-        raise GateError("no channel would leave: prune more, or round channel counts to smaller multiples")
+        raise GateError("no channel would leave: prune more")
     return removed

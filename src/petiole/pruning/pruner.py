@@ -12,19 +12,27 @@ import torch
 from torch import nn
 
 from petiole.errors import GateError
-from petiole.pruning.channels import Scores, least_important
+from petiole.pruning.channels import Scores, least_important, remaining, smallest
+from petiole.pruning.schedule import steps_that_prune
 from petiole.pruning.structured import ChannelGroup, Dependencies, Plan
-from petiole.pruning.unstructured import Masks, Method, Scope, hold, prune_weights, require_sparsity
+from petiole.pruning.unstructured import Masks, Method, Scope, hold, prunable, prune_weights, require_sparsity
 
 Choose = Callable[[Sequence[ChannelGroup]], tuple[ChannelGroup, ...]]
 Score = Callable[[Dependencies, Sequence[ChannelGroup]], Scores]
 Keep = Callable[[Sequence[ChannelGroup], Scores, float], Mapping[str, int]]
+TOLERANCE = 0.01
+"""Of all costs: how much more than the channels say may leave."""
+HALVINGS = 10
+"""Of the search for how many may leave where they fall together; each costs a walk through all groups."""
 
 
 class Pruner(Protocol):
     """A network under way to what it is pruned to."""
 
     network: nn.Module
+
+    def steps(self, shares: Sequence[float]) -> tuple[float, ...]:
+        """Those of ``shares`` at which more is gone than before, and the last: other steps would do nothing."""
 
     def prune(self, share: float) -> Masks:
         """Zero the weights that go when ``share`` of the pruning is done, in place; returns all masks so far."""
@@ -51,6 +59,10 @@ class MaskPruner:
     masks: Masks = field(default_factory=dict)
     reached: float = 0.0
 
+    def steps(self, shares: Sequence[float]) -> tuple[float, ...]:
+        total = sum(layer.get_parameter("weight").numel() for _, layer in prunable(self.network, self.scope))
+        return steps_that_prune(shares, [round(share * self.amount * total) for share in shares], 0)
+
     def prune(self, share: float) -> Masks:
         self.reached = share * self.amount
         self.masks = prune_weights(
@@ -74,6 +86,9 @@ class Unpruned:
 
     network: nn.Module
 
+    def steps(self, shares: Sequence[float]) -> tuple[float, ...]:
+        return tuple(shares)
+
     def prune(self, share: float) -> Masks:
         return {}
 
@@ -90,7 +105,9 @@ class Unpruned:
 class ChannelPruner:
     """Channels. ``score`` says how much each matters in the network as it is, ``keep`` how many stay.
 
-    ``choose`` takes the groups that may lose channels from all that hold no output of a ``protected`` layer.
+    ``choose`` takes the groups that may lose channels from all that hold no output of a ``protected`` layer. ``costs``
+    are those that ``keep`` goes by, if it does: where more than :data:`TOLERANCE` less of them is really left than the
+    channels say, since some fall together (GhostNet uses tensors twice), fewer leave.
 
     Raises:
         GateError: no group may lose channels, or none loses any.
@@ -98,9 +115,9 @@ class ChannelPruner:
 
     def __init__(
         self, network: nn.Module, example: torch.Tensor, *, protected: Collection[str], choose: Choose, score: Score,
-        keep: Keep,
+        keep: Keep, costs: Mapping[str, int] | None = None,
     ) -> None:  # fmt: skip
-        self.network = network
+        self.network, self.costs = network, costs
         self.score, self.keep = score, keep
         self.dependencies = Dependencies(network, example, protected=protected)
         self.groups = choose(self.dependencies.groups)
@@ -110,14 +127,41 @@ class ChannelPruner:
         if not self.groups:
             raise GateError("no layer has channels that could leave: protect fewer layers")
 
+    def steps(self, shares: Sequence[float]) -> tuple[float, ...]:
+        if len(shares) == 1:
+            return tuple(shares)  # nothing to compare, and scores take a while
+        scores, whole = (
+            self.score(self.dependencies, self.groups),
+            {group.name: group.channels for group in self.groups},
+        )
+        # The last one first: what cannot be reached is told as it was asked for.
+        left = [self._counts(scores, share) for share in reversed(shares)][::-1]
+        return steps_that_prune(shares, left, whole)
+
     def prune(self, share: float) -> Masks:
         scores = {name: score.clone() for name, score in self.score(self.dependencies, self.groups).items()}
         for name, channels in self.removed.items():
             scores[name][channels] = -torch.inf  # what has left stays away
-        self.removed = least_important(self.groups, scores, self.keep(self.groups, scores, share))
+        self.removed = least_important(self.groups, scores, self._counts(scores, share))
         self.masks = self.dependencies.user_masks(self.removed)
         self.hold()
         return self.masks
+
+    def _counts(self, scores: Scores, share: float) -> Mapping[str, int]:
+        """How many channels stay in each group when ``share`` of the pruning is done."""
+        keep = self.keep(self.groups, scores, share)
+        costs = self.costs
+        if costs is None:
+            return keep
+
+        def really(counts: Mapping[str, int]) -> float:
+            return self.dependencies.costs_left(least_important(self.groups, scores, counts), costs)
+
+        wanted = remaining(self.groups, keep, costs)
+        if abs(wanted - really(keep)) <= TOLERANCE * sum(costs.values()):
+            return keep
+        part = smallest(lambda part: really(self.keep(self.groups, scores, part * share)) <= wanted, halvings=HALVINGS)
+        return self.keep(self.groups, scores, part * share)
 
     def finish(self) -> None:
         self.plan = self.dependencies.remove(self.removed)

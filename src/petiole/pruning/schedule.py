@@ -1,5 +1,7 @@
 """How far pruning has come after each of its steps: all at once, evenly, or fast first and slowly at the end."""
 
+from collections.abc import Sequence
+
 from petiole.errors import UserError, unknown_choice
 from petiole.pruning.choices import SCHEDULES
 
@@ -24,6 +26,19 @@ def shares(schedule: str, steps: int) -> tuple[float, ...]:
         return (1.0,)
     done = [step / steps for step in range(1, steps + 1)]
     return tuple(1 - (1 - each) ** 3 if schedule == "cubic" else each for each in done)
+
+
+def steps_that_prune(done: Sequence[float], left: Sequence[object], whole: object) -> tuple[float, ...]:
+    """Of the shares ``done`` those after which less is left than before: where counts are rounded, a step may come to
+    what the step before it has left (or to the ``whole`` network), and is none. ``left`` is what is left after each of
+    them; the last share always stays.
+
+    >>> steps_that_prune((0.1, 0.4, 0.5, 0.9, 1.0), (32, 24, 24, 16, 16), 32)
+    (0.4, 1.0)
+    """
+    before = (whole, *left)
+    steps = [share for share, was, now in zip(done[:-1], before, left, strict=False) if now not in (was, left[-1])]
+    return (*steps, done[-1])
 
 
 def epochs_of_steps(epochs: int, steps: int) -> tuple[int, ...]:

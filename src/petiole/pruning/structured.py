@@ -23,6 +23,8 @@ Removed = Mapping[str, Sequence[int]]
 Plan = list[tuple[str, list[int]]]
 """What left, in order, as artifacts carry it: a layer and the output channels that it lost, counted at that time."""
 
+ADDED = ("AddBackward", "CopySlices")
+"""What autograd calls an addition, and one into a part of a tensor (GhostNet adds in place to what it has cut off)."""
 WEIGHTED = (nn.Conv2d, nn.Linear)
 _IMPORTANCE: dict[Importance, Any] = {
     "random": tp.importance.RandomImportance,
@@ -71,7 +73,8 @@ class Dependencies:
         self._names = {module: name for name, module in network.named_modules()}
         ignored = [network.get_submodule(name) for name in protected]
         try:
-            self._graph = tp.DependencyGraph().build_dependency(network, example_inputs=example, verbose=False)
+            with torch.enable_grad():  # channels are followed through autograd's graph
+                self._graph = tp.DependencyGraph().build_dependency(network, example_inputs=example, verbose=False)
             self._found = list(self._graph.get_all_groups(ignored_layers=ignored, root_module_types=list(WEIGHTED)))
         except ZeroDivisionError as error:  # torch-pruning on shuffled channels
             raise GateError(
@@ -105,7 +108,7 @@ class Dependencies:
         return ChannelGroup(
             name=next(iter(of_outputs)), channels=len(found[0][1]), makers=tuple(of_outputs), users=tuple(of_inputs),
             of_outputs=of_outputs, of_inputs=of_inputs, places=places,
-            is_added=any("AddBackward" in str(item.dep.target.name) for item in found.items),
+            is_added=any(add in str(item.dep.target.name) for item in found.items for add in ADDED),
         )  # fmt: skip
 
     def scores(
@@ -159,6 +162,23 @@ class Dependencies:
                     masks.setdefault(key, torch.ones_like(layer.weight, dtype=torch.bool))[:, indices] = False
         return masks
 
+    def costs_left(self, removed: Removed, costs: Mapping[str, int]) -> float:
+        """What is left of the ``costs`` of all layers once ``removed`` has left, with all that falls with it: where a
+        tensor is used twice, channels of one group may fall together."""
+        gone: dict[tuple[str, int], set[int]] = {}
+        for name, channels in removed.items():
+            for dependency, indices in self._part(name, channels):
+                layer = dependency.target.module
+                if not isinstance(layer, WEIGHTED):
+                    continue
+                side = int(self._takes_in(dependency))
+                if side or dependency.handler == self._graph.get_pruner_of_module(layer).prune_out_channels:
+                    gone.setdefault((self._names[layer], side), set()).update(indices)
+        left = {name: float(cost) for name, cost in costs.items()}
+        for (name, side), those in gone.items():
+            left[name] *= 1 - len(those) / self.network.get_parameter(f"{name}.weight").shape[side]
+        return sum(left.values())
+
     def remove(self, removed: Removed) -> Plan:
         """Cut the channels out of the network, in place; returns the plan with which :func:`rebuild` does the same.
 
@@ -184,7 +204,8 @@ def rebuild(network: nn.Module, example: torch.Tensor, plan: Sequence[tuple[str,
     Raises:
         UserError: the plan is of another network.
     """
-    graph = tp.DependencyGraph().build_dependency(network.eval(), example_inputs=example, verbose=False)
+    with torch.enable_grad():  # channels are followed through autograd's graph
+        graph = tp.DependencyGraph().build_dependency(network.eval(), example_inputs=example, verbose=False)
     for name, channels in plan:
         layer = dict(network.named_modules()).get(name)
         if not isinstance(layer, WEIGHTED) or max(channels, default=0) >= layer.weight.shape[0]:

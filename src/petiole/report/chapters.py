@@ -206,7 +206,8 @@ def _transfer(results: Results, name: str, made: Sequence[Group], shown: Sequenc
 
 def _pruning(results: Results, name: str, made: Sequence[Group], shown: Sequence[Group]) -> list[Block]:
     blocks: list[Block] = [charts.accuracy(shown, f"{name}-accuracy")]
-    blocks += pruning.curves(results.curves, [row for row in results.variants if row.name == "CNNOptimized"], name)
+    unpruned = [row for row in results.variants if row.name == "CNNOptimized"]
+    blocks += pruning.curves(results.curves, unpruned, name, results.unreached)
     blocks += pruning.sensitivities(results.sensitivities, name)
     blocks += [tables.sizes(shown), charts.sizes(shown, f"{name}-size")]
     return blocks + _there(

@@ -7,7 +7,7 @@ import altair as alt
 
 from petiole import units
 from petiole.evidence import mean_interval
-from petiole.records import CurvePoint, Sensitivity, Variant
+from petiole.records import CurvePoint, Sensitivity, Unreached, Variant
 from petiole.report import charts
 from petiole.report.blocks import Block, Picture, Table
 
@@ -18,8 +18,10 @@ KEPT = "unpruned, retrained as long"
 AMOUNT = {"structured": "structured (multiply-accumulates removed)"}
 LOSES = {"channels": "its least important channels", "weights": "its smallest weights"}
 NOTHING = "nothing could be removed"
+CANNOT = "cannot be reached"
 STAY_WHOLE = (
-    " Not listed: channels that residual additions share, and those of the first and the output layer; they stay."
+    " Not listed: channels that residual additions share or grouped convolutions make, and those of the first and the "
+    "output layer; they stay."
 )
 
 
@@ -27,9 +29,11 @@ FEW_CLASSES = 4
 """Of more, calling everything by one name reaches too little to be mistaken for something."""
 
 
-def curves(points: Sequence[CurvePoint], unpruned: Sequence[Variant], name: str) -> list[Block]:
+def curves(
+    points: Sequence[CurvePoint], unpruned: Sequence[Variant], name: str, unreached: Sequence[Unreached] = ()
+) -> list[Block]:
     """A picture before retraining, one after it where there are such points, and one table of all. Each line begins
-    with the ``unpruned`` network (a row for each seed), where there is one."""
+    with the ``unpruned`` network (a row for each seed), where there is one; amounts that are ``unreached`` are told."""
     blocks: list[Block] = []
     points, note = [*_beginnings(points, unpruned), *points], _one_name(unpruned)
     if not any(point.retrained for point in points):
@@ -37,7 +41,7 @@ def curves(points: Sequence[CurvePoint], unpruned: Sequence[Variant], name: str)
     for retrained, ending in ((False, "curve"), (True, "curve-retrained")):
         if here := [point for point in points if point.retrained == retrained]:
             blocks.append(_curve(here, f"{name}-{ending}", note, retrained=retrained))
-    return [*blocks, _curve_table(points)] if blocks else []
+    return [*blocks, _curve_table(points, unreached)] if blocks else []
 
 
 def _one_name(unpruned: Sequence[Variant]) -> str:
@@ -112,15 +116,16 @@ def _curve(points: Sequence[CurvePoint], name: str, note: str, *, retrained: boo
     )
 
 
-def _curve_table(points: Sequence[CurvePoint]) -> Table:
+def _curve_table(points: Sequence[CurvePoint], unreached: Sequence[Unreached]) -> Table:
     """One column for each method, before and after retraining."""
     columns = list(dict.fromkeys((point.method, point.retrained) for point in points))
     rows = []
-    for amount in sorted({point.amount for point in points}):
+    limits = {(each.method, each.amount): each.most for each in unreached}
+    for amount in sorted({*(point.amount for point in points), *(each.amount for each in unreached)}):
         cells = [units.percent(amount, 0)]
         for column in columns:
             here = [p for p in points if p.amount == amount and (p.method, p.retrained) == column]
-            cells.append(_cell(here) if here else "–")
+            cells.append(_cell(here) if here else CANNOT if (column[0], amount) in limits else "–")
         rows.append(tuple(cells))
     seeds = len({point.seed for point in points})
     over, methods = f", mean over {seeds} seeds" if seeds > 1 else "", {method for method, _ in columns}
@@ -128,10 +133,19 @@ def _curve_table(points: Sequence[CurvePoint]) -> Table:
     control = " The control is the unpruned network, retrained as long (from the labels)." if CONTROL in methods else ""
     return Table(
         caption=f"Accuracy on the test split against the share of weights removed, with its 95% interval{over}."
-        f"{channels}{control}",
+        f"{channels}{control}{_limits(unreached)}",
         header=("Removed", *(f"{method}, retrained" if retrained else method for method, retrained in columns)),
         rows=tuple(rows),
     )
+
+
+def _limits(unreached: Sequence[Unreached]) -> str:
+    """What channels could not reach, and how far they go."""
+    if not unreached:
+        return ""
+    amounts = " and ".join(units.percent(amount, 0) for amount in sorted({each.amount for each in unreached}))
+    most = units.percent(max(each.most for each in unreached))
+    return f" Channels cannot reach {amounts}: the fewest that may stay leave {most} removed, no more."
 
 
 def _cell(points: Sequence[CurvePoint]) -> str:

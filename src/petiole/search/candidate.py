@@ -190,7 +190,7 @@ def _masked(part: Part, recipe: Recipe) -> Built:
 
 def _prune(part: Part, pruner: Pruner, course: Course, name: str) -> Train | None:
     if part.retrains:
-        return prune_and_retrain(pruner, course, epochs=part.config.effort.structured_epochs, name=name)
+        return prune_and_retrain(pruner, course, epochs=part.config.effort.structured_epochs, name=name).train
     refit_masked(course, pruner.network, pruner.prune(1.0), name)
     pruner.finish()
     pruner.network.to(memory_format=torch.contiguous_format)
