@@ -46,6 +46,14 @@ def test_ratios_are_those_of_the_medians_against_the_ancestor(tmp_path: Path) ->
     assert ratios(tmp_path, rows, rounds=9, seed=0) == {}, "too few to tell how well a ratio is known"
 
 
+def test_int8_of_the_narrowed_network_is_compared_with_int8_of_the_whole_one(tmp_path: Path) -> None:
+    narrow, whole = "CNNPrunedGO-structured-static-int8", "CNNOptimized-static-int8"
+    rows = [variant(whole, 95, engine="pt2e", parent="CNNOptimized"), variant(narrow, 94, engine="pt2e")]
+    raw = {f"{rows[0].key} openvino": [3.0] * 50, f"{rows[1].key} openvino": [2.0] * 50}
+    (one,) = ratios(written(tmp_path, raw), rows, rounds=20, seed=0)[rows[1].key]
+    assert (one.runtime, one.against, one.against_runtime, one.ratio) == ("openvino", whole, "openvino", 1.5)
+
+
 def test_the_interval_is_that_of_the_bootstrap(tmp_path: Path) -> None:
     raw = {"LeNet-seed1 openvino": [1.0, 1.2, 1.1, 1.4, 1.0], "LeNet-qat-seed1 openvino": [0.5, 0.9, 0.7, 0.6, 0.5]}
     rows = [variant("LeNet", 990, dataset="digits", seed=1),

@@ -267,7 +267,15 @@ def _structured(run: Run) -> list[str]:
         f"reaches {phrases.accuracy(retrained)}{before}{_against_baseline(run, retrained)}"
     )
     text += f"; it is {phrases.size(baseline, retrained)}, and {phrases.latency(baseline, retrained)}."
-    return [text, *_structured_lenet(run)]
+    return [text, *_structured_int8(run), *_structured_lenet(run)]
+
+
+def _structured_int8(run: Run) -> list[str]:
+    """The narrowed network in int8 beside the whole one in int8: what fewer channels still bring."""
+    whole, narrow = run.find("CNNOptimized-static-int8"), run.find(f"{STRUCTURED[1]}-static-int8")
+    if whole is None or narrow is None:
+        return []
+    return [f"Both in int8, {narrow.label} against {whole.label}: {phrases.latency(whole, narrow)}."]
 
 
 def _structured_lenet(run: Run) -> list[str]:

@@ -1,7 +1,7 @@
 """Latency of all variants of a run, each as it is deployed; of single pictures in interleaved rounds of all."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -35,6 +35,8 @@ BATCH_IMAGES = 32
 BATCH_ROUNDS = 3
 COMPARED = ((DEPLOYED, DEPLOYED), (DEPLOYED, "torch"), ("onnxruntime", "onnxruntime"), ("torch", "torch"))
 """Runtime of a network, and of the one that it descends from."""
+TWINS = {f"CNNPrunedGO-structured-{how}-int8": f"CNNOptimized-{how}-int8" for how in ("static", "qat")}
+"""Narrowed networks in int8, and the whole ones in int8: what fewer channels still bring there."""
 LEAST_ROUNDS = 10
 """Fewer do not tell how well a ratio of times is known."""
 
@@ -72,29 +74,38 @@ ORIGINS = {"photos": "CNNOptimized", "digits": "LeNet"}
 
 
 def ratios(run_dir: Path, variants: Sequence[Variant], *, rounds: int, seed: int) -> dict[str, list[TimeRatio]]:
-    """How many times as fast as the network of :data:`ORIGINS` it descends from each variant is, by variant key: on
-    each runtime that both were timed on, and as deployed against eager PyTorch. From the raw timings of single pictures
-    in so many ``rounds`` (fewer than ``LEAST_ROUNDS`` give none); ``seed`` is the bootstrap's.
+    """How many times as fast each variant is, by variant key: as the network of :data:`ORIGINS` that it descends from,
+    on each runtime that both were timed on, and as deployed against eager PyTorch; and as its twin of :data:`TWINS`.
+    From the raw timings of single pictures in so many ``rounds`` (fewer than ``LEAST_ROUNDS`` give none); ``seed`` is
+    the bootstrap's.
     """
     if rounds < LEAST_ROUNDS:
         return {}
     file = run_dir / RAW_FILE.format(batch=1)
     raw_ms = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    rows = {(row.name, row.engine, row.seed): row for row in variants}
     found: dict[str, list[TimeRatio]] = {}
     for row in variants:
-        origin = rows.get((ORIGINS[row.dataset], "torch", row.seed))
-        if origin is None or not _comes_from(row, origin, variants):
-            continue
-        for one, other in COMPARED:
-            own, its = raw_ms.get(f"{row.key} {one}", []), raw_ms.get(f"{origin.key} {other}", [])
-            if min(len(own), len(its)) < 2:
-                continue
-            ratio, low, high = median_ratio_interval(its, own, rounds=rounds, seed=seed)
-            found.setdefault(row.key, []).append(
-                TimeRatio(runtime=one, against=origin.name, against_runtime=other, ratio=ratio, low=low, high=high)
-            )
+        for origin in _others(row, variants):
+            for one, other in COMPARED:
+                own, its = raw_ms.get(f"{row.key} {one}", []), raw_ms.get(f"{origin.key} {other}", [])
+                if min(len(own), len(its)) < 2:
+                    continue
+                ratio, low, high = median_ratio_interval(its, own, rounds=rounds, seed=seed)
+                found.setdefault(row.key, []).append(
+                    TimeRatio(runtime=one, against=origin.name, against_runtime=other, ratio=ratio, low=low, high=high)
+                )
     return found
+
+
+def _others(row: Variant, variants: Sequence[Variant]) -> Iterator[Variant]:
+    """Those that a variant's time is compared with, of the same seed."""
+    rows = {(each.name, each.engine, each.seed): each for each in variants}
+    origin = rows.get((ORIGINS[row.dataset], "torch", row.seed))
+    if origin is not None and _comes_from(row, origin, variants):
+        yield origin
+    twin = rows.get((TWINS.get(row.name, ""), row.engine, row.seed))
+    if twin is not None:
+        yield twin
 
 
 def _comes_from(row: Variant, origin: Variant, variants: Sequence[Variant]) -> bool:
