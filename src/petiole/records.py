@@ -58,6 +58,11 @@ class Train(Record):
         """Whether some epoch came after the one at which it had."""
         return self.converged_epoch < self.epochs
 
+    @property
+    def has_fallen(self) -> bool:
+        """Whether its loss was lower in the end than in its first epoch (where that was recorded)."""
+        return not self.history or self.history[-1].loss < self.history[0].loss
+
 
 class Comparison(Record):
     """Paired comparison of two networks of which neither was made from the other (of their parents: ``Variant``)."""
@@ -100,6 +105,7 @@ class Variant(Record):
     profile: list[Operator] = []  #: operators of one forward pass, those that took most
     profile_ms: float | None = Field(default=None, ge=0, le=MOST)  #: CPU time of that forward pass, the median one
     profile_p25_ms: float | None = Field(default=None, ge=0, le=MOST)  #: a quarter of them took less
+    profile_calls: int = Field(default=0, ge=0, le=MOST)  #: how many there were
     profile_p75_ms: float | None = Field(default=None, ge=0, le=MOST)  #: a quarter of them took more
     predictions: str | None = None  #: file of what it called each test picture
     predictions_sha256: str = ""  #: checksum of that file

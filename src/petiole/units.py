@@ -140,6 +140,15 @@ def speed(medians: float, measured: tuple[float, float, float] | None) -> str:
     return f"{told}, 95% interval {low:.2f}x to {high:.2f}x" if measured else f"{told} by the medians"
 
 
+def within_spread(measured: tuple[float, float, float]) -> str:
+    """The same of two times whose single calls differ by more than the medians do.
+
+    >>> within_spread((1.18, 1.13, 1.34))
+    '1.18x as fast, 95% interval 1.13x to 1.34x, by the medians: less than single calls differ'
+    """
+    return f"{speed(measured[0], measured)}, by the medians: less than single calls differ"
+
+
 def p_value(p: float) -> str:
     """A p-value with two significant digits; more where two would carry it across 0.05.
 

@@ -26,9 +26,9 @@ def test_the_headline_is_transfer_int8_and_pruning_with_their_intervals() -> Non
     assert "; exact test p = 1.0: no difference shown) against CNNOptimized" in int8
     first, zeros, channels = pruning.split("\n")
     assert first == "Pruning: after retraining, against CNNOptimized (10.0 ms (9.90-10.1) on OpenVINO, 8.0 kB)"
-    same = "(CNNPrunedGO): 10.0 ms (9.90-10.1), no measurable difference, accuracy -2.0 points (95% interval "
+    same = "(CNNPrunedGO): 10.0 ms (9.90-10.1), no measurable difference, 8.0 kB, accuracy -2.0 points (95% interval "
     assert zeros.startswith(f"30% of the weights set to zero at random {same}")
-    same = "10.0 ms (9.90-10.1), no measurable difference, accuracy -1.0 points (95% interval "
+    same = "10.0 ms (9.90-10.1), no measurable difference, 8.0 kB, accuracy -1.0 points (95% interval "
     assert channels.startswith(f"50% of the MACs removed as channels (CNNPrunedGO-structured): {same}")
 
 

@@ -27,7 +27,7 @@ def test_it_says_how_to_get_everything_again(tmp_path: Path) -> None:
         "LeNet-dynamic-int8 (eager): 98.9% (",
         "charts/c3-3-curve.svg",
         "variants[].versus_parent",
-        "variants[].profile and profile_ms (from the run)",
+        "variants[].profile and the keys after it (from the run)",
         "variants[].sparse_bytes and dense_bytes (from artifacts/)",
         "run.stages (from the run)",
         "run.machine (from the run)",

@@ -169,7 +169,7 @@ def test_the_profiler_table_adds_up_to_the_median_call() -> None:
             Operator(name="conv", calls=2, self_cpu_ms=conv_ms),
             Operator(name=other, calls=1, self_cpu_ms=1.0),
         ]
-        spread = {"profile_p25_ms": whole_ms - 1, "profile_p75_ms": whole_ms + 1}
+        spread = {"profile_calls": 15, "profile_p25_ms": whole_ms - 1, "profile_p75_ms": whole_ms + 1}
         return variant(name, 90, profile=operators, profile_ms=whole_ms, **spread)
 
     rows = [profiled("CNNOptimized", 10.0, "relu", 12.5), profiled("CNNPrunedG", 6.0, "add", 7.0)]
@@ -182,6 +182,9 @@ def test_the_profiler_table_adds_up_to_the_median_call() -> None:
         ("Other operators", "1.50 ms", "0.00 ms"),
         ("A whole call", "12.5 ms (11.5-13.5)", "7.00 ms (6.00-8.00)"),
     ]
+    assert table.totals == 2, "they stay below, however the operators are sorted"
+    assert "the median of 15 calls; they add up to it" in table.caption
+    assert "pt2e" not in table.caption
     assert tables.profiles(groups(rows[:1])) is None, "nothing to compare"
 
 

@@ -20,13 +20,14 @@ CHATTER = re.compile(r"^(USDT:|INFO:|.*gpuGetDeviceCount failed)")
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """One network's calls under the profiler: the operators of the median call, those that took most first, the CPU
+    """One network's ``calls`` under the profiler: the operators of the median call, those that took most first, the CPU
     time of that call, and the middle half of all calls (ms)."""
 
     operators: list[Operator]
     p50_ms: float
     p25_ms: float
     p75_ms: float
+    calls: int
 
 
 def profile(
@@ -58,7 +59,7 @@ def _median_run(runs: list[list[Operator]], top: int) -> Profile:
     p75 = float(np.percentile(totals_ms, 75, method="higher"))
     at = sorted(range(len(runs)), key=totals_ms.__getitem__)[(len(runs) - 1) // 2]
     most = sorted(runs[at], key=lambda operator: -operator.self_cpu_ms)[:top]
-    return Profile(operators=most, p50_ms=totals_ms[at], p25_ms=p25, p75_ms=p75)
+    return Profile(operators=most, p50_ms=totals_ms[at], p25_ms=p25, p75_ms=p75, calls=len(runs))
 
 
 def _operators(call: Callable[[], object]) -> list[Operator]:

@@ -184,7 +184,8 @@ def _converged(pruned: list[Group]) -> list[str]:
             parts.append(f"{group.label} at {at} of {trained[0].epochs}")
         else:
             whom = "" if len(trained) == 1 else f" with {len(trained) - len(ended)} of {len(trained)} seeds"
-            parts.append(f"{group.label} not within its {units.counted(trained[0].epochs, 'epoch')}{whom}")
+            fell = "" if any(each.has_fallen for each in trained) else ", its loss did not fall"
+            parts.append(f"{group.label} not within its {units.counted(trained[0].epochs, 'epoch')}{whom}{fell}")
     return [f"Convergence of the retraining, judged by the training loss alone: {listed(parts)}."] if parts else []
 
 
@@ -266,7 +267,7 @@ def _structured(run: Run) -> list[str]:
         f"Whole channels instead of single weights: with {left} of the multiply-accumulates left, {retrained.name} "
         f"reaches {phrases.accuracy(retrained)}{before}{_against_baseline(run, retrained)}"
     )
-    text += f"; it is {phrases.size(baseline, retrained)}, and {phrases.latency(baseline, retrained)}."
+    text += f"; it is {phrases.size(baseline, retrained)}; in time, {phrases.latency(baseline, retrained)}."
     return [text, *_structured_int8(run), *_structured_lenet(run)]
 
 
@@ -285,7 +286,7 @@ def _structured_lenet(run: Run) -> list[str]:
     left = units.percent(smaller.first.parameters / whole.first.parameters)
     return [
         f"Of LeNet, with {left} of its parameters left, {smaller.name} reaches {phrases.accuracy(smaller)}, "
-        f"{phrases.versus_parent(smaller)}; it is {phrases.size(whole, smaller)}, and "
+        f"{phrases.versus_parent(smaller)}; it is {phrases.size(whole, smaller)}; in time, "
         f"{phrases.latency(whole, smaller)}."
     ]
 

@@ -148,9 +148,11 @@ def _of(count: int, of: int, what: str) -> str:
     """How many of some.
 
     >>> _of(2, 2, "file"), _of(1, 3, "file"), _of(0, 2, "file"), _of(1, 1, "file")
-    ('all 2 files', '1 of 3 files', 'none of 2 files', '1 of 1 file')
+    ('both files', '1 of 3 files', 'none of 2 files', '1 of 1 file')
     """
     whole = units.counted(of, what)
+    if count == of == 2:
+        return f"both {what}s"
     return f"all {whole}" if count == of > 1 else f"{count or 'none'} of {whole}"
 
 

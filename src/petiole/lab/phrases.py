@@ -184,7 +184,7 @@ def latency(before: Group, after: Group) -> str:
         change = latency_change(old, new)
         pair = f"{_spread(new)} instead of {_spread(old)}"
         if change == "unclear":
-            pair = f"{_spread(new)} and {_spread(old)}"
+            pair = f"{_spread(new)} and {_spread(old)}{_small_ratio(before, after, old, new)}"
             parts.append(f"no measurable difference on {where} ({pair})")
         elif change == "down":
             parts.append(f"faster on {where} ({pair}, {_ratio(before, after, old, new)})")
@@ -205,6 +205,12 @@ def across_runtimes(before: Group, after: Group) -> str | None:
         f"{_spread(new)} on {where} against {_spread(old)} for {before.label} in eager-mode "
         f"PyTorch, {_ratio(before, after, old, new)}"
     )
+
+
+def _small_ratio(before: Group, after: Group, old: Timing, new: Timing) -> str:
+    """The ratio of two medians, where it is known better than single calls show."""
+    measured = after.time_ratio(new.runtime, before.name, old.runtime) if new.batch == 1 else None
+    return f"; {units.within_spread(measured)}" if measured and not measured[1] <= 1 <= measured[2] else ""
 
 
 def _ratio(before: Group, after: Group, old: Timing, new: Timing) -> str:

@@ -211,6 +211,7 @@ def _timed(bench: Bench, so_far: _Progress) -> list[Variant]:
                 key: {
                     "profile": [each.model_dump(mode="json") for each in found.operators], "profile_ms": found.p50_ms,
                     "profile_p25_ms": found.p25_ms, "profile_p75_ms": found.p75_ms,
+                    "profile_calls": found.calls,
                 }
                 for key, found in profiles.items()
             },

@@ -26,9 +26,12 @@ from petiole.writing import write_atomic
 
 TORCH_EAGER = ("CNNOptimized", "CNNPrunedF", "CNNPrunedG", "CNNPrunedG-structured")
 """Photo networks whose eager float time is measured beside the runtimes': the reference, and what masks do to it."""
-PROFILED = ("CNNOptimized", "CNNPrunedF", "CNNPrunedFO", "CNNPrunedG", "CNNPrunedGO", "CNNPrunedGO-structured")
-"""Float photo networks that the PyTorch profiler looks at: the reference, what masks do to it, and what fewer channels
-do. It looks at LeNet too, and at what the eager engine made int8."""
+FUSED = "CNNOptimized-fused"
+PROFILED = (
+    "CNNOptimized", "CNNPrunedF", "CNNPrunedFO", "CNNPrunedG", "CNNPrunedGO", "CNNPrunedGO-structured", FUSED,
+)  # fmt: skip
+"""Float photo networks that the PyTorch profiler looks at: the reference, what masks do to it, what fewer channels do,
+and what folding BatchNorm does. It looks at LeNet too, and at what the eager engine made int8."""
 RAW_FILE = "latency/batch{batch}.json"
 BATCH_IMAGES = 32
 """The larger batch that is timed beside single pictures."""
@@ -131,9 +134,10 @@ def profiles(bench: Bench, variants: Sequence[Variant]) -> dict[str, Profile]:
 
 
 def _profiled(bench: Bench, variant: Variant) -> torch.nn.Module | None:
-    if variant.engine == "torch" and variant.name in PROFILED:
+    if variant.engine == "torch" and variant.name in PROFILED and variant.name != FUSED:
         return bench.photo_network(variant.name, variant.seed)
-    return _eager_network(bench, variant) if variant.engine == "eager" or variant.name == "LeNet" else None
+    is_looked_at = variant.engine == "eager" or variant.name in (FUSED, "LeNet")
+    return _eager_network(bench, variant) if is_looked_at else None
 
 
 def _singles(bench: Bench, variants: Sequence[Variant]) -> RawMs:
@@ -211,7 +215,7 @@ def _eager_network(bench: Bench, variant: Variant) -> torch.nn.Module | None:
         return bench.lenet("LeNet", variant.seed)
     if variant.name in TORCH_EAGER:
         return bench.photo_network(variant.name, variant.seed)
-    if variant.name == "CNNOptimized-fused":
+    if variant.name == FUSED:
         network = bench.photo_network("CNNOptimized", variant.seed)
         return pt2e.fused_float(pt2e.export_graph(network, bench.backbone.preprocessing.input_shape))
     return None

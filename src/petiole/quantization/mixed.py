@@ -32,12 +32,12 @@ class Mixed:
     def describe(self) -> str:
         """Words for what int8 cost, and what went back to float."""
         if not self.floating:
-            cost = f"{self.lost[0]} of {self.judged}" if self.lost[0] > 0 else f"none of {self.judged}"
+            cost = f"{self.lost[0]:,} of {self.judged:,}" if self.lost[0] > 0 else f"none of {self.judged:,}"
             return (
                 f" It loses {cost} other training pictures, within the limit (--max-drop): every layer stays in int8."
             )
         return (
-            f" All of it in int8 lost {self.lost[0]} of {self.judged} other training pictures, more than "
+            f" All of it in int8 lost {self.lost[0]:,} of {self.judged:,} other training pictures, more than "
             f"the limit (--max-drop): {', '.join(self.floating)} went back to float."
         )
 
@@ -86,11 +86,11 @@ def quantize_within(
         count = min(max(1, 2 * len(floating)), len(damage) - 1)
         if count <= len(floating):
             raise GateError(
-                f"static int8 loses {lost[-1]} of {len(labels)} other training pictures, more than allowed, also "
+                f"static int8 loses {lost[-1]} of {len(labels):,} other training pictures, more than allowed, also "
                 f"with {len(floating)} of {len(layers)} layers in float"
             )
         floating = tuple(sorted(damage, key=lambda name: -damage[name])[:count])
-        say(f"int8 loses {lost[-1]} of {len(labels)} other training pictures: {', '.join(floating)} back to float")
+        say(f"int8 loses {lost[-1]} of {len(labels):,} other training pictures: {', '.join(floating)} back to float")
 
 
 @torch.no_grad()

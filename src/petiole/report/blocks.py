@@ -45,7 +45,8 @@ NONE = "–"
 class Table:
     """A table of finished text. The first column names the row; ``words`` lists further columns of words, the
     others hold numbers and are set flush right. Every number leads to where it comes from: where its cell leads, else
-    its row's name, else its column's, else to ``source`` (an anchor of the page)."""
+    its row's name, else its column's, else to ``source`` (an anchor of the page). The last ``totals`` rows stay below,
+    however the others are sorted."""
 
     kind: ClassVar[str] = "table"
     caption: str
@@ -53,6 +54,7 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
     words: frozenset[int] = frozenset()
     source: str = ""
+    totals: int = 0
 
     def is_number(self, column: int) -> bool:
         """Whether a column (from 0) is set flush right."""

@@ -121,7 +121,8 @@ def _course(train: Train) -> str:
     first, last = train.history[0].loss, train.history[-1].loss
     if len(train.history) == 1:
         return f"{last:.3g} in its only epoch"
-    converged = f"converged at epoch {train.converged_epoch}" if train.has_converged else "not converged"
+    not_yet = "not converged" if train.has_fallen else "the loss did not fall"
+    converged = f"converged at epoch {train.converged_epoch}" if train.has_converged else not_yet
     return f"from {first:.3g} to {last:.3g} in {units.counted(train.epochs, 'epoch')}, {converged}"
 
 

@@ -43,6 +43,8 @@ def table(groups: Sequence[Group]) -> Table | None:
         (provenance.named(group), *(_cell(group, name) for name in names)) for group in checked
     ]
     caption = "Gates: what was checked, so that a step that did nothing could not pass. All counts are exact."
+    if "sparsity" in names:
+        caption += " Zeros: weights that were pruned, and those that are zero anyway."
     if any(name.startswith("int8") for name in names):
         caption += " int8: convolutions and linear layers that the runtime really computes so, of all."
     if any(name.startswith(FLIPS) for name in names):
@@ -51,7 +53,10 @@ def table(groups: Sequence[Group]) -> Table | None:
             "in brackets the mean distance of their logits, divided by how far the logits themselves spread."
         )
     if "checksums" in names:
-        caption += " Checksums and class order: of the stored files, read back (model.onnx against artifact.json)."
+        caption += (
+            " Checksums right: of the artifact's stored files, read back. Class order kept: model.onnx and "
+            "artifact.json name the same classes in the same order."
+        )
     return Table(
         caption=caption, header=("Variant", *(COLUMNS.get(name, name.replace("_", " ")) for name in names)),
         rows=tuple(rows), words=frozenset(at for at, name in enumerate(names, start=1) if name.startswith("refused")),

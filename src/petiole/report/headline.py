@@ -89,7 +89,8 @@ def _times_as_fast(before: Timing, after: Timing, ratio: tuple[float, float, flo
     if not may_be_compared(before, after):
         return ""
     if timing_change(before, after) == "unclear":
-        return "no measurable difference"
+        small = ratio is not None and not ratio[1] <= 1 <= ratio[2]
+        return "no measurable difference" + (f" ({units.within_spread(ratio)})" if ratio and small else "")
     return units.speed(before.p50_ms / after.p50_ms, ratio)
 
 
@@ -178,14 +179,13 @@ def _narrow_int8(every: Sequence[Group], whole: Group, before: Timing) -> str:
     after = _time(best, DEPLOYED) if best else None
     if best is None or after is None:
         return ""
-    said = _against(whole, before, best, after, f"{units.bytes(best.file_bytes)}, ")
-    return f"The same in int8 ({best.label}): {said}."
+    return f"The same in int8 ({best.label}): {_against(whole, before, best, after)}."
 
 
-def _against(whole: Group, before: Timing, group: Group, after: Timing, size: str = "") -> str:
-    """Time, ``size`` and accuracy of a pruned network beside those of the whole one, whose time is told already."""
+def _against(whole: Group, before: Timing, group: Group, after: Timing) -> str:
+    """Time, size and accuracy of a pruned network beside the whole one, whose time and size are told already."""
     verdict = _times_as_fast(before, after, group.time_ratio(DEPLOYED, whole.name, DEPLOYED))
-    text = f"{_spread(after)}, {verdict + ', ' if verdict else ''}{size}accuracy "
+    text = f"{_spread(after)}, {verdict + ', ' if verdict else ''}{units.bytes(group.file_bytes)}, accuracy "
     flips = group.baseline_flips
     return text + (told(group, flips) if flips else accuracy(group))
 

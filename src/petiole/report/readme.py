@@ -53,7 +53,7 @@ NUMBERS = (
     ("parameters, nonzero, MACs, bytes", "variants[].parameters and the keys after it", "artifacts/"),
     ("bytes as nonzeros and bitmasks, and dense", "variants[].sparse_bytes and dense_bytes", "artifacts/"),
     ("time of a call, p50 and p90", "variants[].latency", "latency/"),
-    ("operators and CPU time by the profiler", "variants[].profile and profile_ms", "the run"),
+    ("operators and CPU time by the profiler", "variants[].profile and the keys after it", "the run"),
     ("training loss, epochs, converged", "variants[].train", "the run"),
     ("gates", "variants[].gates", "the run"),
     ("accuracy against pruning amount", "curves", "the run"),

@@ -195,8 +195,7 @@ def convergence(train: Train) -> str:
         return "one epoch cannot tell"
     if train.has_converged:
         return str(train.converged_epoch)
-    fell = not train.history or train.history[-1].loss < train.history[0].loss
-    return f"not within {train.epochs}" if fell else "the loss did not fall"
+    return f"not within {train.epochs}" if train.has_fallen else "the loss did not fall"
 
 
 def sizes(groups: Sequence[Group]) -> Table:
@@ -233,10 +232,16 @@ def sizes(groups: Sequence[Group]) -> Table:
     return Table(caption=caption, header=header, rows=tuple(rows))
 
 
+PT2E = " Int8 networks of the pt2e engine have no int8 kernels there, and are not profiled."
+
+
 def profiles(groups: Sequence[Group]) -> Table | None:
     """Own CPU time of the top operators side by side, for each profiled variant (first seed); None for fewer than two,
     where nothing is told by it."""
-    groups = [group for group in groups if group.first.profile and group.first.profile_ms is not None]
+    every_one, groups = (
+        groups,
+        [group for group in groups if group.first.profile and group.first.profile_ms is not None],
+    )
     if len(groups) < 2:
         return None
     ms = [{each.name: each.self_cpu_ms for each in group.first.profile} for group in groups]
@@ -244,15 +249,18 @@ def profiles(groups: Sequence[Group]) -> Table | None:
     order = sorted(every, key=lambda name: -max(found.get(name, 0.0) for found in ms))
     rows = [(name, *(units.ms(found[name]) if name in found else NONE for found in ms)) for name in order]
     whole_ms = [group.first.profile_ms or 0.0 for group in groups]
+    calls = groups[0].first.profile_calls
+    pt2e = PT2E if any(group.engine == "pt2e" for group in every_one) else ""
     rest = (units.ms(max(0.0, whole - sum(found.values()))) for whole, found in zip(whole_ms, ms, strict=True))
     return Table(
-        caption="PyTorch profiler, eager PyTorch at batch 1, the variants in turns (first seed): own CPU time by "
-        "operator in the call whose time is the median of all; the rows add up to it. Last row: that call, and in "
-        "brackets the middle half of all. –: one of that variant's other operators. The table tells where the time "
-        "goes. The profiler costs time itself: how long a call takes is told where it is told how everything was "
-        "measured.",
+        caption=f"PyTorch profiler, eager PyTorch at batch 1, the variants in turns (first seed). Rows: time by "
+        f"operator on the calling thread, without what it called, in one call: the one whose time is the median of "
+        f"{calls or 'several'} calls; they add up to it, and another call's differ. Last row: that call, and in "
+        "brackets the middle half of all. –: not among that variant's longest, or not run. The profiler adds time to "
+        f"operators and leaves out what passes between them: latency is in the appendix.{pt2e}",
         header=("Operator", *(sources.named(group) for group in groups)),
         rows=(*rows, ("Other operators", *rest), ("A whole call", *map(_profiled, groups))),
+        totals=2,
     )  # fmt: skip
 
 
