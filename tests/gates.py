@@ -175,6 +175,8 @@ GATES = [
     *_rows("pruning.structured.Dependencies.scores", "pruning/test_structured.py",
            ("needs gradients", "test_what_cannot_be_scored_is_refused"),
            ("says nothing about", "test_bn_scale_without_batch_norm_is_refused")),
+    *_rows("pruning.structured._one_each", "pruning/test_structured.py",
+           ("a number", "test_a_group_of_zeros_has_no_scores")),
     *_rows("pruning.structured.Dependencies.remove", "pruning/test_structured.py",
            ("keep one at least", "test_nothing_or_everything_is_refused")),
     *_rows("pruning.structured._require_whole", "pruning/test_structured.py",

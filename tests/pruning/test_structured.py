@@ -105,6 +105,20 @@ class Joined(nn.Module):
         return answers
 
 
+class Twice(nn.Module):
+    """As in GhostNet: what a convolution makes is joined with what a second, depthwise one makes of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.out = nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 1, groups=4), nn.Conv2d(8, 2, 1)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """``(N, 2)``."""
+        made = self.a(images)
+        answers: torch.Tensor = self.out(torch.cat([made, self.b(made)], 1)).mean((2, 3))
+        return answers
+
+
 def test_groups_of_a_concatenation_know_their_part() -> None:
     groups = {group.name: group for group in Dependencies(Joined(), EXAMPLE, protected=["out"]).groups}
     assert groups["a"].of_inputs == groups["b"].of_inputs == {"c": 0.5}
@@ -202,6 +216,28 @@ def test_what_cannot_be_scored_is_refused() -> None:
         dependencies.scores("taylor")
     with pytest.raises(UserError, match="importance"):
         dependencies.scores("fame")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("importance", ["l1", "bn_scale"])
+def test_a_group_of_zeros_has_no_scores(importance: Importance) -> None:
+    network = chain()
+    with torch.no_grad():
+        for name in ("0.weight", "1.weight", "3.weight"):
+            network.get_parameter(name).zero_()
+    dependencies = Dependencies(network, EXAMPLE, protected=["3", "6"])
+    with pytest.raises(GateError, match=f"importance {importance} does not give each of the 4 channels of 0 a number"):
+        dependencies.scores(importance)
+
+
+def test_channels_that_a_layer_takes_in_twice_have_one_score_each() -> None:
+    network = Twice()
+    network(torch.randn(2, 3, 8, 8)).square().sum().backward()
+    dependencies = Dependencies(network, EXAMPLE, protected=["out"])
+    scores = dependencies.scores("taylor")
+    assert {group.name: group.channels for group in dependencies.groups} == {
+        name: len(score) for name, score in scores.items()
+    }
+    assert all(score.mean().item() == pytest.approx(1.0, abs=0.01) for score in scores.values())
 
 
 @torch.no_grad()

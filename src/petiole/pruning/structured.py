@@ -123,7 +123,8 @@ class Dependencies:
 
         Raises:
             UserError: no such importance.
-            GateError: ``taylor`` without gradients, or ``bn_scale`` where there is no BatchNorm.
+            GateError: ``taylor`` without gradients, or ``bn_scale`` where there is no BatchNorm; or scores that are
+                not one number for each channel.
         """
         if importance not in _IMPORTANCE:
             raise unknown_choice("importance", importance, list(_IMPORTANCE))
@@ -139,7 +140,7 @@ class Dependencies:
                 score = estimate(found)
                 if score is None:
                     raise GateError(f"--importance {importance} says nothing about {group.name}: choose another")
-                scores[group.name] = score.detach().float()
+                scores[group.name] = _one_each(score.detach().float(), group, importance)
         return scores
 
     def _part(self, name: str, channels: Sequence[int]) -> Any:
@@ -213,6 +214,19 @@ def rebuild(network: nn.Module, example: torch.Tensor, plan: Sequence[tuple[str,
         cut = graph.get_pruner_of_module(layer).prune_out_channels
         graph.get_pruning_group(layer, cut, list(channels)).prune()
     return network
+
+
+def _one_each(score: torch.Tensor, group: ChannelGroup, importance: str) -> torch.Tensor:
+    """``(channels,)``. Where the first layer that is scored takes channels in twice, torch-pruning puts zeros behind
+    the scores, and divides by a mean that counts them."""
+    if len(score) > group.channels and not bool(score[group.channels :].any()):
+        score = score[: group.channels] / score[: group.channels].mean()
+    if len(score) != group.channels or not bool(score.isfinite().all()):
+        raise GateError(
+            f"--importance {importance} does not give each of the {group.channels} channels of {group.name} a number: "
+            "choose another, such as contribution"
+        )
+    return score
 
 
 def _count(network: nn.Module) -> int:
