@@ -105,20 +105,6 @@ class Joined(nn.Module):
         return answers
 
 
-class Twice(nn.Module):
-    """As in GhostNet: what a convolution makes is joined with what a second, depthwise one makes of it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.a, self.b, self.out = nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 1, groups=4), nn.Conv2d(8, 2, 1)
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """``(N, 2)``."""
-        made = self.a(images)
-        answers: torch.Tensor = self.out(torch.cat([made, self.b(made)], 1)).mean((2, 3))
-        return answers
-
-
 def test_groups_of_a_concatenation_know_their_part() -> None:
     groups = {group.name: group for group in Dependencies(Joined(), EXAMPLE, protected=["out"]).groups}
     assert groups["a"].of_inputs == groups["b"].of_inputs == {"c": 0.5}
@@ -139,6 +125,31 @@ def test_an_addition_in_place_to_a_part_is_one_too() -> None:
     groups = Dependencies(network, torch.zeros(1, 3, 32, 32), protected=["classifier"]).groups
     (shared,) = [group for group in groups if "blocks.8.0.ghost2.primary_conv.0" in group.makers]
     assert shared.is_added, "blocks 8.0 to 8.3 add their answers to what they take in"
+
+
+class Multiplied(nn.Module):
+    """What the first half of a convolution's channels says is multiplied by what the second half says."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.out = nn.Conv2d(3, 8, 1), nn.Conv2d(4, 2, 1)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """``(N, 2)``."""
+        first, second = self.a(images).chunk(2, 1)
+        answers: torch.Tensor = self.out(first * second).mean((2, 3))
+        return answers
+
+
+def test_all_that_falls_is_counted_before_it_leaves() -> None:
+    dependencies = Dependencies(Multiplied(), EXAMPLE, protected=["out"])
+    assert dependencies.costs_left({"a": [0, 5]}, {"a": 80, "out": 40}) == pytest.approx(40 + 20)
+    assert dependencies.emptied({"a": [0, 1, 6]}) is None
+    assert dependencies.emptied({"a": [0, 1, 6, 7]}) == "a"
+    with pytest.raises(GateError, match="all 8 channels of a would leave: keep one at least"):
+        dependencies.remove({"a": [0, 1, 6, 7]})
+    dependencies.remove({"a": [0, 1, 6]})
+    assert dependencies.network.get_parameter("a.weight").shape[0] == 2
 
 
 def test_shuffled_channels_are_refused() -> None:
@@ -230,12 +241,13 @@ def test_a_group_of_zeros_has_no_scores(importance: Importance) -> None:
 
 
 def test_channels_that_a_layer_takes_in_twice_have_one_score_each() -> None:
-    network = Twice()
-    network(torch.randn(2, 3, 8, 8)).square().sum().backward()
-    dependencies = Dependencies(network, EXAMPLE, protected=["out"])
+    """GhostNet joins what a convolution makes with what a second one makes of it."""
+    network = backbones.adapt(backbones.find("ghostnet_100"), None, classes=2, seed=0).eval()
+    network(torch.randn(2, 3, 32, 32)).square().sum().backward()
+    dependencies = Dependencies(network, torch.zeros(1, 3, 32, 32), protected=["classifier"])
     scores = dependencies.scores("taylor")
-    assert {group.name: group.channels for group in dependencies.groups} == {
-        name: len(score) for name, score in scores.items()
+    assert {name: len(score) for name, score in scores.items()} == {
+        group.name: group.channels for group in dependencies.groups
     }
     assert all(score.mean().item() == pytest.approx(1.0, abs=0.01) for score in scores.values())
 
