@@ -39,8 +39,10 @@ def valid(option: str, value: Any) -> bool:
         return bool(0 <= value < 2**31)
     if option == "seeds":
         return bool(1 <= value <= 1000)
-    if option in ("prune_steps", "count"):
-        return value is None or value >= (20 if option == "count" else 1)
+    if option == "prune_steps":
+        return value is None or 1 <= value <= 20
+    if option == "count":
+        return value is None or value >= 20
     if option == "stages":
         return set(value) <= set(STAGES)
     return value not in ("x", "fame", "")
@@ -63,12 +65,19 @@ def test_an_option_is_in_its_range_or_named(option: str, data: st.DataObject) ->
             config.checked()
 
 
+def test_one_shot_has_one_step() -> None:
+    with pytest.raises(UserError, match="--prune-steps 5 does not go with --schedule one-shot"):
+        LabConfig(schedule="one-shot", prune_steps=5).checked()
+    assert LabConfig(schedule="one-shot", prune_steps=1).checked().prune_steps == 1
+
+
 @given(data=st.data())
 @settings(FUZZ, max_examples=200)
 def test_all_options_together(data: st.DataObject) -> None:
     values = {option: data.draw(strategy) for option, strategy in OPTIONS.items()}
     config = LabConfig(**values)
-    if all(valid(option, value) for option, value in values.items()):
+    agree = values["schedule"] != "one-shot" or values["prune_steps"] in (None, 1)
+    if agree and all(valid(option, value) for option, value in values.items()):
         assert config.checked().checked() == config.checked()
     else:
         with pytest.raises(UserError):

@@ -16,6 +16,7 @@ from petiole.lab.config import LabConfig
 from petiole.models.backbones import Backbone
 from petiole.models.weights import Weights
 from petiole.preprocessing import Preprocessing
+from petiole.pruning.channels import NOTHING_LEAVES
 from petiole.pruning.refit import trace
 from petiole.recipes import quick
 from petiole.records import Epoch, Train
@@ -109,7 +110,7 @@ def test_a_network_whose_channels_cannot_leave_is_a_row_and_the_rest_goes_on(
     result = ChapterResult()
     study.run(bench, course, result)
     assert [(row.variant, row.why) for row in result.failures] == [
-        ("study: sensitivity of channels", "no layer has channels that could leave: protect fewer layers")
+        ("study: sensitivity of channels", f"{NOTHING_LEAVES}: choose another --backbone")
     ]
     assert {point.method for point in result.curves} == {"control", "random", "magnitude"}
     assert {row.kind for row in result.sensitivities} == {"weights"}

@@ -11,12 +11,26 @@ from petiole.bench.footprint import layer_macs
 from petiole.chain.channel_choice import behind_first, share_of_costs
 from petiole.errors import GateError
 from petiole.models import backbones
-from petiole.pruning.channels import keep_counts
+from petiole.pruning.channels import UnreachableError, keep_counts
 from petiole.pruning.pruner import ChannelPruner, MaskPruner
 from petiole.pruning.structured import ChannelGroup
 from petiole.pruning.unstructured import Method
 
 EXAMPLE = torch.zeros(1, 3, 8, 8)
+
+
+class Multiplied(nn.Module):
+    """What the first half of a convolution's channels says is multiplied by what the second half says."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.out = nn.Conv2d(3, 8, 1), nn.Conv2d(4, 2, 1)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """``(N, 2)``."""
+        first, second = self.a(images).chunk(2, 1)
+        answers: torch.Tensor = self.out(first * second).mean((2, 3))
+        return answers
 
 
 def network() -> nn.Sequential:
@@ -91,6 +105,35 @@ def test_a_network_without_groups_is_refused() -> None:
     build = partial(ChannelPruner, network(), EXAMPLE, score=lambda *_: {}, keep=lambda *_: {})
     with pytest.raises(GateError, match="no layer has channels that could leave"):
         build(protected=["0", "3", "6"], choose=tuple)
+
+
+def test_fewer_leave_where_a_layer_would_lose_all() -> None:
+    """Channels 0 and 4, 1 and 5 and so on leave together: the four least important ones are the whole layer."""
+    pruner = ChannelPruner(
+        Multiplied(), EXAMPLE, protected=["out"], choose=tuple, costs={"a": 80, "out": 40},
+        score=lambda dependencies, groups: {"a": torch.arange(8.0)},
+        keep=lambda groups, scores, share: keep_counts(groups, scores, 0.5 * share, multiple=1),
+    )  # fmt: skip
+    pruner.prune(1.0)
+    assert pruner.removed["a"] in ([0, 1], [0, 1, 2]), "of the half that was asked for all fall"
+    pruner.finish()
+
+
+@pytest.mark.parametrize(("asked", "told"), [(0.1, "0.25"), (0.3, "")])
+def test_what_can_be_reached_is_counted_where_channels_fall_together(asked: float, told: str) -> None:
+    """By the channels alone 5 of 8 outputs would be left of the least; really it is 1 of 4."""
+    costs = {"a": 80, "out": 40}
+    pruner = ChannelPruner(
+        Multiplied(), EXAMPLE, protected=["out"], choose=tuple, costs=costs,
+        score=lambda dependencies, groups: {"a": torch.arange(8.0)},
+        keep=share_of_costs(costs, asked, "uniform", multiple=1),
+    )  # fmt: skip
+    if told:
+        with pytest.raises(UnreachableError, match=f"with the fewest channels {told} is left"):
+            pruner.prune(1.0)
+    else:
+        pruner.prune(1.0)
+        assert pruner.dependencies.costs_left(pruner.removed, costs) == 0.25 * 120
 
 
 @pytest.mark.parametrize("left", [0.7, 0.5])

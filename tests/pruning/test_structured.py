@@ -127,6 +127,31 @@ def test_an_addition_in_place_to_a_part_is_one_too() -> None:
     assert shared.is_added, "blocks 8.0 to 8.3 add their answers to what they take in"
 
 
+class Multiplied(nn.Module):
+    """What the first half of a convolution's channels says is multiplied by what the second half says."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.out = nn.Conv2d(3, 8, 1), nn.Conv2d(4, 2, 1)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """``(N, 2)``."""
+        first, second = self.a(images).chunk(2, 1)
+        answers: torch.Tensor = self.out(first * second).mean((2, 3))
+        return answers
+
+
+def test_all_that_falls_is_counted_before_it_leaves() -> None:
+    dependencies = Dependencies(Multiplied(), EXAMPLE, protected=["out"])
+    assert dependencies.costs_left({"a": [0, 5]}, {"a": 80, "out": 40}) == pytest.approx(40 + 20)
+    assert dependencies.emptied({"a": [0, 1, 6]}) is None
+    assert dependencies.emptied({"a": [0, 1, 6, 7]}) == "a"
+    with pytest.raises(GateError, match="all 8 channels of a would leave: keep one at least"):
+        dependencies.remove({"a": [0, 1, 6, 7]})
+    dependencies.remove({"a": [0, 1, 6]})
+    assert dependencies.network.get_parameter("a.weight").shape[0] == 2
+
+
 def test_shuffled_channels_are_refused() -> None:
     network = backbones.adapt(backbones.find("shufflenet_v2_x0_5"), None, classes=2, seed=0)
     with pytest.raises(GateError, match="cannot be followed"):
@@ -202,6 +227,29 @@ def test_what_cannot_be_scored_is_refused() -> None:
         dependencies.scores("taylor")
     with pytest.raises(UserError, match="importance"):
         dependencies.scores("fame")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("importance", ["l1", "bn_scale"])
+def test_a_group_of_zeros_has_no_scores(importance: Importance) -> None:
+    network = chain()
+    with torch.no_grad():
+        for name in ("0.weight", "1.weight", "3.weight"):
+            network.get_parameter(name).zero_()
+    dependencies = Dependencies(network, EXAMPLE, protected=["3", "6"])
+    with pytest.raises(GateError, match=f"importance {importance} does not give each of the 4 channels of 0 a number"):
+        dependencies.scores(importance)
+
+
+def test_channels_that_a_layer_takes_in_twice_have_one_score_each() -> None:
+    """GhostNet joins what a convolution makes with what a second one makes of it."""
+    network = backbones.adapt(backbones.find("ghostnet_100"), None, classes=2, seed=0).eval()
+    network(torch.randn(2, 3, 32, 32)).square().sum().backward()
+    dependencies = Dependencies(network, torch.zeros(1, 3, 32, 32), protected=["classifier"])
+    scores = dependencies.scores("taylor")
+    assert {name: len(score) for name, score in scores.items()} == {
+        group.name: group.channels for group in dependencies.groups
+    }
+    assert all(score.mean().item() == pytest.approx(1.0, abs=0.01) for score in scores.values())
 
 
 @torch.no_grad()

@@ -214,6 +214,18 @@ def test_reestimated_statistics_are_those_of_the_inputs() -> None:
     assert not layer.training
 
 
+@pytest.mark.parametrize(
+    ("pictures", "sizes"), [(8, [4, 4]), (6, [4, 2]), (5, [3, 2]), (9, [3, 3, 3]), (3, [3]), (2, [2])]
+)
+def test_statistics_are_estimated_from_batches_that_weigh_alike(pictures: int, sizes: list[int]) -> None:
+    """A last batch of one picture was an error of BatchNorm behind global pooling."""
+    seen: list[int] = []
+    layer = nn.BatchNorm1d(2)
+    layer.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
+    reestimate(nn.Sequential(layer), torch.randn(pictures, 2), batch_images=4)
+    assert seen == sizes
+
+
 def test_fixed_statistics_do_not_move_while_training() -> None:
     layer, dropout = nn.BatchNorm2d(1), nn.Dropout()
     network = nn.Sequential(layer, dropout)

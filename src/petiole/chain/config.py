@@ -20,6 +20,10 @@ def require_seed(name: str, value: int) -> None:
         raise UserError(f"--{name} {value} is out of range: give a whole number from 0 to {MAX_SEED - 1}")
 
 
+MOST_STEPS = 20
+"""Of pruning: each has an epoch of its own at least."""
+
+
 class ChainEffort(BaseModel):
     """How much of everything: epochs of training, views and pictures, steps of pruning."""
 
@@ -58,8 +62,7 @@ class ChainConfig(BaseModel):
         """
         if not 0 < self.macs < 1:
             raise UserError(f"--macs {self.macs:g} is not between 0 and 1: give the share that is left, such as 0.5")
-        if self.prune_steps is not None and self.prune_steps < 1:
-            raise UserError(f"--prune-steps {self.prune_steps} is too few: give 1 or more")
+        self._require_steps()
         if not 0 <= self.max_drop <= 100:
             raise UserError(f"--max-drop {self.max_drop:g} is out of range: give points of accuracy from 0 to 100")
         chosen: list[tuple[str, str, Any]] = [
@@ -70,3 +73,21 @@ class ChainConfig(BaseModel):
         for what, given, choices in chosen:
             if given not in choices:
                 raise unknown_choice(what, given, list(choices))
+
+    def _require_steps(self) -> None:
+        """As many steps as there can be.
+
+        Raises:
+            UserError: too few, too many, or several in one shot.
+        """
+        steps = self.prune_steps
+        if steps is None:
+            return
+        if steps < 1:
+            raise UserError(f"--prune-steps {steps} is too few: give 1 or more")
+        if steps > MOST_STEPS:
+            raise UserError(f"--prune-steps {steps} is too many: give {MOST_STEPS} or fewer")
+        if self.schedule == "one-shot" and steps > 1:
+            raise UserError(
+                f"--prune-steps {steps} does not go with --schedule one-shot, which has one: choose cubic or linear"
+            )

@@ -16,13 +16,26 @@ Scores = Mapping[str, torch.Tensor]
 STEPS = 40
 """Halvings of the search for a level: more than the number of channels of any network can tell apart."""
 
+ALL = 0.995
+"""A share of the costs that is told as 1.00."""
+NOTHING_LEAVES = (
+    "no layer has channels that could leave (residual additions, grouped convolutions and small layers keep theirs)"
+)
+
 
 class UnreachableError(GoalError):
-    """Even with the fewest channels ``least`` of the costs is left, more than was asked for."""
+    """Even with the fewest channels, those of ``keep``, ``least`` of the costs is left, more than the ``target``."""
 
-    def __init__(self, message: str, least: float) -> None:
-        super().__init__(message)
-        self.least = least
+    def __init__(self, option: str, target: float, least: float, keep: Mapping[str, int], hint: str) -> None:
+        why = f"with the fewest channels {least:.2f} is left of what the whole network needs; {hint}"
+        if least > ALL:
+            why = f"{NOTHING_LEAVES}: choose another --backbone"
+        super().__init__(f"{option} {target:g} cannot be reached: {why}")
+        self.option, self.target, self.least, self.keep, self.hint = option, target, least, keep, hint
+
+    def where_really(self, least: float) -> "UnreachableError":
+        """The same, where ``least`` has been counted and not only estimated."""
+        return UnreachableError(self.option, self.target, least, self.keep, self.hint)
 
 
 def keep_counts(
@@ -45,7 +58,7 @@ def keep_counts(
         wanted = {group.name: int((scores[group.name] >= together[gone]).sum()) for group in groups}
     else:
         wanted = {group.name: round((1 - level) * group.channels) for group in groups}
-    return {group.name: _rounded(wanted[group.name], group.channels, multiple) for group in groups}
+    return {group.name: _rounded(wanted[group.name], group, multiple) for group in groups}
 
 
 def keep_by_damage(
@@ -68,14 +81,15 @@ def keep_by_damage(
         removed = np.array([0.0, *(share for share, _ in found)])
         done = np.maximum.accumulate([0.0, *(each for _, each in found)])
         share = removed[-1] if done[-1] <= level * worst else float(np.interp(level * worst, done, removed))
-        keep[group.name] = _rounded(round((1 - share) * group.channels), group.channels, multiple)
+        keep[group.name] = _rounded(round((1 - share) * group.channels), group, multiple)
     return keep
 
 
-def _rounded(wanted: int, channels: int, multiple: int) -> int:
-    if channels <= multiple or wanted >= channels:
-        return channels
-    return min(channels, max(multiple, int(wanted / multiple + 0.5) * multiple))
+def _rounded(wanted: int, group: ChannelGroup, multiple: int) -> int:
+    if group.channels <= multiple or wanted >= group.channels:
+        return group.channels
+    least = -(-group.fewest // multiple) * multiple
+    return min(group.channels, max(least, int(wanted / multiple + 0.5) * multiple))
 
 
 def remaining(groups: Sequence[ChannelGroup], keep: Mapping[str, int], costs: Mapping[str, int]) -> float:
@@ -122,11 +136,7 @@ def within(
         return remaining(groups, counts(level), costs) / sum(costs.values())
 
     if (least := share(1.0)) > target:
-        raise UnreachableError(
-            f"{option} {target:g} cannot be reached: with the fewest channels {least:.2f} is left of what the whole "
-            f"network needs; {hint}",
-            least,
-        )
+        raise UnreachableError(option, target, least, counts(1.0), hint)
     return counts(smallest(lambda level: share(level) <= target))
 
 

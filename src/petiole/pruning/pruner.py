@@ -5,14 +5,21 @@ choose, refit and retrain for both (:mod:`petiole.chain.prune_retrain`).
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import torch
 from torch import nn
 
 from petiole.errors import GateError
-from petiole.pruning.channels import Scores, least_important, remaining, smallest
+from petiole.pruning.channels import (
+    NOTHING_LEAVES,
+    Scores,
+    UnreachableError,
+    least_important,
+    remaining,
+    smallest,
+)
 from petiole.pruning.schedule import steps_that_prune
 from petiole.pruning.structured import ChannelGroup, Dependencies, Plan
 from petiole.pruning.unstructured import Masks, Method, Scope, hold, prunable, prune_weights, require_sparsity
@@ -107,7 +114,8 @@ class ChannelPruner:
 
     ``choose`` takes the groups that may lose channels from all that hold no output of a ``protected`` layer. ``costs``
     are those that ``keep`` goes by, if it does: where more than :data:`TOLERANCE` less of them is really left than the
-    channels say, since some fall together (GhostNet uses tensors twice), fewer leave.
+    channels say, since some fall together (GhostNet uses tensors twice), fewer leave; so do they where a layer would
+    lose all.
 
     Raises:
         GateError: no group may lose channels, or none loses any.
@@ -125,15 +133,12 @@ class ChannelPruner:
         self.masks: Masks = {}
         self.plan: Plan = []
         if not self.groups:
-            raise GateError("no layer has channels that could leave: protect fewer layers")
+            raise GateError(f"{NOTHING_LEAVES}: choose another --backbone")
 
     def steps(self, shares: Sequence[float]) -> tuple[float, ...]:
         if len(shares) == 1:
             return tuple(shares)  # nothing to compare, and scores take a while
-        scores, whole = (
-            self.score(self.dependencies, self.groups),
-            {group.name: group.channels for group in self.groups},
-        )
+        scores, whole = self.score(self.dependencies, self.groups), self._whole
         # The last one first: what cannot be reached is told as it was asked for.
         left = [self._counts(scores, share) for share in reversed(shares)][::-1]
         return steps_that_prune(shares, left, whole)
@@ -143,25 +148,59 @@ class ChannelPruner:
         for name, channels in self.removed.items():
             scores[name][channels] = -torch.inf  # what has left stays away
         self.removed = least_important(self.groups, scores, self._counts(scores, share))
+        self.dependencies.require_some_left(self.removed)
         self.masks = self.dependencies.user_masks(self.removed)
         self.hold()
         return self.masks
 
+    @property
+    def _whole(self) -> dict[str, int]:
+        return {group.name: group.channels for group in self.groups}
+
+    def _fewest(self, group: ChannelGroup, scores: Scores) -> int:
+        """How many channels of a group must stay for no layer to lose all."""
+
+        def holds(stay: int) -> bool:
+            removed = least_important([group], scores, {group.name: stay})
+            return self.dependencies.emptied(removed) is None
+
+        if group.channels == 1 or holds(1):
+            return 1
+        low, high = 1, group.channels
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if holds(middle) else (middle, high)
+        return high
+
     def _counts(self, scores: Scores, share: float) -> Mapping[str, int]:
         """How many channels stay in each group when ``share`` of the pruning is done."""
-        keep = self.keep(self.groups, scores, share)
+        groups = [replace(group, fewest=self._fewest(group, scores)) for group in self.groups]
         costs = self.costs
         if costs is None:
-            return keep
+            return self.keep(groups, scores, share)
+
+        def keep(part: float) -> tuple[Mapping[str, int], UnreachableError | None]:
+            try:
+                return self.keep(groups, scores, part * share), None
+            except UnreachableError as error:
+                return error.keep, error
 
         def really(counts: Mapping[str, int]) -> float:
-            return self.dependencies.costs_left(least_important(self.groups, scores, counts), costs)
+            if counts == self._whole:
+                return float(sum(costs.values()))
+            removed = least_important(groups, scores, counts)
+            return 0.0 if self.dependencies.emptied(removed) else self.dependencies.costs_left(removed, costs)
 
-        wanted = remaining(self.groups, keep, costs)
-        if abs(wanted - really(keep)) <= TOLERANCE * sum(costs.values()):
-            return keep
-        part = smallest(lambda part: really(self.keep(self.groups, scores, part * share)) <= wanted, halvings=HALVINGS)
-        return self.keep(self.groups, scores, part * share)
+        counts, error = keep(1.0)
+        least, total = really(counts), sum(costs.values())
+        if abs(remaining(groups, counts, costs) - least) <= TOLERANCE * total:
+            if error is not None:
+                raise error
+            return counts
+        wanted = remaining(groups, counts, costs) if error is None else error.target * total
+        if error is not None and least > wanted:
+            raise error.where_really(least / total)
+        return keep(smallest(lambda part: really(keep(part)[0]) <= wanted, halvings=HALVINGS))[0]
 
     def finish(self) -> None:
         self.plan = self.dependencies.remove(self.removed)

@@ -17,11 +17,15 @@ from torch import nn
 
 from petiole.errors import GateError, UserError, unknown_choice
 from petiole.pruning.choices import Importance
+from petiole.pruning.falling import walk
 
 Removed = Mapping[str, Sequence[int]]
 """Group name -> the channels that leave."""
 Plan = list[tuple[str, list[int]]]
 """What left, in order, as artifacts carry it: a layer and the output channels that it lost, counted at that time."""
+
+Falls = dict[tuple[str, int], dict[int, set[int]]]
+"""(Layer, side: 0 outputs, 1 inputs) -> channel of the group -> the outputs or inputs that fall with it."""
 
 ADDED = ("AddBackward", "CopySlices")
 """What autograd calls an addition, and one into a part of a tensor (GhostNet adds in place to what it has cut off)."""
@@ -42,7 +46,7 @@ class ChannelGroup:
 
     ``of_outputs`` and ``of_inputs`` are the shares of a maker's outputs and a user's inputs that are of this group (1
     where not given: concatenation joins groups). ``places`` are a user's inputs and the channel that each comes from.
-    ``is_added``: a residual addition joins the makers.
+    ``is_added``: a residual addition joins the makers. ``fewest`` stay, since with more of them a layer would lose all.
     """
 
     name: str
@@ -53,6 +57,7 @@ class ChannelGroup:
     of_inputs: Mapping[str, float] = field(default_factory=dict)
     places: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]] = field(default_factory=dict)
     is_added: bool = False
+    fewest: int = 1
 
 
 class Dependencies:
@@ -81,6 +86,7 @@ class Dependencies:
                 "this network's channels cannot be followed (it shuffles them): prune another one"
             ) from error
         self.groups = tuple(self._group(found) for found in self._found)
+        self._falling: dict[str, Falls] = {}
 
     def _takes_in(self, dependency: Any) -> bool:
         """Whether the target mixes what it takes in; a depthwise convolution hands its channels on."""
@@ -123,7 +129,8 @@ class Dependencies:
 
         Raises:
             UserError: no such importance.
-            GateError: ``taylor`` without gradients, or ``bn_scale`` where there is no BatchNorm.
+            GateError: ``taylor`` without gradients, or ``bn_scale`` where there is no BatchNorm; or scores that are
+                not one number for each channel.
         """
         if importance not in _IMPORTANCE:
             raise unknown_choice("importance", importance, list(_IMPORTANCE))
@@ -139,7 +146,7 @@ class Dependencies:
                 score = estimate(found)
                 if score is None:
                     raise GateError(f"--importance {importance} says nothing about {group.name}: choose another")
-                scores[group.name] = score.detach().float()
+                scores[group.name] = _one_each(score.detach().float(), group, importance)
         return scores
 
     def _part(self, name: str, channels: Sequence[int]) -> Any:
@@ -162,37 +169,67 @@ class Dependencies:
                     masks.setdefault(key, torch.ones_like(layer.weight, dtype=torch.bool))[:, indices] = False
         return masks
 
+    def _falls(self, name: str) -> Falls:
+        """What falls with each channel of a group; found once. torch-pruning's own walk keeps lists in which an input
+        stands once, though several channels may come to it, and takes minutes where they are long (attention)."""
+        if name not in self._falling:
+            layer = self.network.get_submodule(name)
+            self._falling[name] = {}
+            for dependency, pairs in walk(self._graph, layer):
+                target = dependency.target.module
+                if not isinstance(target, WEIGHTED):
+                    continue
+                side = int(self._takes_in(dependency))
+                if side or dependency.handler == self._graph.get_pruner_of_module(target).prune_out_channels:
+                    fallen = self._falling[name].setdefault((self._names[target], side), {})
+                    for index, channel in pairs:
+                        fallen.setdefault(channel, set()).add(index)
+        return self._falling[name]
+
+    def _gone(self, removed: Removed) -> dict[tuple[str, int], tuple[int, int]]:
+        """How many outputs (side 0) or inputs (side 1) layers lose with ``removed``, and of how many."""
+        gone: dict[tuple[str, int], set[int]] = {}
+        for name, channels in removed.items():
+            for place, fallen in self._falls(name).items():
+                gone.setdefault(place, set()).update(*(fallen.get(channel, ()) for channel in channels))
+        sizes = {place: self.network.get_parameter(f"{place[0]}.weight").shape[place[1]] for place in gone}
+        return {place: (len(those), sizes[place]) for place, those in gone.items()}
+
+    def emptied(self, removed: Removed) -> str | None:
+        """A layer that would lose all its outputs or inputs with ``removed``, and with all that falls with it."""
+        return next((name for (name, _), (lost, of) in self._gone(removed).items() if lost >= of), None)
+
+    def require_some_left(self, removed: Removed) -> None:
+        """The gate before channels leave.
+
+        Raises:
+            GateError: a layer would lose all that it puts out or takes in.
+        """
+        for (name, side), (lost, of) in self._gone(removed).items():
+            if lost >= of:
+                what = "inputs" if side else "channels"
+                raise GateError(f"all {of} {what} of {name} would leave: keep one at least, or protect the layer")
+
     def costs_left(self, removed: Removed, costs: Mapping[str, int]) -> float:
         """What is left of the ``costs`` of all layers once ``removed`` has left, with all that falls with it: where a
         tensor is used twice, channels of one group may fall together."""
-        gone: dict[tuple[str, int], set[int]] = {}
-        for name, channels in removed.items():
-            for dependency, indices in self._part(name, channels):
-                layer = dependency.target.module
-                if not isinstance(layer, WEIGHTED):
-                    continue
-                side = int(self._takes_in(dependency))
-                if side or dependency.handler == self._graph.get_pruner_of_module(layer).prune_out_channels:
-                    gone.setdefault((self._names[layer], side), set()).update(indices)
         left = {name: float(cost) for name, cost in costs.items()}
-        for (name, side), those in gone.items():
-            left[name] *= 1 - len(those) / self.network.get_parameter(f"{name}.weight").shape[side]
+        for (name, _), (lost, of) in self._gone(removed).items():
+            left[name] *= 1 - lost / of
         return sum(left.values())
 
     def remove(self, removed: Removed) -> Plan:
         """Cut the channels out of the network, in place; returns the plan with which :func:`rebuild` does the same.
 
         Raises:
-            GateError: nothing left, a group would lose all, or the network gives outputs of another shape.
+            GateError: nothing left, a layer would lose all, or the network gives outputs of another shape.
         """
+        self.require_some_left(removed)
         with torch.no_grad():
             shape = self.network(self.example).shape
         before = _count(self.network)
         plan: Plan = [(name, sorted(map(int, channels))) for name, channels in removed.items() if len(channels)]
-        sizes = {group.name: group.channels for group in self.groups}
         for name, channels in plan:
-            if len(channels) >= sizes[name]:
-                raise GateError(f"all {sizes[name]} channels of {name} would leave: keep one at least")
             self._part(name, channels).prune()
         _require_whole(self.network, self.example, shape, before)
         return plan
@@ -213,6 +250,19 @@ def rebuild(network: nn.Module, example: torch.Tensor, plan: Sequence[tuple[str,
         cut = graph.get_pruner_of_module(layer).prune_out_channels
         graph.get_pruning_group(layer, cut, list(channels)).prune()
     return network
+
+
+def _one_each(score: torch.Tensor, group: ChannelGroup, importance: str) -> torch.Tensor:
+    """``(channels,)``. Where the first layer that is scored takes channels in twice, torch-pruning puts zeros behind
+    the scores, and divides by a mean that counts them."""
+    if len(score) > group.channels and not bool(score[group.channels :].any()):
+        score = score[: group.channels] / score[: group.channels].mean()
+    if len(score) != group.channels or not bool(score.isfinite().all()):
+        raise GateError(
+            f"--importance {importance} does not give each of the {group.channels} channels of {group.name} a number: "
+            "choose another, such as contribution"
+        )
+    return score
 
 
 def _count(network: nn.Module) -> int:

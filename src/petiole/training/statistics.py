@@ -24,11 +24,20 @@ def reestimate(network: nn.Module, inputs: torch.Tensor, *, batch_images: int = 
         layer.reset_running_stats()
         layer.momentum = None  # cumulative average
         layer.train()
-    for batch in inputs.split(batch_images):
+    for batch in _batches(inputs, batch_images):
         network(batch)
     for layer, momentum in zip(layers, momenta, strict=True):
         layer.momentum = momentum
         layer.eval()
+
+
+def _batches(inputs: torch.Tensor, images: int) -> list[torch.Tensor]:
+    """Batches of so many pictures; where the last one would have less than half of that, or a single picture, batches
+    whose sizes differ by one at most: each weighs alike, and one picture may have no variance."""
+    rest = len(inputs) % images
+    if not rest or (rest > 1 and 2 * rest >= images):
+        return list(inputs.split(images))
+    return list(inputs.tensor_split(max(1, min(-(-len(inputs) // images), len(inputs) // 2))))
 
 
 def train_with_fixed_statistics(network: nn.Module) -> None:
