@@ -46,7 +46,7 @@ CUT = {
 SPREAD = {
     "global": "over all layers together",
     "uniform": "the same share of each layer",
-    "sensitivity": "more where training photos by which no channel was chosen suffer less",
+    "sensitivity": "more where it does less damage, on training photos that were not used to choose channels",
 }
 AGAIN = (
     "{name}{gradually} with the convolutions behind the removed channels refitted by least squares, so that they "
