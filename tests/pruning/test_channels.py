@@ -93,3 +93,10 @@ def test_channels_leave_where_they_do_least_damage() -> None:
 def test_damage_never_falls_with_what_is_removed() -> None:
     """Removing half hurt less than removing a quarter: by chance, so a quarter counts as the worse."""
     assert keep_by_damage([A], {"a": [(0.25, 2.0), (0.5, 1.0)]}, 0.5, multiple=1) == {"a": 28}
+
+
+def test_channels_that_matter_alike_leave_one_by_one() -> None:
+    groups = [ChannelGroup(name=name, channels=8, makers=(name,), users=("z",)) for name in "ab"]
+    scores = {"a": torch.zeros(8), "b": torch.arange(8.0)}
+    kept = [keep_counts(groups, scores, gone / 16, spread="global", multiple=1) for gone in (0, 3, 8, 10)]
+    assert kept == [{"a": 8, "b": 8}, {"a": 5, "b": 8}, {"a": 1, "b": 8}, {"a": 1, "b": 6}]

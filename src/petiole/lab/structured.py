@@ -37,16 +37,18 @@ FIRST, GLOBAL = "CNNPrunedF-structured", "CNNPrunedG-structured"
 RETRAINED = {FIRST: "CNNPrunedFO-structured", GLOBAL: "CNNPrunedGO-structured"}
 STATIC, QAT = (f"{RETRAINED[GLOBAL]}-{how}-int8" for how in ("static", "qat"))
 
+MUCH = 0.05
+"""Of the multiply-accumulates: so much less than asked is told."""
 CUT = {
     FIRST: "{removed} of the first convolution{shared} removed: those {by}; nothing else changed.",
-    GLOBAL: "Channels removed until at most {macs:.0%} of the multiply-accumulates are left: those {by}, {spread} "
-    "(the first convolution, what residual additions share and what grouped convolutions make stay whole), counts "
-    "rounded to multiples of 16; nothing else changed.",
+    GLOBAL: "Channels removed until at most {macs:.0%} of the multiply-accumulates are left{fewer}: those {by}, "
+    "{spread} (the first convolution, what residual additions share and what grouped convolutions make stay whole), "
+    "counts rounded to multiples of 16; nothing else changed.",
 }
 SPREAD = {
     "global": "over all layers together",
     "uniform": "the same share of each layer",
-    "sensitivity": "more where training photos by which no channel was chosen suffer less",
+    "sensitivity": "more where it does less damage, on training photos that were not used to choose channels",
 }
 AGAIN = (
     "{name}{gradually} with the convolutions behind the removed channels refitted by least squares, so that they "
@@ -67,6 +69,15 @@ def share_removed(removed: int, channels: int, amount: float) -> str:
     """
     asked = f"{amount:.0%} was asked for, and counts are rounded to multiples of 8"
     return f"{removed} of the {channels} channels ({removed / channels:.0%}; {asked})"
+
+
+def fewer_left(left: float, asked: float) -> str:
+    """Words where much less is left than what was asked for.
+
+    >>> fewer_left(0.17, 0.5), fewer_left(0.48, 0.5)
+    (' (really 17%: channels leave in steps, and none came nearer)', '')
+    """
+    return "" if left >= asked - MUCH else f" (really {left:.0%}: channels leave in steps, and none came nearer)"
 
 
 @dataclass(kw_only=True)
@@ -151,6 +162,7 @@ def _judge(bench: Bench, course: Course, cut: _Cut) -> Variant:
     how = (CUT[cut.name] if raw else AGAIN).format(
         name=parent, gradually=cut.gradually, macs=config.macs, by=BY[config.importance],
         spread=SPREAD[config.spread], removed=removed, shared=cut.shared,
+        fewer=fewer_left(left["macs_left"], config.macs),
     )  # fmt: skip
     subject = Subject(
         name=cut.name, seed=course.seed, parent=parent, baseline=None if raw else BASELINE,

@@ -53,9 +53,10 @@ def keep_counts(
     if spread not in ("uniform", "global"):
         raise unknown_choice("spread", spread, ["uniform", "global"])
     if spread == "global":
-        together = torch.cat([scores[group.name] for group in groups]).sort().values
-        gone = min(int(level * len(together)), len(together) - 1)
-        wanted = {group.name: int((scores[group.name] >= together[gone]).sum()) for group in groups}
+        order = torch.cat([scores[group.name] for group in groups]).argsort(stable=True)  # equal ones go one by one
+        of = torch.cat([torch.full((len(scores[group.name]),), at) for at, group in enumerate(groups)])
+        gone = of[order[: min(int(level * len(order)), len(order) - 1)]].bincount(minlength=len(groups)).tolist()
+        wanted = {group.name: len(scores[group.name]) - lost for group, lost in zip(groups, gone, strict=True)}
     else:
         wanted = {group.name: round((1 - level) * group.channels) for group in groups}
     return {group.name: _rounded(wanted[group.name], group, multiple) for group in groups}

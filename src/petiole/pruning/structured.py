@@ -158,7 +158,8 @@ class Dependencies:
         """Masks (True: kept) of the layers that take in what will leave: weight name -> the weight's shape.
 
         With these weights at zero the removed channels reach nothing any more, so that what is refitted under the
-        masks is exactly what is left after :meth:`remove`.
+        masks is what is left after :meth:`remove`: exactly so, but for what normalizes over channels (LayerNorm takes
+        the removed ones into its mean until they have left).
         """
         masks: dict[str, torch.Tensor] = {}
         for name, channels in removed.items():
