@@ -140,6 +140,16 @@ def speed(medians: float, measured: tuple[float, float, float] | None) -> str:
     return f"{told}, 95% interval {low:.2f}x to {high:.2f}x" if measured else f"{told} by the medians"
 
 
+def leaves_out_one(measured: tuple[float, float, float]) -> bool:
+    """Whether the interval of a ratio does, as it is printed by :func:`speed`.
+
+    >>> leaves_out_one((0.88, 0.68, 0.9998)), leaves_out_one((1.17, 1.13, 1.2))
+    (False, True)
+    """
+    ratio, low, high = measured
+    return round(low if ratio >= 1 else 1 / high, 2) > 1
+
+
 def within_spread(measured: tuple[float, float, float]) -> str:
     """The same of two times whose single calls differ by more than the medians do.
 

@@ -145,8 +145,19 @@ def test_pruning_brings_a_smaller_file_and_no_time() -> None:
     assert "5.9 kB instead of 8.0 kB for CNNPrunedGO (73.8%)" in text
     assert "no measurable difference on OpenVINO (10.0 ms (9.90-10.1) and 10.0 ms (9.90-10.1))" in text
     assert "a mask only writes zeros" in text
-    assert "30.0 ms of CPU time for a call" in text
+    assert "the PyTorch profiler counts 30.0 ms of the calling thread's time, before 30.0 ms" in text
     assert "CNNPrunedGO at epoch 7 of 10" in text
+
+
+def test_the_profiler_tells_a_difference_where_the_middle_halves_lie_apart() -> None:
+    whole = replaced("CNNOptimized", profile_p25_ms=28.0, profile_p75_ms=31.0)
+    for p25_ms, p75_ms, said in ((25.0, 35.0, "30.0 ms (25.0-35.0)"), (39.0, 41.0, "40.0 ms (39.0-41.0)")):
+        spread = {"profile_p25_ms": p25_ms, "profile_ms": (p25_ms + p75_ms) / 2, "profile_p75_ms": p75_ms}
+        rows = replaced("CNNPrunedGO", whole, **spread)
+        (text,) = (each.answer for each in answer(results(rows)) if each.id == "3.3")
+        verdict = ": no measurable difference" if p25_ms < 31 else ""
+        end = "; a mask only writes zeros"
+        assert f"{said} of the calling thread's time, before 30.0 ms (28.0-31.0){verdict}{end}" in text
 
 
 def test_pruning_without_any_benefit() -> None:

@@ -162,9 +162,8 @@ def _time(run: Run, pruned: list[Group]) -> list[str]:
     if parent is None:
         return ["The time cannot be compared, because CNNOptimized is missing."]
     text = f"One call of {group.label}, against {parent.label}: {phrases.latency(parent, group)}"
-    before, after = phrases.profiled(parent), phrases.profiled(group)
-    if before and after:
-        text += f"; the PyTorch profiler counts {after} of CPU time for a call, before {before}"
+    if counted := phrases.profiled(parent, group):
+        text += f"; the PyTorch profiler counts {counted}"
     found = phrases.changes(parent, group)
     if found and "down" not in found and group.first.macs == parent.first.macs:
         macs = units.count(group.first.macs)
@@ -184,7 +183,11 @@ def _converged(pruned: list[Group]) -> list[str]:
             parts.append(f"{group.label} at {at} of {trained[0].epochs}")
         else:
             whom = "" if len(trained) == 1 else f" with {len(trained) - len(ended)} of {len(trained)} seeds"
-            fell = "" if any(each.has_fallen for each in trained) else ", its loss did not fall"
+            fell = (
+                ""
+                if any(each.has_fallen for each in trained)
+                else " (its loss did not fall, as may be where a later step prunes more)"
+            )
             parts.append(f"{group.label} not within its {units.counted(trained[0].epochs, 'epoch')}{whom}{fell}")
     return [f"Convergence of the retraining, judged by the training loss alone: {listed(parts)}."] if parts else []
 

@@ -210,7 +210,7 @@ def across_runtimes(before: Group, after: Group) -> str | None:
 def _small_ratio(before: Group, after: Group, old: Timing, new: Timing) -> str:
     """The ratio of two medians, where it is known better than single calls show."""
     measured = after.time_ratio(new.runtime, before.name, old.runtime) if new.batch == 1 else None
-    return f"; {units.within_spread(measured)}" if measured and not measured[1] <= 1 <= measured[2] else ""
+    return f"; {units.within_spread(measured)}" if measured and units.leaves_out_one(measured) else ""
 
 
 def _ratio(before: Group, after: Group, old: Timing, new: Timing) -> str:
@@ -252,12 +252,20 @@ def changes(before: Group | None, after: Group) -> list[Change]:
     ]
 
 
-def profiled(group: Group) -> str:
-    """CPU time of a call by the profiler, with the middle half of the calls; of several seeds the median, and the
-    outermost quartiles."""
+def profiled(before: Group, after: Group) -> str:
+    """Two calls by the profiler, with the middle half of the calls (of several seeds the median, and the outermost
+    quartiles); "" where one was not profiled."""
+    old, new = _profile(before), _profile(after)
+    if old is None or new is None:
+        return ""
+    overlap = ": no measurable difference" if 0 < old[1] <= new[2] and 0 < new[1] <= old[2] else ""
+    return f"{units.spread(*new)} of the calling thread's time, before {units.spread(*old)}{overlap}"
+
+
+def _profile(group: Group) -> tuple[float, float, float] | None:
+    """Median, 25th and 75th percentile, in ms."""
     rows = [row for row in group.rows if row.profile_ms is not None]
     if not rows:
-        return ""
+        return None
     p25_ms = min(row.profile_p25_ms or 0.0 for row in rows)
-    p75_ms = max(row.profile_p75_ms or 0.0 for row in rows)
-    return units.spread(median(row.profile_ms or 0.0 for row in rows), p25_ms, p75_ms)
+    return median(row.profile_ms or 0.0 for row in rows), p25_ms, max(row.profile_p75_ms or 0.0 for row in rows)

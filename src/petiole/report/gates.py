@@ -43,6 +43,10 @@ def table(groups: Sequence[Group]) -> Table | None:
         (provenance.named(group), *(_cell(group, name) for name in names)) for group in checked
     ]
     caption = "Gates: what was checked, so that a step that did nothing could not pass. All counts are exact."
+    if "macs_left" in names or "parameters_left" in names:
+        caption += " Left: of the network before pruning."
+    if "pruned" in names:
+        caption += " Pruned: of the weights of the pruned layers."
     if "sparsity" in names:
         caption += " Zeros: weights that were pruned, and those that are zero anyway."
     if any(name.startswith("int8") for name in names):

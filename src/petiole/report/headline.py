@@ -89,8 +89,8 @@ def _times_as_fast(before: Timing, after: Timing, ratio: tuple[float, float, flo
     if not may_be_compared(before, after):
         return ""
     if timing_change(before, after) == "unclear":
-        small = ratio is not None and not ratio[1] <= 1 <= ratio[2]
-        return "no measurable difference" + (f" ({units.within_spread(ratio)})" if ratio and small else "")
+        small = ratio if ratio and units.leaves_out_one(ratio) else None
+        return "no measurable difference" + (f" ({units.within_spread(small)})" if small else "")
     return units.speed(before.p50_ms / after.p50_ms, ratio)
 
 
@@ -179,7 +179,7 @@ def _narrow_int8(every: Sequence[Group], whole: Group, before: Timing) -> str:
     after = _time(best, DEPLOYED) if best else None
     if best is None or after is None:
         return ""
-    return f"The same in int8 ({best.label}): {_against(whole, before, best, after)}."
+    return f"Channels and int8 together ({best.label}): {_against(whole, before, best, after)}."
 
 
 def _against(whole: Group, before: Timing, group: Group, after: Timing) -> str:

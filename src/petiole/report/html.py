@@ -92,7 +92,7 @@ def _write(run_dir: Path, page: Page, commands: Sequence[str]) -> Path:
     environment.filters["paragraphs"] = lambda text: paragraphs(text, dict(page.places))
     coded, linked = _commands_in(commands), _links_to(page.places)
     environment.filters["command"] = _command
-    environment.filters["coded"] = lambda text: coded(text, escape)
+    environment.filters["coded"] = lambda text: coded(text, lambda part: escape(UNIT.sub("\N{NO-BREAK SPACE}", part)))
     environment.filters["named"] = lambda text: coded(text, linked)
     environment.filters["pieces"] = _pieces
     environment.filters["embedded"] = lambda name: _embedded(run_dir, name)

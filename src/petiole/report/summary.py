@@ -5,7 +5,7 @@ from statistics import median
 
 from petiole import stats, units
 from petiole.caveats import busy_share, random_weights, synthetic_photos
-from petiole.evidence import Group, groups, is_as_fast
+from petiole.evidence import Group, Timing, groups, is_as_fast
 from petiole.records import Results
 from petiole.report.tables import MOST_CLASSES, accuracy
 from petiole.report.timings import RUNTIMES
@@ -124,7 +124,8 @@ def _meant(seeds: int) -> str:
         chance = "for the choice of test pictures; each network was trained once (--seeds 3 shows what seeds change)"
     return (
         f"Accuracies: 95% intervals {chance}. Times: medians, brackets hold the middle half of the calls; "
-        "intervals of ratios are of this run on this machine. Sizes are exact."
+        "where these overlap, no difference is called measurable; intervals of ratios are of this run on this machine. "
+        "Sizes are exact."
     )
 
 
@@ -207,6 +208,10 @@ def _paired(compared: Sequence[Group], what: str) -> str:
     return text
 
 
+def _where(time: Timing) -> str:
+    return f"{RUNTIMES.get(time.runtime, time.runtime)}, {units.spread(time.p50_ms, time.p25_ms, time.p75_ms)}"
+
+
 def _fastest(here: Sequence[Group], what: str) -> list[str]:
     timed = [(time, group) for group in here for time in group.timings if time.batch == 1]
     if not timed:
@@ -220,5 +225,6 @@ def _fastest(here: Sequence[Group], what: str) -> list[str]:
     fastest = {other.label: min(other.singles, key=lambda time: time.p50_ms) for _, other in timed}
     equal = [label for label, time in fastest.items() if label != group.label and is_as_fast(first, time)]
     if equal:
-        text += f"; not measurably slower: {', '.join(equal)}"
+        near = [f"{label} on {_where(fastest[label])}" for label in equal]
+        text += f". Not measurably slower, for the middle halves overlap: {', '.join(near)}"
     return [f"{text}."]
