@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from multiplied import Multiplied
 from petiole.bench.footprint import layer_macs
 from petiole.chain.channel_choice import behind_first, share_of_costs
 from petiole.errors import GateError
@@ -17,20 +18,6 @@ from petiole.pruning.structured import ChannelGroup
 from petiole.pruning.unstructured import Method
 
 EXAMPLE = torch.zeros(1, 3, 8, 8)
-
-
-class Multiplied(nn.Module):
-    """What the first half of a convolution's channels says is multiplied by what the second half says."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.a, self.out = nn.Conv2d(3, 8, 1), nn.Conv2d(4, 2, 1)
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """``(N, 2)``."""
-        first, second = self.a(images).chunk(2, 1)
-        answers: torch.Tensor = self.out(first * second).mean((2, 3))
-        return answers
 
 
 def network() -> nn.Sequential:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from multiplied import Multiplied
 from petiole.errors import GateError, UserError
 from petiole.models import backbones
 from petiole.models.lenet import LeNet
@@ -125,20 +126,6 @@ def test_an_addition_in_place_to_a_part_is_one_too() -> None:
     groups = Dependencies(network, torch.zeros(1, 3, 32, 32), protected=["classifier"]).groups
     (shared,) = [group for group in groups if "blocks.8.0.ghost2.primary_conv.0" in group.makers]
     assert shared.is_added, "blocks 8.0 to 8.3 add their answers to what they take in"
-
-
-class Multiplied(nn.Module):
-    """What the first half of a convolution's channels says is multiplied by what the second half says."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.a, self.out = nn.Conv2d(3, 8, 1), nn.Conv2d(4, 2, 1)
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """``(N, 2)``."""
-        first, second = self.a(images).chunk(2, 1)
-        answers: torch.Tensor = self.out(first * second).mean((2, 3))
-        return answers
 
 
 def test_all_that_falls_is_counted_before_it_leaves() -> None:
