@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SOURCES = Path(__file__).parents[1] / "src"
-KINDS = {"GateError", "AccuracyError", "CoverageError", "lost"}
+KINDS = {"GateError", "AccuracyError", "CoverageError", "ImportanceError", "lost"}
 """Errors that a gate raises, wherever it stands; ``lost`` makes a TrainingError."""
 GUARDS = {
     "petiole.deploy.artifact",
@@ -169,6 +169,8 @@ GATES = [
            ("has version", "test_foreign_files"),
            ("its checksum does not fit", "test_every_flipped_byte_is_noticed"),
            ("does not fit together", "test_parts_that_contradict_each_other")),
+    *_rows("pruning.pruner.ChannelPruner.finish", "pruning/test_pruner.py",
+           ("answers otherwise", "test_a_network_that_answers_otherwise_without_its_masked_channels_is_refused")),
     *_rows("pruning.structured.Dependencies.__init__", "pruning/test_structured.py",
            ("is frozen", "test_a_frozen_layer_is_an_error_and_not_an_invisible_group"),
            ("it shuffles them", "test_shuffled_channels_are_refused")),

@@ -65,6 +65,10 @@ def lab(
     macs: Annotated[
         float, typer.Option(help="Share of the multiply-accumulates that structured pruning leaves, between 0 and 1.")
     ] = 0.45,
+    channels: Annotated[
+        float | None,
+        typer.Option(help="Share of the inner layers' channels that leaves, instead of --macs (see --spread)."),
+    ] = None,
     schedule: Annotated[
         str, typer.Option(help="How pruning goes on step by step (where there are several): cubic, linear, one-shot.")
     ] = "cubic",
@@ -126,8 +130,9 @@ def lab(
     results = api.lab(
         data=data, mnist=mnist, out=out, backbone=backbone, weights=weights, offline=offline, amount=amount,
         seed=seed, seeds=seeds, author=author or [], stages=chosen, profile=profile, count=count, demo_seed=demo_seed,
-        max_drop=max_drop, macs=macs, schedule=schedule, prune_steps=prune_steps, importance=importance,
-        spread=spread, reestimate=reestimate, study=study, bundle=bundle, bundle_weights=bundle_weights,
+        max_drop=max_drop, macs=macs, channels=channels, schedule=schedule, prune_steps=prune_steps,
+        importance=importance, spread=spread, reestimate=reestimate, study=study, bundle=bundle,
+        bundle_weights=bundle_weights,
         say=lambda text: typer.echo(text, err=True),
     )  # fmt: skip
     if as_json:

@@ -1,4 +1,4 @@
-"""The only place where numbers are scaled and formatted for people; records hold plain units.
+"""The only place where numbers are scaled and formatted for people, and words are listed; records hold plain units.
 
 Every function takes the record's unit (a fraction, milliseconds, bytes, seconds) and returns finished text; only
 :func:`read` goes the other way.
@@ -6,6 +6,16 @@ Every function takes the record's unit (a fraction, milliseconds, bytes, seconds
 
 import math
 import re
+from collections.abc import Sequence
+
+
+def listed(parts: Sequence[str]) -> str:
+    """Parts of a sentence, the last with "and".
+
+    >>> listed(["a", "b", "c"])
+    'a, b and c'
+    """
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def percent(fraction: float, digits: int = 1) -> str:

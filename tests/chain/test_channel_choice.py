@@ -89,3 +89,15 @@ def test_a_depthwise_convolution_hands_channels_on() -> None:
     assert set(found["blocks.1.0.conv_dw"].makers) == {"blocks.1.0.conv_dw", "blocks.1.0.conv_pw"}
     assert found["blocks.1.0.conv_dw"].users == ("blocks.1.0.conv_pwl",)
     assert "blocks.1.0.conv_pwl" not in found, "the block after it adds its own answer to these channels"
+
+
+def test_a_share_of_all_channels_takes_the_least_important_of_all_groups() -> None:
+    """Half of 64: all of b's score less than a's, and 16 of them stay, for counts are multiples of 16."""
+    groups = [ChannelGroup(name=name, channels=32, makers=(name,), users=("z",)) for name in "ab"]
+    scores = {"a": torch.arange(32.0) + 32, "b": torch.arange(32.0)}
+    keep = share_of_counts(0.5, "global", multiple=16, option="--channels")
+    assert keep(groups, scores, 1.0) == {"a": 32, "b": 16}
+    with pytest.raises(
+        GateError, match=r"--channels 0\.1 removes none of the channels of 2 groups .* give 0\.15 or more"
+    ):
+        share_of_counts(0.1, "global", multiple=16, option="--channels")(groups, scores, 1.0)

@@ -157,3 +157,32 @@ def test_a_step_too_small_for_one_weight_is_left_out() -> None:
     """5 of 504 weights (216 + 288) leave; the steps would take 0, 3, 3 and 5."""
     pruner = MaskPruner(network=network(), amount=0.01, method="random", scope="global", seed=0)
     assert pruner.steps((0.05, 0.5, 0.51, 1.0)) == (0.5, 1.0)
+
+
+def test_all_are_trained_for_as_long_as_the_course_has_steps() -> None:
+    """Of five shares of 8 channels some round to what is gone already; the control takes all five steps."""
+    unpruned, recorder = network(), Recorder()
+    shares = (0.1, 0.2, 0.3, 0.9, 1.0)
+    pruner = ChannelPruner(
+        copy.deepcopy(unpruned), torch.zeros(1, 3, 12, 12), protected=["2"], choose=tuple, keep=share_of_counts(0.5),
+        score=lambda dependencies, groups: dependencies.scores("l1", groups),
+    )  # fmt: skip
+    pruner.keep = lambda groups, scores, share: {"0": 8 if share < 0.3 else 6 if share < 1 else 4}
+    done = prune_and_retrain(pruner, course(unpruned, recorder, shares, []), epochs=2, name="net")
+    assert (done.steps, [epochs for epochs, _ in recorder.calls]) == ((0.3, 1.0), [1, 4])
+    control = Unpruned(network=copy.deepcopy(unpruned))
+    trained = prune_and_retrain(control, course(unpruned, Recorder(), shares, []), epochs=2, name="control").train
+    assert (done.train.epochs, trained.epochs) == (5, 5)
+
+
+def test_where_no_convolution_takes_in_what_left_nothing_is_said_to_be_refitted() -> None:
+    torch.manual_seed(0)
+    unpruned = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2))
+    said: list[str] = []
+    pruner = ChannelPruner(
+        copy.deepcopy(unpruned), torch.zeros(1, 3, 12, 12), protected=["4"], choose=tuple,
+        keep=lambda groups, scores, share: {"0": 4},
+        score=lambda dependencies, groups: dependencies.scores("l1", groups),
+    )  # fmt: skip
+    done = prune_and_retrain(pruner, course(unpruned.eval(), Recorder(), (1.0,), said), epochs=1, name="net")
+    assert (done.refitted, said, done.train.recipe) == (0, [], "nothing to refit; so")

@@ -59,8 +59,7 @@ def test_in_batches_the_cost_of_a_call_is_no_excuse() -> None:
     assert "With 32 pictures in a call, which share what a call costs, int8 is faster on OpenVINO for LeNet-dyn" in text
     assert "and int8 is slower on OpenVINO for LeNet-static-int8" in text
     assert (
-        "(at most 3.0x the time of float, by the medians): where it is slower, it is not the cost of a call alone"
-        in text
+        "(up to 3.0x the time of float, by the medians): where it is slower, it is not the cost of a call alone" in text
     )
     assert "With 32 pictures" not in told("3.4.3")
 

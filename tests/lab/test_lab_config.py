@@ -16,6 +16,7 @@ counts = st.integers(-3, 30) | st.sampled_from([2**31 - 1, 2**31])
 OPTIONS: dict[str, st.SearchStrategy[Any]] = {
     "amount": numbers,
     "macs": numbers,
+    "channels": st.none() | numbers,
     "max_drop": numbers,
     "seeds": counts,
     "seed": counts,
@@ -31,7 +32,9 @@ OPTIONS: dict[str, st.SearchStrategy[Any]] = {
 
 def valid(option: str, value: Any) -> bool:
     """The ranges as the README gives them."""
-    if option in ("amount", "macs"):
+    if option == "channels" and value is None:
+        return True
+    if option in ("amount", "macs", "channels"):
         return math.isfinite(value) and 0 < value < 1
     if option == "max_drop":
         return math.isfinite(value) and 0 <= value <= 100
@@ -88,3 +91,8 @@ def test_a_study_needs_the_stage_that_makes_it() -> None:
     with pytest.raises(UserError, match=r"--study belongs to the stage pruning: give --stages pruning,structured, or"):
         LabConfig(stages=("structured",), study=True).checked()
     assert LabConfig(stages=("pruning",), study=True).checked().stages == ("transfer", "pruning")
+
+
+def test_a_share_of_channels_is_not_spread_by_what_multiply_accumulates_do() -> None:
+    with pytest.raises(UserError, match="--channels does not go with --spread sensitivity"):
+        LabConfig(channels=0.5, spread="sensitivity").checked()

@@ -69,6 +69,7 @@ class Fakes:
 def fakes(monkeypatch: pytest.MonkeyPatch) -> Fakes:
     made = Fakes()
     monkeypatch.setattr(lab_run, "CHAPTERS", {name: made.chapter(name) for name in lab_run.CHAPTERS})
+    monkeypatch.setattr("petiole.lab.setup._try_channels", lambda bench: None)  # seconds, of dozens of runs
     monkeypatch.setattr("petiole.lab.timing.run", lambda bench, variants: {each.key: [] for each in variants})
     monkeypatch.setattr("petiole.lab.timing.profiles", lambda bench, variants: {})
     monkeypatch.setattr("petiole.lab.demos.dtype_demo", lambda seed: {})

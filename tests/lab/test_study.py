@@ -78,8 +78,10 @@ def test_all_methods_are_retrained_alike_and_the_control_too(photos: Any) -> Non
     assert result.failures == []
     found = {(point.method, point.amount, point.retrained) for point in result.curves}
     amounts = bench.config.effort.study_amounts
-    retrained = {(method, amount, True) for method in ("random", "magnitude", "structured") for amount in amounts}
-    assert found == {("control", 0.0, True), *(("structured", amount, False) for amount in amounts), *retrained}
+    channels = ("structured", "structured-random")
+    retrained = {(method, amount, True) for method in ("random", "magnitude", *channels) for amount in amounts}
+    cut = {(method, amount, False) for method in channels for amount in amounts}
+    assert found == {("control", 0.0, True), *cut, *retrained}
     assert set(retraining.epochs.values()) == {bench.config.effort.retrain_global_epochs}
     reached = [(point.amount, point.sparsity) for point in result.curves if point.method == "structured"]
     assert all(amount <= gone < amount + 0.25 for amount, gone in reached), "multiply-accumulates that are gone"
@@ -93,8 +95,9 @@ def test_an_amount_that_cannot_be_reached_is_recorded_and_no_failure(photos: Any
     result = ChapterResult()
     study.run(bench, course, result)
     assert result.failures == [], "the chapter is done"
-    (limit,) = result.unreached
+    limit, by_chance = result.unreached
     assert (limit.method, limit.amount) == ("structured", 0.99)
+    assert (by_chance.method, by_chance.amount, by_chance.most) == ("structured-random", 0.99, limit.most)
     # a position costs 3 * 8 * 9, 8 * 32 * 9 and 32 * 32 * 9, and 8, 16 and 16 channels may stay; fc: 64 in all, 32
     whole, least = 256 * 9 * (24 + 256 + 1024) + 64, 256 * 9 * (24 + 128 + 256) + 32
     assert limit.most == pytest.approx(1 - least / whole)
@@ -132,6 +135,24 @@ def test_channels_are_spread_by_what_was_measured(photos: Any) -> None:
     assert set(damage) == {"second", "third"}
     photos_apart = len(bench.photo_data().train.labels) - len(bench.photo_data().train.labels) // 2
     assert {row.total for row in result.sensitivities} == {photos_apart}
-    cutting = inner_pruner(bench, course.unpruned, course.seed, left=0.7, damage=damage)
+    shown = sensitivity.choosing(bench, course.seed, damage)
+    assert shown is not None
+    assert len(shown[1]) == len(bench.photo_data().train.labels) // 2, "the others have judged the damage"
+    cutting = inner_pruner(bench, course.unpruned, course.seed, left=0.7, damage=damage, shown=shown)
     cutting.prune(1.0)
     assert set(cutting.removed) <= {"second", "third"}
+
+
+def test_channels_at_random_are_not_retrained_twice_where_all_are_chosen_so(photos: Any) -> None:
+    bench, course, _ = made(photos, importance="random", effort=quick().model_copy(update={"study_amounts": (0.5,)}))
+    result = ChapterResult()
+    study.run(bench, course, result)
+    assert {point.method for point in result.curves} == {"control", "random", "magnitude", "structured"}
+
+
+def test_a_share_of_the_channels_leaves_where_it_is_asked_for(photos: Any) -> None:
+    """Half of 32 channels of each of two groups, however little of the multiply-accumulates that leaves."""
+    bench, course, _ = made(photos, spread="uniform", channels=0.5)
+    cutting = inner_pruner(bench, course.unpruned, course.seed, left=0.9, channels=0.5)
+    cutting.prune(1.0)
+    assert {name: len(channels) for name, channels in cutting.removed.items()} == {"second": 16, "third": 16}

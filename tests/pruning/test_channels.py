@@ -56,8 +56,13 @@ def test_nothing_leaves_at_level_0(channels: int) -> None:
 
 
 def test_damage_that_is_a_gain_counts_as_none() -> None:
-    """By chance the loss fell: then all that was measured may leave, at any level."""
-    assert keep_by_damage([A], {"a": [(0.5, -1.0)]}, 0.0, multiple=1) == {"a": 16}
+    """By chance the loss fell: what was measured may leave before all else, but no more of it than has to."""
+    gain = {"a": [(0.5, -1.0)]}
+    levels = {0.0: 32, 0.25: 24, 0.5: 16, 1.0: 16}
+    assert {level: keep_by_damage([A], gain, level, multiple=1)["a"] for level in levels} == levels
+    both = partial(keep_by_damage, [A, B], {**gain, "b": [(0.5, 4.0)]}, multiple=1)
+    assert both(0.1) == {"a": 16, "b": 15}, "a tenth of the worst damage: 5% of b's 16"
+    assert within([A, B], MACS, 0.9, both) == {"a": 28, "b": 16}, "28,000 + 56,000 + 4,000; of 29 it would be 91,000"
 
 
 def test_the_largest_counts_within_the_target() -> None:

@@ -139,3 +139,26 @@ def test_a_share_is_kept_by_really_counting_where_tensors_are_used_twice(left: f
     counted = sum(layer_macs(ghost, (3, 64, 64)).values())
     assert counted == pytest.approx(told)
     assert left - 0.05 < counted / sum(costs.values()) <= left
+
+
+class Normalized(nn.Module):
+    """Channels are divided by how much all of them say: a masked one still counts, one that has left does not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.a, self.norm, self.out = nn.Conv2d(3, 8, 1), nn.LayerNorm(8), nn.Linear(8, 2)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        answers: torch.Tensor = self.out(self.norm(self.a(images).mean((2, 3))))
+        return answers
+
+
+def test_a_network_that_answers_otherwise_without_its_masked_channels_is_refused() -> None:
+    pruner = ChannelPruner(
+        Normalized(), torch.ones(1, 3, 8, 8), protected=["out"], choose=tuple,
+        keep=lambda groups, scores, share: {"a": 4}, score=lambda dependencies, groups: {"a": torch.arange(8.0)},
+    )  # fmt: skip
+    pruner.prune(1.0)
+    with pytest.raises(GateError, match=r"answers otherwise than with them \(\d+\.\d% off\)"):
+        pruner.finish()

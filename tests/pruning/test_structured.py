@@ -251,3 +251,9 @@ def test_a_plan_of_another_network_is_refused() -> None:
         rebuild(chain(), EXAMPLE, [("0", [4])])
     with pytest.raises(UserError, match="nine has no such channels"):
         rebuild(chain(), EXAMPLE, [("nine", [0])])
+
+
+@pytest.mark.parametrize("channels", [[-1], [2, 2], [0, 1, 2, 3]])
+def test_a_plan_that_no_pruning_makes_is_refused(channels: list[int]) -> None:
+    with pytest.raises(UserError, match="0 has no such channels"):
+        rebuild(chain(), EXAMPLE, [("0", channels)])

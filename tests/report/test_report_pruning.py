@@ -51,6 +51,14 @@ def test_curves_before_and_after_retraining_are_two_pictures_and_one_table(tmp_p
     assert "95.0% (88.8-97.8%)" in written, "every accuracy has its interval"
 
 
+def test_an_amount_of_some_seeds_only_is_told(tmp_path: Path) -> None:
+    points = [point("structured", 0.5, right, seed=seed) for seed, right in enumerate((30, 40))]
+    points += [point("structured-random", 0.5, 20)]
+    written = page(tmp_path, curves=points)
+    assert re.search(r">20\.0%</span> <span>\([\d.]+-[\d.]+%\),</span> <span>1 of 2 seeds<", written)
+    assert "Structured-random: as much removed, but channels by chance." in written
+
+
 def test_what_channels_cannot_reach_is_told_in_its_row(tmp_path: Path) -> None:
     points = [point("structured", 0.5, 30), point("structured", 0.5, 90, retrained=True), point("random", 0.9, 50)]
     limit = Unreached(method="structured", seed=0, amount=0.9, most=0.812)

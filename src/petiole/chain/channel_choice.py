@@ -82,31 +82,38 @@ def behind_first(groups: Sequence[ChannelGroup], network: nn.Module, first: str)
     return inner([group for group in groups if first not in group.makers], network)
 
 
-def share_of_counts(amount: float) -> Callable[[Sequence[ChannelGroup], Scores, float], Mapping[str, int]]:
-    """How many channels stay when ``amount`` of each group leaves in the end.
+def share_of_counts(
+    amount: float, spread: str = "uniform", *, multiple: int = 8, option: str = "--amount"
+) -> Callable[[Sequence[ChannelGroup], Scores, float], Mapping[str, int]]:
+    """How many channels stay when ``amount`` of each group (or, ``global``, of all together) leaves in the end.
 
     Raises:
         GateError: (when it is called) in the end none would leave; the message says from which amount on some do.
     """
 
     def keep(groups: Sequence[ChannelGroup], scores: Scores, share: float) -> Mapping[str, int]:
-        counts = keep_counts(groups, scores, share * amount)
+        counts = partial(keep_counts, groups, scores, spread=spread, multiple=multiple)
         if share == 1:
-            _require_fewer(groups, counts, amount)
-        return counts
+            _require_fewer(groups, counts, amount, f"{option} {amount:g}", multiple)
+        return counts(share * amount)
 
     return keep
 
 
-def _require_fewer(groups: Sequence[ChannelGroup], counts: Mapping[str, int], amount: float) -> None:
+def _require_fewer(
+    groups: Sequence[ChannelGroup], counts: Callable[[float], Mapping[str, int]], amount: float, option: str,
+    multiple: int,
+) -> None:  # fmt: skip
     whole = {group.name: group.channels for group in groups}
-    if counts != whole:
+    if counts(amount) != whole:
         return
-    what = ", ".join(f"{channels} channels of {name}" for name, channels in whole.items())
-    percents = (each for each in range(1, 100) if keep_counts(groups, {}, each / 100) != whole)
+    what = f"channels of {len(groups)} groups"
+    if len(groups) == 1:
+        what = f"{groups[0].channels} channels of {groups[0].name}"
+    percents = (each for each in range(1, 100) if counts(each / 100) != whole)
     least = next(percents, None)
     mend = "they are too few: choose another --backbone" if least is None else f"give {least / 100:g} or more"
-    raise GateError(f"--amount {amount:g} removes none of the {what} (counts are multiples of 8): {mend}")
+    raise GateError(f"{option} removes none of the {what} (counts are multiples of {multiple}): {mend}")
 
 
 def share_of_costs(

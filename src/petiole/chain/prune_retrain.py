@@ -95,24 +95,28 @@ def gradually(course: Course, carried_out: Sequence[float]) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Retrained:
-    """A training, and the shares of the pruning that were done step by step before and in between."""
+    """A training, the shares of the pruning that were done step by step before and in between, and how many
+    convolutions were refitted in the last step."""
 
     train: Train
     steps: tuple[float, ...]
+    refitted: int
 
 
 def prune_and_retrain(pruner: Pruner, course: Course, *, epochs: int, name: str) -> Retrained:
-    """Prune and retrain the pruner's network in place, for ``epochs`` in all (and one after each step at least). Steps
-    of the course that round to what the step before them has left are none: they are left out.
+    """Prune and retrain the pruner's network in place, for ``epochs`` in all, or as many as the course has steps if
+    these are more. Steps of the course that round to what the step before them has left are none: they are left out,
+    and the others are trained for as long as all would have been.
 
     Raises:
         GateError: nothing was pruned, or something that was pruned has come back.
     """
-    refitting_s, trained, steps = 0.0, [], pruner.steps(course.shares)
+    refitting_s, refitted, trained, steps = 0.0, 0, [], pruner.steps(course.shares)
+    epochs = max(epochs, len(course.shares))
     for step, (share, some) in enumerate(zip(steps, epochs_of_steps(epochs, len(steps)), strict=True), start=1):
         of = f"{name}, step {step} of {len(steps)}" if len(steps) > 1 else name
         began = time.perf_counter()
-        refit_masked(course, pruner.network, pruner.prune(share), of)
+        refitted = refit_masked(course, pruner.network, pruner.prune(share), of)
         if step == len(steps):
             pruner.finish()
         if course.reestimates:
@@ -122,18 +126,19 @@ def prune_and_retrain(pruner: Pruner, course: Course, *, epochs: int, name: str)
         hooks = Hooks(after_step=pruner.hold, after_epoch=lambda _: pruner.require())
         trained.append(course.retrain(pruner.network, epochs=some, name=of, objective=course.objective(), hooks=hooks))
     pruner.network.to(memory_format=torch.contiguous_format)
-    refitting = "refit; BatchNorm statistics estimated anew" if course.reestimates else "refit"
-    return Retrained(train=_together(trained, refitting_s, refitting), steps=steps)
+    done = ["refit" if refitted else "nothing to refit"]
+    done += ["BatchNorm statistics estimated anew"] if course.reestimates else []
+    return Retrained(train=_together(trained, refitting_s, "; ".join(done)), steps=steps, refitted=refitted)
 
 
-def refit_masked(course: Course, network: nn.Module, masks: Masks, name: str) -> None:
-    """Refit, in place, what masks have left of the convolutions.
+def refit_masked(course: Course, network: nn.Module, masks: Masks, name: str) -> int:
+    """Refit, in place, what masks have left of the convolutions; returns of how many.
 
     Raises:
         GateError: it brought them no nearer to what they answered before.
     """
     if not masks:
-        return  # the control
+        return 0  # the control
     release_freed_memory()
     fitted = refit(
         network, course.unpruned, masks, course.inputs, bfloat16=has_bfloat16(), seed=course.seed,
@@ -141,12 +146,13 @@ def refit_masked(course: Course, network: nn.Module, masks: Masks, name: str) ->
     )  # fmt: skip
     release_freed_memory()
     if not fitted:
-        return  # linear layers alone use what was pruned: they are only retrained
+        return 0  # linear layers alone use what was pruned: they are only retrained
     before, after = (fmean(getattr(one, key) for one in fitted) for key in ("error_before", "error_after"))
     if after >= before:
         raise GateError(f"refitting {name} changed nothing: mean error {before:.3g} before, {after:.3g} after")
     what = "1 convolution" if len(fitted) == 1 else f"{len(fitted)} convolutions"
     course.say(f"{name}: refitted {what}, mean error {before:.2g} -> {after:.2g}")
+    return len(fitted)
 
 
 def require_smaller(

@@ -11,7 +11,7 @@ from petiole import stats, units
 from petiole.caveats import random_weights
 from petiole.evidence import Group, accuracy_change
 from petiole.lab import answers_lenet, answers_pruning, answers_quantization, phrases
-from petiole.lab.phrases import Run, listed
+from petiole.lab.phrases import Run
 from petiole.records import Answer, Results
 
 TARGET = 0.9
@@ -152,10 +152,10 @@ def _by_class(scratch: Group) -> list[str]:
         return []
     if len(shares) > MANY:
         worst = sorted(shares.items(), key=lambda each: each[1])[:WORST]
-        named = listed([f"{name} ({units.percent(share)})" for name, share in worst])
+        named = units.listed([f"{name} ({units.percent(share)})" for name, share in worst])
         return [f"Of the {len(shares):,} classes it classifies {named} worst."]
     each = [f"{units.percent(share)} of the {name}" for name, share in shares.items()]
-    return [f"By class (intervals: see the table), it classifies {listed(each)} correctly."]
+    return [f"By class (intervals: see the table), it classifies {units.listed(each)} correctly."]
 
 
 def _pretrained_instead(run: Run, scratch: Group) -> list[str]:
@@ -215,8 +215,8 @@ def _transfer_benefits(run: Run, scratch: Group, transferred: list[Group]) -> st
     if not shown:
         return "This run shows no benefit of transfer learning, neither in accuracy nor in training time."
     return (
-        f"In this run, transfer learning brings {listed(shown)}, compared with CNNScratch. The networks differ in "
-        "architecture, size and the size of the photos they see as well, so that not all of it need be owed to the "
+        f"In this run, transfer learning brings {units.listed(shown)}, compared with CNNScratch. The networks differ "
+        "in architecture, size and the size of the photos they see as well, so that not all of it need be owed to the "
         "pretrained weights: the same network from random ones (--weights random) would tell how much."
     )
 
@@ -273,11 +273,11 @@ def _training_cost(scratch: Group, transferred: list[Group]) -> list[str]:
         judged: dict[str, list[str]] = {}
         for group in transferred:
             judged.setdefault(_training_time(scratch, group, transferred), []).append(group.label)
-        words = [f"{verdict} for {listed(labels)}" for verdict, labels in judged.items()]
+        words = [f"{verdict} for {units.listed(labels)}" for verdict, labels in judged.items()]
         if len(scratch.rows) == 1:
             words = ["one training each, so that no verdict is passed on them"]
-        steps = " (from the pretrained weights on, all steps together)"
-        sentences.append(f"Training took {listed(parts)}{steps}, and {own} for CNNScratch: {listed(words)}.")
+        took = f"{units.listed(parts)} (from the pretrained weights on, all steps together)"
+        sentences.append(f"Training took {took}, and {own} for CNNScratch: {units.listed(words)}.")
     for group in transferred:
         if group.name == "CNNAdapted":
             trained = group.first.gates.get("trained_parameters")

@@ -6,7 +6,8 @@ from petiole import units
 from petiole.evidence import Group, latency_change
 from petiole.lab import phrases
 from petiole.lab.answers_quantization import achievements, against_parent, by_runtime, present, trained_longer
-from petiole.lab.phrases import Run, listed
+from petiole.lab.phrases import Run
+from petiole.units import listed
 
 DIGITS = ("LeNet-dynamic-int8", "LeNet-static-int8", "LeNet-qat-int8")
 
@@ -87,7 +88,7 @@ def _in_batches(run: Run, quantized: Sequence[Group]) -> list[str]:
     ]
     if slower:
         text += (
-            f" (at most {units.times(max(slower))} the time of float, by the medians): where it is slower, it is not "
+            f" (up to {units.times(max(slower))} the time of float, by the medians): where it is slower, it is not "
             "the cost of a call alone; the int8 kernels for layers as small as these, or the conversions around them, "
             "may take longer than float does (no operator was timed there)"
         )

@@ -3,8 +3,9 @@
 from petiole import units
 from petiole.evidence import Group, accuracy_change, mean_interval
 from petiole.lab import phrases
-from petiole.lab.phrases import Run, listed
+from petiole.lab.phrases import Run
 from petiole.records import CurvePoint, Results
+from petiole.units import listed
 
 NAMES = ("CNNPrunedF", "CNNPrunedFO", "CNNPrunedG", "CNNPrunedGO")
 STRUCTURED = ("CNNPrunedG-structured", "CNNPrunedGO-structured")
@@ -255,7 +256,7 @@ def _control(results: Results) -> list[str]:
         "The control, CNNOptimized retrained as long as the study's networks but not pruned (from the labels: it "
         "teaches the others, and could teach itself nothing), "
         f"reaches {units.percent(value)} ({units.interval(low, high)}): a retrained network that is no better owes "
-        "nothing to being pruned."
+        "nothing to being pruned; one that is better may owe it to its teacher."
     ]
 
 

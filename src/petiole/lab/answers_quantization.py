@@ -6,8 +6,9 @@ from typing import Any
 from petiole import units
 from petiole.evidence import Group, Timing, timing_change
 from petiole.lab import phrases
-from petiole.lab.phrases import Run, listed
+from petiole.lab.phrases import Run
 from petiole.paired import Change
+from petiole.units import listed
 
 PHOTOS = ("CNNOptimized-static-int8", "CNNOptimized-qat-int8")
 FUSED = "CNNOptimized-fused"

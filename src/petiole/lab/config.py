@@ -13,7 +13,7 @@ STAGES = ("scratch", "transfer", "pruning", "structured", "demos", "quantization
 _HOW_TO_PRUNE = {"schedule", "prune_steps", "importance", "reestimate"}
 CHOICES = {
     "pruning": {"amount", "spread", "study", *_HOW_TO_PRUNE},
-    "structured": {"amount", "macs", "spread", "study", "max_drop", *_HOW_TO_PRUNE},
+    "structured": {"amount", "macs", "channels", "spread", "study", "max_drop", *_HOW_TO_PRUNE},
     "quantization": {"max_drop"},
     "lenet": {"max_drop", *_HOW_TO_PRUNE},
 }
@@ -55,6 +55,7 @@ class LabConfig(ChainConfig):
     weights: str | None = None
     offline: bool = False
     amount: float = 0.3
+    channels: float | None = None
     study: bool = False
     seed: int = 0
     seeds: int = 1
@@ -78,6 +79,8 @@ class LabConfig(ChainConfig):
         if not 0 < self.amount < 1:
             raise UserError(f"--amount {self.amount:g} is not between 0 and 1: give a share such as 0.3")
         self.require_valid()
+        if self.channels is not None:
+            self._require_share_of_channels(self.channels)
         for name, value in (("seed", self.seed), ("demo-seed", self.demo_seed)):
             require_seed(name, value)
         most = min(MOST_SEEDS, MAX_SEED - self.seed)
@@ -95,3 +98,11 @@ class LabConfig(ChainConfig):
             )
         wanted = set(self.stages) | {NEEDS[stage] for stage in self.stages if stage in NEEDS}
         return self.model_copy(update={"stages": tuple(stage for stage in STAGES if stage in wanted)})
+
+    def _require_share_of_channels(self, channels: float) -> None:
+        if not 0 < channels < 1:
+            raise UserError(f"--channels {channels:g} is not between 0 and 1: give the share that leaves, such as 0.4")
+        if self.spread == "sensitivity":
+            raise UserError(
+                "--channels does not go with --spread sensitivity, which spreads multiply-accumulates: leave one out"
+            )

@@ -7,6 +7,7 @@ from petiole import units
 from petiole.evidence import Group, Timing, accuracy_change, compared, groups, latency_change, timing_change
 from petiole.paired import SIGNIFICANT, Change, Flips
 from petiole.records import Results
+from petiole.units import listed
 
 RUNTIMES = {"torch": "eager-mode PyTorch", "openvino": "OpenVINO", "onnxruntime": "ONNX Runtime"}
 
@@ -94,15 +95,6 @@ def failed(failure: str, name: str) -> bool:
     (True, False)
     """
     return failure == name or failure.startswith((f"{name}-seed", f"{name}-eager", f"{name}-pt2e", f"{name} "))
-
-
-def listed(parts: Sequence[str]) -> str:
-    """Parts of a sentence, the last with "and".
-
-    >>> listed(["a", "b", "c"])
-    'a, b and c'
-    """
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def named(labels: Sequence[str], of: Sequence[Group], what: str) -> str:

@@ -32,6 +32,12 @@ class _Judge:
         return int(found.right.sum()), float(F.cross_entropy(found.logits, self.labels))
 
 
+def choosing(bench: Bench, seed: int, damage: object | None) -> tuple[torch.Tensor, torch.Tensor] | None:
+    """The photos that channels are chosen by where ``damage`` says how they are spread: others than those that it was
+    measured on. None: all."""
+    return None if damage is None else photos_apart(bench, seed)[0]
+
+
 def of_channels(bench: Bench, cutting: ChannelPruner, seed: int) -> list[Sensitivity]:
     """Each group that may lose channels, at a few amounts, in the multiples in which channels leave."""
     judge = _Judge(bench, cutting.network, seed)

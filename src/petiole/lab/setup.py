@@ -1,26 +1,32 @@
 """Before anything is trained: data and weights found, photos checked, the backbone tried on one input."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 
 from petiole.bench.machine import available_threads, cpu_name, isa, library_versions
+from petiole.chain.channel_pruner import inner_pruner
 from petiole.chain.made_by import made_by
 from petiole.data.digits import DigitData, load_digits
 from petiole.data.folder import PhotoData, open_photos
 from petiole.data.sources import hymenoptera
-from petiole.errors import UserError
+from petiole.errors import GateError, UserError
 from petiole.lab.bench import Bench
 from petiole.lab.config import LabConfig
 from petiole.lab.timing import PROFILED
 from petiole.models import backbones
 from petiole.models.weights import choose_backbone, find_weights
 from petiole.progress import Say
+from petiole.pruning.channels import ALL, UnreachableError
+from petiole.pruning.structured import ImportanceError
 from petiole.records import Variant
 from petiole.rundir import RunDir, digest
 from petiole.variants import AssemblyLine
 
+FEW = 4
+"""Photos with which the removal of channels is tried."""
 PHOTO_STAGES = {"scratch", "transfer", "pruning", "structured", "quantization"}
 
 
@@ -52,6 +58,8 @@ def set_up(config: LabConfig, rundir: RunDir, say: Say, *, progress: bool) -> Be
         digits=digits, say=say, progress=progress,
     )  # fmt: skip
     _require_same_sources(bench, rundir)
+    if "structured" in config.stages:
+        _try_channels(bench)
     return bench
 
 
@@ -67,6 +75,28 @@ def _photos(config: LabConfig, say: Say, *, progress: bool) -> PhotoData:
     record = photos.record
     say(f"photos: {record.source}, {record.train} to train, {record.test} to test, {len(record.skipped)} skipped")
     return photos
+
+
+def _try_channels(bench: Bench) -> None:
+    """Let channels leave a network that has learned nothing yet: what stands against it is known before anything is
+    trained. What other options would mend ends the run; what lies in the backbone will be a failure of that stage.
+
+    Raises:
+        UserError: ``--macs`` cannot be reached, or ``--importance`` says nothing about this network.
+    """
+    photos, config = bench.photo_data(), bench.config.model_copy(update={"spread": "uniform"})
+    network = backbones.adapt(bench.backbone, bench.weights.state, classes=len(photos.record.classes), seed=0).eval()
+    try:
+        pruner = inner_pruner(
+            replace(bench, config=config), network, 0, left=config.macs, channels=config.channels,
+            shown=(bench.train_inputs()[:FEW], photos.train.labels[:FEW]),
+        )  # fmt: skip
+        pruner.prune(1.0)
+        pruner.finish()
+    except (GateError, UnreachableError) as error:
+        if isinstance(error, ImportanceError) or (isinstance(error, UnreachableError) and error.least <= ALL):
+            raise UserError(str(error)) from error
+        bench.say(f"no channels will leave {bench.backbone.name} in the stage structured: {error}")
 
 
 def _require_same_sources(bench: Bench, rundir: RunDir) -> None:

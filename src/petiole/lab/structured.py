@@ -3,6 +3,7 @@
 Beside section 3.3 of the handout, whose masks only write zeros: here the network itself becomes smaller.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -24,6 +25,7 @@ from petiole.chain.prune_retrain import (
 )
 from petiole.lab import sensitivity
 from petiole.lab.bench import BASELINE, Bench, ChapterResult
+from petiole.lab.config import LabConfig
 from petiole.pruning.pruner import ChannelPruner
 from petiole.pruning.structured import Plan
 from petiole.pruning.unstructured import prunable
@@ -41,7 +43,7 @@ MUCH = 0.05
 """Of the multiply-accumulates: so much less than asked is told."""
 CUT = {
     FIRST: "{removed} of the first convolution{shared} removed: those {by}; nothing else changed.",
-    GLOBAL: "Channels removed until at most {macs:.0%} of the multiply-accumulates are left{fewer}: those {by}, "
+    GLOBAL: "{asked}: those {by}, "
     "{spread} (the first convolution, what residual additions share and what grouped convolutions make stay whole), "
     "counts rounded to multiples of 16; nothing else changed.",
 }
@@ -51,10 +53,14 @@ SPREAD = {
     "sensitivity": "more where it does less damage, on training photos that were not used to choose channels",
 }
 AGAIN = (
-    "{name}{gradually} with the convolutions behind the removed channels refitted by least squares, so that they "
-    "answer on the training photos as before; then the whole network learned to answer as CNNOptimized does (knowledge "
-    "distillation); each weight is then set half-way between its refitted and its retrained value."
+    "{name}{how}; then the whole network learned to answer as CNNOptimized does (knowledge "
+    "distillation); each weight is then set half-way between its value before that and its retrained value."
 )
+REFITTED = {
+    True: " with the convolutions behind the removed channels refitted by least squares, so that they answer on the "
+    "training photos as before",
+    False: ", nothing refitted (no convolution takes in what was removed)",
+}
 HOW_QAT = (
     "Quantization-aware training of {name} with CNNOptimized as its teacher: BatchNorm folded, fake-quantize in the "
     "forward pass (gradients pass straight through){scales}, then converted to int8."
@@ -71,13 +77,28 @@ def share_removed(removed: int, channels: int, amount: float) -> str:
     return f"{removed} of the {channels} channels ({removed / channels:.0%}; {asked})"
 
 
-def fewer_left(left: float, asked: float) -> str:
-    """Words where much less is left than what was asked for.
+def asked_for(config: LabConfig, left: float) -> str:
+    """What was removed of the inside of a network: a share of the channels, or channels until so much is ``left``;
+    much less is told.
 
-    >>> fewer_left(0.17, 0.5), fewer_left(0.48, 0.5)
-    (' (really 17%: channels leave in steps, and none came nearer)', '')
+    >>> asked_for(LabConfig(channels=0.4), 0.51)
+    '40% of the channels removed (51% of the multiply-accumulates are left)'
+    >>> asked_for(LabConfig(macs=0.5), 0.48)
+    'Channels removed until at most 50% of the multiply-accumulates are left'
+    >>> asked_for(LabConfig(macs=0.5), 0.17).partition(" (")[2]
+    'really 17%: channels leave in steps, and none came nearer)'
     """
-    return "" if left >= asked - MUCH else f" (really {left:.0%}: channels leave in steps, and none came nearer)"
+    if config.channels is not None:
+        return f"{config.channels:.0%} of the channels removed ({left:.0%} of the multiply-accumulates are left)"
+    much = "" if left >= config.macs - MUCH else f" (really {left:.0%}: channels leave in steps, and none came nearer)"
+    return f"Channels removed until at most {config.macs:.0%} of the multiply-accumulates are left{much}"
+
+
+def sharing(network: nn.Module, makers: Sequence[str]) -> str:
+    """Words for the layers that put out the first convolution's channels too."""
+    (first, _), *_ = prunable(network, "first")
+    others = [maker for maker in makers if maker != first]
+    return f" (shared by {', '.join(others)})" if others else ""
 
 
 @dataclass(kw_only=True)
@@ -89,7 +110,7 @@ class _Cut:
     plan: Plan = field(default_factory=list)
     shared: str = ""
     train: Train | None = None
-    gradually: str = ""
+    how: str = ""
 
 
 def run(bench: Bench, seed: int, result: ChapterResult) -> None:
@@ -126,7 +147,11 @@ def measured_damage(bench: Bench, course: Course, result: ChapterResult) -> Dama
 def _pruner(bench: Bench, course: Course, name: str, damage: Damages | None) -> ChannelPruner:
     if name == FIRST:
         return first_pruner(bench, course.unpruned, course.seed, amount=bench.config.amount)
-    return inner_pruner(bench, course.unpruned, course.seed, left=bench.config.macs, damage=damage)
+    shown = sensitivity.choosing(bench, course.seed, damage)
+    return inner_pruner(
+        bench, course.unpruned, course.seed, left=bench.config.macs, channels=bench.config.channels, damage=damage,
+        shown=shown,
+    )  # fmt: skip
 
 
 def _cut(bench: Bench, course: Course, name: str, damage: Damages | None) -> _Cut:
@@ -137,16 +162,15 @@ def _cut(bench: Bench, course: Course, name: str, damage: Damages | None) -> _Cu
     removed = sum(len(each) for _, each in cutting.plan)
     told = share_removed(removed, cutting.groups[0].channels, bench.config.amount) if name == FIRST else ""
     bench.say(f"{name}: {told or f'{removed} channels of {len(cutting.plan)} groups'} removed")
-    others = cutting.groups[0].makers[1:] if name == FIRST else ()
-    shared = f" (shared by {', '.join(others)})" if others else ""
+    shared = sharing(course.unpruned, cutting.groups[0].makers) if name == FIRST else ""
     return _Cut(name=name, network=cutting.network, plan=cutting.plan, shared=shared)
 
 
 def _retrained(bench: Bench, course: Course, name: str, damage: Damages | None) -> _Cut:
     cutting, epochs = _pruner(bench, course, name, damage), bench.config.effort.structured_epochs
     done = prune_and_retrain(cutting, course, epochs=epochs, name=RETRAINED[name])
-    told = gradually(course, done.steps)
-    return _Cut(name=RETRAINED[name], network=cutting.network, plan=cutting.plan, train=done.train, gradually=told)
+    told = gradually(course, done.steps) + REFITTED[done.refitted > 0]
+    return _Cut(name=RETRAINED[name], network=cutting.network, plan=cutting.plan, train=done.train, how=told)
 
 
 def _judge(bench: Bench, course: Course, cut: _Cut) -> Variant:
@@ -154,15 +178,16 @@ def _judge(bench: Bench, course: Course, cut: _Cut) -> Variant:
     network.to(memory_format=torch.contiguous_format)
     shape = bench.backbone.preprocessing.input_shape
     raw, whole = cut.name in CUT, cut.name in (GLOBAL, RETRAINED[GLOBAL])
-    left = require_smaller(cut.name, network, optimized, shape, **({"macs_left": config.macs} if whole else {}))
+    most = {"macs_left": config.macs} if whole and config.channels is None else {}
+    left = require_smaller(cut.name, network, optimized, shape, **most)
     parent = BASELINE if raw else next(name for name, retrained in RETRAINED.items() if retrained == cut.name)
     (_, first), *_ = prunable(optimized, "first")
     gone = sum(len(channels) for _, channels in cut.plan)
     removed = share_removed(gone, cast(nn.Conv2d, first).out_channels, config.amount)
     how = (CUT[cut.name] if raw else AGAIN).format(
-        name=parent, gradually=cut.gradually, macs=config.macs, by=BY[config.importance],
+        name=parent, how=cut.how, by=BY[config.importance],
         spread=SPREAD[config.spread], removed=removed, shared=cut.shared,
-        fewer=fewer_left(left["macs_left"], config.macs),
+        asked=asked_for(config, left["macs_left"]),
     )  # fmt: skip
     subject = Subject(
         name=cut.name, seed=course.seed, parent=parent, baseline=None if raw else BASELINE,

@@ -4,7 +4,6 @@ the unpruned network as control; and what each layer and each group of channels 
 import copy
 from dataclasses import replace
 from functools import partial
-from typing import cast
 
 from torch import nn
 
@@ -17,10 +16,10 @@ from petiole.lab import curve, sensitivity
 from petiole.lab.bench import Bench, ChapterResult
 from petiole.pruning.channels import UnreachableError
 from petiole.pruning.pruner import ChannelPruner, MaskPruner, Pruner, Unpruned
-from petiole.pruning.unstructured import METHODS, Method
+from petiole.pruning.unstructured import METHODS
 from petiole.records import CurvePoint, Unreached
 
-CONTROL, CHANNELS = "control", "structured"
+CONTROL, CHANNELS, RANDOM_CHANNELS = "control", "structured", "structured-random"
 
 
 def run(bench: Bench, course: Course, result: ChapterResult) -> None:
@@ -37,16 +36,21 @@ def run(bench: Bench, course: Course, result: ChapterResult) -> None:
         result.curves.append(_control(bench, course, epochs))
     for amount in bench.config.effort.study_amounts:
         methods: list[str] = list(METHODS)
-        if has_channels:  # else what keeps them from leaving is told once
-            with attempt(f"study: {CHANNELS}, {amount:.0%}, not retrained"):
-                if _cut(bench, course, amount, damage, result):
-                    methods.append(CHANNELS)
+        for method in _ways(bench) if has_channels else ():  # else what keeps them from leaving is told once
+            with attempt(f"study: {method}, {amount:.0%}, not retrained"):
+                if _cut(bench, course, method, amount, damage, result):
+                    methods.append(method)
         for method in methods:
             with attempt(f"study: {method}, {amount:.0%}"):
                 pruner = _pruner(bench, course, method, amount, damage)
-                how = of_channels(course, bench.config) if method == CHANNELS else course
+                how = course if method in METHODS else of_channels(course, bench.config)
                 prune_and_retrain(pruner, how, epochs=epochs, name=f"{method}, {amount:.0%}")
                 result.curves.append(_point(bench, course, pruner, method, amount, retrained=True))
+
+
+def _ways(bench: Bench) -> tuple[str, ...]:
+    """Channels as the run chooses them and, to show what choosing is worth, at random."""
+    return (CHANNELS,) if bench.config.importance == "random" else (CHANNELS, RANDOM_CHANNELS)
 
 
 def _sensitivity_of_channels(bench: Bench, course: Course, result: ChapterResult) -> Damages | None:
@@ -58,26 +62,36 @@ def _sensitivity_of_channels(bench: Bench, course: Course, result: ChapterResult
     return sensitivity.damage(rows) if bench.config.spread == "sensitivity" else None
 
 
-def _cut(bench: Bench, course: Course, amount: float, damage: Damages | None, result: ChapterResult) -> bool:
+def _cut(
+    bench: Bench, course: Course, method: str, amount: float, damage: Damages | None, result: ChapterResult
+) -> bool:
     """The point of channels before retraining; False where so many cannot leave, which is recorded instead."""
-    cut = inner_pruner(bench, course.unpruned, course.seed, left=1 - amount, damage=damage)
+    cut = _channels(bench, course, method, amount, damage)
     try:
         cut.prune(1.0)
     except UnreachableError as error:
         most = 1 - error.least
-        result.unreached.append(Unreached(method=CHANNELS, seed=course.seed, amount=amount, most=most))
-        bench.say(f"study: channels cannot reach {amount:.0%} of the multiply-accumulates, {most:.1%} at most")
+        result.unreached.append(Unreached(method=method, seed=course.seed, amount=amount, most=most))
+        bench.say(f"study: {method} cannot reach {amount:.0%} of the multiply-accumulates, {most:.1%} at most")
         return False
     cut.finish()
-    result.curves.append(_point(bench, course, cut, CHANNELS, amount, retrained=False))
+    result.curves.append(_point(bench, course, cut, method, amount, retrained=False))
     return True
 
 
 def _pruner(bench: Bench, course: Course, method: str, amount: float, damage: Damages | None) -> Pruner:
-    if method == CHANNELS:
-        return inner_pruner(bench, course.unpruned, course.seed, left=1 - amount, damage=damage)
-    network, by = copy.deepcopy(course.unpruned), cast(Method, method)
-    return MaskPruner(network=network, amount=amount, method=by, scope="global", seed=course.seed)
+    if method not in METHODS:
+        return _channels(bench, course, method, amount, damage)
+    network = copy.deepcopy(course.unpruned)
+    return MaskPruner(network=network, amount=amount, method=method, scope="global", seed=course.seed)
+
+
+def _channels(bench: Bench, course: Course, method: str, amount: float, damage: Damages | None) -> ChannelPruner:
+    return inner_pruner(
+        bench, course.unpruned, course.seed, left=1 - amount, damage=damage,
+        shown=sensitivity.choosing(bench, course.seed, damage),
+        importance="random" if method == RANDOM_CHANNELS else None,
+    )  # fmt: skip
 
 
 def _control(bench: Bench, course: Course, epochs: int) -> CurvePoint:

@@ -16,6 +16,8 @@ Scores = Mapping[str, torch.Tensor]
 STEPS = 40
 """Halvings of the search for a level: more than the number of channels of any network can tell apart."""
 
+LITTLE = 1e-6
+"""Of the worst damage: what is added where damage does not rise, so that channels leave there one after the other."""
 ALL = 0.995
 """A share of the costs that is told as 1.00."""
 NOTHING_LEAVES = (
@@ -69,19 +71,22 @@ def keep_by_damage(
     """Channels that stay in each group when none may do more damage than ``level`` (from 0 to 1) of the worst.
 
     ``damage`` holds for each group ``(share removed, damage)`` as :mod:`petiole.pruning.sensitivity` measures it; in
-    between it is taken to rise evenly, and never to fall. A group without figures stays whole.
+    between it is taken to rise evenly, and never to fall: where it does not rise, as little as can be told. A group
+    without figures stays whole.
 
     >>> groups = [ChannelGroup(name=name, channels=32, makers=(name,), users=("z",)) for name in "ab"]
     >>> keep_by_damage(groups, {"a": [(0.5, 1.0)], "b": [(0.5, 4.0)]}, 0.5)
     {'a': 16, 'b': 24}
     """
     worst = max([0.0, *(each for found in damage.values() for _, each in found)])
+    little = LITTLE * (worst or 1.0)
     keep = {}
     for group in groups:
         found = sorted(damage.get(group.name, []))
         removed = np.array([0.0, *(share for share, _ in found)])
-        done = np.maximum.accumulate([0.0, *(each for _, each in found)])
-        share = removed[-1] if done[-1] <= level * worst else float(np.interp(level * worst, done, removed))
+        done = np.maximum.accumulate([0.0, *(each for _, each in found)]) + little * removed
+        most = level * (worst + little)
+        share = removed[-1] if done[-1] <= most else float(np.interp(most, done, removed))
         keep[group.name] = _rounded(round((1 - share) * group.channels), group, multiple)
     return keep
 

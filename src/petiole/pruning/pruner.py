@@ -29,6 +29,8 @@ Score = Callable[[Dependencies, Sequence[ChannelGroup]], Scores]
 Keep = Callable[[Sequence[ChannelGroup], Scores, float], Mapping[str, int]]
 TOLERANCE = 0.01
 """Of all costs: how much more than the channels say may leave."""
+SAME = 0.001
+"""Of the largest logit: by how much a network without its masked channels may answer otherwise (rounding: 0.00001)."""
 HALVINGS = 10
 """Of the search for how many may leave where they fall together; each costs a walk through all groups."""
 
@@ -203,8 +205,25 @@ class ChannelPruner:
         return keep(smallest(lambda part: really(keep(part)[0]) <= wanted, halvings=HALVINGS))[0]
 
     def finish(self) -> None:
+        """Let the masked channels leave.
+
+        Raises:
+            GateError: the network answers otherwise then: what was chosen and refitted under the masks was another one.
+        """
+        masked = self._answers()
         self.plan = self.dependencies.remove(self.removed)
         self.masks = {}
+        off = float((self._answers() - masked).abs().max() / masked.abs().max().clamp_min(1e-12))
+        if not off <= SAME:
+            raise GateError(
+                f"without its masked channels the network answers otherwise than with them ({off:.1%} off): it weighs "
+                "or normalizes channels together, which masks cannot follow; choose another --backbone"
+            )
+
+    @torch.no_grad()
+    def _answers(self) -> torch.Tensor:
+        answers: torch.Tensor = self.network.eval()(self.dependencies.example)
+        return answers
 
     def hold(self) -> None:
         hold(self.network, self.masks)

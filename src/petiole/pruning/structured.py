@@ -39,6 +39,10 @@ _IMPORTANCE: dict[Importance, Any] = {
 }
 
 
+class ImportanceError(GateError):
+    """An importance that says nothing about the channels of this network."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ChannelGroup:
     """Channels that stand or fall together: ``makers`` are the layers that put them out, ``users`` those that take
@@ -129,8 +133,8 @@ class Dependencies:
 
         Raises:
             UserError: no such importance.
-            GateError: ``taylor`` without gradients, or ``bn_scale`` where there is no BatchNorm; or scores that are
-                not one number for each channel.
+            ImportanceError: ``bn_scale`` where there is no BatchNorm, or scores that are not one for each channel.
+            GateError: ``taylor`` without gradients.
         """
         if importance not in _IMPORTANCE:
             raise unknown_choice("importance", importance, list(_IMPORTANCE))
@@ -145,7 +149,7 @@ class Dependencies:
                     continue
                 score = estimate(found)
                 if score is None:
-                    raise GateError(f"--importance {importance} says nothing about {group.name}: choose another")
+                    raise ImportanceError(f"--importance {importance} says nothing about {group.name}: choose another")
                 scores[group.name] = _one_each(score.detach().float(), group, importance)
         return scores
 
@@ -246,7 +250,8 @@ def rebuild(network: nn.Module, example: torch.Tensor, plan: Sequence[tuple[str,
         graph = tp.DependencyGraph().build_dependency(network.eval(), example_inputs=example, verbose=False)
     for name, channels in plan:
         layer = dict(network.named_modules()).get(name)
-        if not isinstance(layer, WEIGHTED) or max(channels, default=0) >= layer.weight.shape[0]:
+        those = {each for each in channels if isinstance(layer, WEIGHTED) and 0 <= each < layer.weight.shape[0]}
+        if not isinstance(layer, WEIGHTED) or not len(those) == len(channels) < layer.weight.shape[0]:
             raise UserError(f"the pruning plan does not fit: {name} has no such channels in this network")
         cut = graph.get_pruner_of_module(layer).prune_out_channels
         graph.get_pruning_group(layer, cut, list(channels)).prune()
@@ -259,7 +264,7 @@ def _one_each(score: torch.Tensor, group: ChannelGroup, importance: str) -> torc
     if len(score) > group.channels and not bool(score[group.channels :].any()):
         score = score[: group.channels] / score[: group.channels].mean()
     if len(score) != group.channels or not bool(score.isfinite().all()):
-        raise GateError(
+        raise ImportanceError(
             f"--importance {importance} does not give each of the {group.channels} channels of {group.name} a number: "
             "choose another, such as contribution"
         )

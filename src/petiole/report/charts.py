@@ -19,6 +19,7 @@ from petiole.records import Train
 from petiole.report.blocks import Picture
 from petiole.report.drawing import draw
 from petiole.report.timings import RUNTIMES
+from petiole.units import listed
 
 schemapi.disable_debug_mode()  # validates each part as it is made, which takes as long as drawing; tests enable it
 
@@ -170,7 +171,10 @@ def latency(groups: Sequence[Group], name: str) -> Picture | None:
     labels = [each.label for each in groups if any(row["variant"] == each.label for row in rows)]
     chart = _bars(rows, labels, "ms", "time of one call at batch 1, median (ms)", "runtime", runtimes, spread=True)
     said = [f"{row['variant']} on {row['runtime']} {row['text']}" for row in rows]
-    caption = "Time of one call at batch 1: median, the thin line runs from the 25th to the 75th percentile."
+    caption = (
+        f"Time of one call at batch 1 on {listed(runtimes)}: median, the thin line runs from the 25th to the 75th "
+        "percentile."
+    )
     return picture(name, chart, caption, f"Times: {'; '.join(said)}.")
 
 

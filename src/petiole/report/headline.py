@@ -157,7 +157,7 @@ def _zeroed(every: Sequence[Group], whole: Group, before: Timing) -> str:
     share = units.percent(1 - _nonzero(group) / _nonzero(whole), 0)
     text = f"{share} of the weights set to zero at random ({group.label}): {_against(whole, before, group, after)}."
     if smallest is not None and smallest.baseline_flips is not None:
-        text += f" The smallest weights instead ({smallest.label}): {told(smallest, smallest.baseline_flips)}."
+        text += f" The smallest weights instead ({smallest.label}): accuracy {told(smallest, smallest.baseline_flips)}."
     return text
 
 

@@ -15,7 +15,10 @@ CONTROL = "control"
 """Method of the points of the unpruned network, retrained as long as the others."""
 KEPT = "unpruned, retrained as long"
 """What its line is called."""
-AMOUNT = {"structured": "structured (multiply-accumulates removed)"}
+AMOUNT = {
+    "structured": "structured (multiply-accumulates removed)",
+    "structured-random": "structured, at random (the same)",
+}
 LOSES = {"channels": "its least important channels", "weights": "its smallest weights"}
 NOTHING = "nothing could be removed"
 CANNOT = "cannot be reached"
@@ -120,17 +123,25 @@ def _curve_table(points: Sequence[CurvePoint], unreached: Sequence[Unreached]) -
     """One column for each method, before and after retraining."""
     columns = list(dict.fromkeys((point.method, point.retrained) for point in points))
     rows = []
-    limits = {(each.method, each.amount): each.most for each in unreached}
+    limits = {(each.method, each.amount) for each in unreached}
+    seeds = len({point.seed for point in points})
     for amount in sorted({*(point.amount for point in points), *(each.amount for each in unreached)}):
         cells = [units.percent(amount, 0)]
         for column in columns:
             here = [p for p in points if p.amount == amount and (p.method, p.retrained) == column]
-            cells.append(_cell(here) if here else CANNOT if (column[0], amount) in limits else "–")
+            few = f", {len(here)} of {seeds} seeds" if 0 < len(here) < seeds else ""
+            cells.append(_cell(here) + few if here else CANNOT if (column[0], amount) in limits else "–")
         rows.append(tuple(cells))
-    seeds = len({point.seed for point in points})
     over, methods = f", mean over {seeds} seeds" if seeds > 1 else "", {method for method, _ in columns}
     channels = " Structured: the share of the multiply-accumulates." if "structured" in methods else ""
-    control = " The control is the unpruned network, retrained as long (from the labels)." if CONTROL in methods else ""
+    if "structured-random" in methods:
+        channels += " Structured-random: as much removed, but channels by chance."
+    control = (
+        " The control is the unpruned network, retrained as long and in the steps of the masks, from the labels (the "
+        "others learn its answers)."
+        if CONTROL in methods
+        else ""
+    )
     return Table(
         caption=f"Accuracy on the test split against the share of weights removed, with its 95% interval{over}."
         f"{channels}{control}{_limits(unreached)}",
@@ -193,7 +204,7 @@ def _heat_map(rows: Sequence[Sensitivity], name: str, what: str) -> Picture:
         (cell + text).resolve_scale(color="independent").properties(width=60 * len(asked), height=alt.Step(16)),
         f"What each {what} means to the network: training photos called right (of those by which nothing was chosen) "
         f"when it alone loses {LOSES[rows[0].kind]}, and nothing makes up for that; the darker, the higher the loss. "
-        f"–: {NOTHING}.{STAY_WHOLE if rows[0].kind == 'channels' else ''}",
+        f"–: {NOTHING}; empty: no more than in the cell before it.{STAY_WHOLE if rows[0].kind == 'channels' else ''}",
         f"Heat map of the rise of the loss by group and share removed; it is highest for {worst.name} "
         f"({units.percent(worst.asked, 0)}). The table below holds all figures.",
     )

@@ -9,6 +9,7 @@ from petiole.evidence import Group, Timing, groups, is_as_fast
 from petiole.records import Results
 from petiole.report.tables import MOST_CLASSES, accuracy
 from petiole.report.timings import RUNTIMES
+from petiole.units import listed
 
 TITLE = "IL2230 Lab 3B: transfer learning, network pruning and quantization"
 
@@ -226,5 +227,5 @@ def _fastest(here: Sequence[Group], what: str) -> list[str]:
     equal = [label for label, time in fastest.items() if label != group.label and is_as_fast(first, time)]
     if equal:
         near = [f"{label} on {_where(fastest[label])}" for label in equal]
-        text += f". Not measurably slower, for the middle halves overlap: {', '.join(near)}"
+        text += f". Not measurably slower, for the middle halves overlap: {listed(near)}"
     return [f"{text}."]

@@ -176,7 +176,7 @@ def training(groups: Sequence[Group]) -> Table | None:
     header = ("Network", "Recipe", "Epochs", "Converged at epoch", "Training accuracy", "Time", "Images/s")
     caption = (
         "Training. Convergence is judged by the training loss alone: from that epoch on it stayed within 5% "
-        "of its whole fall above its lowest value (in the last epoch alone: not within them). "
+        "of its whole fall above its lowest value (reached in the last epoch alone: not counted as converged). "
         "The training accuracy is that of the last epoch, counted on "
         "augmented pictures. All figures are of this one training: another seed gives others, and on another day the "
         "times differ. Time holds refitting and features as well; images per second are of what went through the "

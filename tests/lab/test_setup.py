@@ -1,0 +1,70 @@
+"""What stands against channels that should leave is known before anything is trained."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from torch import nn
+
+from petiole import api
+from petiole.errors import UserError
+from petiole.lab import setup, structured
+from petiole.lab.bench import Bench
+from petiole.lab.config import LabConfig
+from petiole.models import backbones
+from petiole.pruning.unstructured import prunable
+from petiole.rundir import RunDir
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return api.draw(tmp_path_factory.mktemp("photos") / "drawn", count=24)
+
+
+def set_up(photos: Path, out: Path, **options: Any) -> tuple[Bench, list[str]]:
+    said: list[str] = []
+    config = LabConfig(
+        **{
+            "data": photos,
+            "out": out,
+            "stages": ("transfer", "structured"),
+            "weights": "random",
+            "offline": True,
+            **options,
+        }
+    )
+    return setup.set_up(config, RunDir(out), said.append, progress=False), said
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"backbone": "efficientnet_lite0", "macs": 0.01}, r"--macs 0\.01 cannot be reached: with the fewest channels"),
+        ({"backbone": "alexnet", "importance": "bn_scale"}, "--importance bn_scale says nothing about classifier"),
+    ],
+)
+def test_options_that_cannot_be_met_end_the_run_before_it_trains(
+    photos: Path, tmp_path: Path, options: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(UserError, match=told):
+        set_up(photos, tmp_path, **options)
+    set_up(photos, tmp_path / "other stages", **options, stages=("transfer", "pruning"))
+
+
+@pytest.mark.parametrize(
+    ("backbone", "why"), [("regnetx_002", "no layer has channels that could leave"), ("edgenext_xx_small", "no longer")]
+)
+def test_a_backbone_whose_channels_cannot_leave_is_told_and_the_rest_goes_on(
+    photos: Path, tmp_path: Path, backbone: str, why: str
+) -> None:
+    _, said = set_up(photos, tmp_path, backbone=backbone)
+    assert f"no channels will leave {backbone} in the stage structured: " in said[-1]
+    assert why in said[-1]
+
+
+def test_what_shares_the_first_convolutions_channels_is_named_without_it(photos: Path, tmp_path: Path) -> None:
+    """EfficientNet's first block begins with a depthwise convolution, whose channels are those of the stem."""
+    bench, _ = set_up(photos, tmp_path, backbone="efficientnet_lite0")
+    network: nn.Module = backbones.adapt(bench.backbone, None, classes=2, seed=0).eval()
+    assert structured.sharing(network, ("blocks.0.0.conv_dw", "conv_stem")) == " (shared by blocks.0.0.conv_dw)"
+    assert structured.sharing(network, (prunable(network, "first")[0][0],)) == ""
