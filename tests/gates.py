@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SOURCES = Path(__file__).parents[1] / "src"
-KINDS = {"GateError", "AccuracyError", "CoverageError", "ImportanceError", "lost"}
+KINDS = {"GateError", "AccuracyError", "CoverageError", "ImportanceError", "ShareError", "lost"}
 """Errors that a gate raises, wherever it stands; ``lost`` makes a TrainingError."""
 GUARDS = {
     "petiole.deploy.artifact",
@@ -78,7 +78,8 @@ def _rows(where: str, test: str, *pairs: tuple[str, str]) -> list[Gate]:
 DAMAGE = "test_damage_is_told_by_the_file"
 GATES = [
     *_rows("chain.channel_choice._require_fewer", "chain/test_channel_choice.py",
-           ("removes none of", "test_a_share_that_rounds_to_no_channel_names_the_least_that_does")),
+           ("they are too few", "test_few_channels_that_cannot_lose_any_are_told"),
+           ("or more", "test_a_share_that_rounds_to_no_channel_names_the_least_that_does")),
     *_rows("chain.prune_retrain.refit_masked", "chain/test_prune_retrain.py",
            ("changed nothing", "test_a_refit_that_brings_nothing_is_an_error")),
     *_rows("chain.prune_retrain.require_smaller", "chain/test_prune_retrain.py",

@@ -56,7 +56,7 @@ def test_an_amount_of_some_seeds_only_is_told(tmp_path: Path) -> None:
     points += [point("structured-random", 0.5, 20)]
     written = page(tmp_path, curves=points)
     assert re.search(r">20\.0%</span> <span>\([\d.]+-[\d.]+%\),</span> <span>1 of 2 seeds<", written)
-    assert "Structured-random: as much removed, but channels by chance." in written
+    assert "Structured-random: as much removed, channels by chance (and, spread over all" in written
 
 
 def test_what_channels_cannot_reach_is_told_in_its_row(tmp_path: Path) -> None:

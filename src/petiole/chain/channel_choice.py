@@ -82,13 +82,18 @@ def behind_first(groups: Sequence[ChannelGroup], network: nn.Module, first: str)
     return inner([group for group in groups if first not in group.makers], network)
 
 
+class ShareError(GateError):
+    """A share of the channels that rounds to none, where a larger one would not."""
+
+
 def share_of_counts(
     amount: float, spread: str = "uniform", *, multiple: int = 8, option: str = "--amount"
 ) -> Callable[[Sequence[ChannelGroup], Scores, float], Mapping[str, int]]:
     """How many channels stay when ``amount`` of each group (or, ``global``, of all together) leaves in the end.
 
     Raises:
-        GateError: (when it is called) in the end none would leave; the message says from which amount on some do.
+        ShareError: (when it is called) in the end none would leave; the message says from which amount on some do.
+        GateError: none would leave whatever the amount.
     """
 
     def keep(groups: Sequence[ChannelGroup], scores: Scores, share: float) -> Mapping[str, int]:
@@ -112,8 +117,10 @@ def _require_fewer(
         what = f"{groups[0].channels} channels of {groups[0].name}"
     percents = (each for each in range(1, 100) if counts(each / 100) != whole)
     least = next(percents, None)
-    mend = "they are too few: choose another --backbone" if least is None else f"give {least / 100:g} or more"
-    raise GateError(f"{option} removes none of the {what} (counts are multiples of {multiple}): {mend}")
+    none = f"{option} removes none of the {what} (counts are multiples of {multiple})"
+    if least is None:
+        raise GateError(f"{none}: they are too few: choose another --backbone")
+    raise ShareError(f"{none}: give {least / 100:g} or more")
 
 
 def share_of_costs(

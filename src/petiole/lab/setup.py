@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from petiole.bench.machine import available_threads, cpu_name, isa, library_versions
+from petiole.chain.channel_choice import ShareError
 from petiole.chain.channel_pruner import inner_pruner
 from petiole.chain.made_by import made_by
 from petiole.data.digits import DigitData, load_digits
@@ -78,13 +79,22 @@ def _photos(config: LabConfig, say: Say, *, progress: bool) -> PhotoData:
 
 
 def _try_channels(bench: Bench) -> None:
-    """Let channels leave a network that has learned nothing yet: what stands against it is known before anything is
-    trained. What other options would mend ends the run; what lies in the backbone will be a failure of that stage.
+    """Let channels behind the first convolution leave a network that has learned nothing yet: what stands against it
+    is known before anything is trained. What other options would mend ends the run; what lies in the backbone will be a
+    failure of that stage.
+
+    A network that has learned nothing may have no gradients inside (``taylor``), and no sensitivity was measured.
 
     Raises:
-        UserError: ``--macs`` cannot be reached, or ``--importance`` says nothing about this network.
+        UserError: ``--macs`` cannot be reached, ``--channels`` rounds to none, or ``--importance`` says nothing about
+            this network.
     """
-    photos, config = bench.photo_data(), bench.config.model_copy(update={"spread": "uniform"})
+    photos, instead = bench.photo_data(), {}
+    if bench.config.importance == "taylor":
+        instead["importance"] = "l1"
+    if bench.config.spread == "sensitivity":
+        instead["spread"] = "uniform"
+    config = bench.config.model_copy(update=instead)
     network = backbones.adapt(bench.backbone, bench.weights.state, classes=len(photos.record.classes), seed=0).eval()
     try:
         pruner = inner_pruner(
@@ -94,9 +104,10 @@ def _try_channels(bench: Bench) -> None:
         pruner.prune(1.0)
         pruner.finish()
     except (GateError, UnreachableError) as error:
-        if isinstance(error, ImportanceError) or (isinstance(error, UnreachableError) and error.least <= ALL):
+        by_option = isinstance(error, ImportanceError | ShareError)
+        if by_option or (isinstance(error, UnreachableError) and error.least <= ALL):
             raise UserError(str(error)) from error
-        bench.say(f"no channels will leave {bench.backbone.name} in the stage structured: {error}")
+        bench.say(f"no channels will leave behind the first convolution of {bench.backbone.name}: {error}")
 
 
 def _require_same_sources(bench: Bench, rundir: RunDir) -> None:

@@ -59,7 +59,7 @@ AGAIN = (
 REFITTED = {
     True: " with the convolutions behind the removed channels refitted by least squares, so that they answer on the "
     "training photos as before",
-    False: ", nothing refitted (no convolution takes in what was removed)",
+    False: " with nothing refitted (no convolution takes in what was removed)",
 }
 HOW_QAT = (
     "Quantization-aware training of {name} with CNNOptimized as its teacher: BatchNorm folded, fake-quantize in the "
@@ -77,19 +77,20 @@ def share_removed(removed: int, channels: int, amount: float) -> str:
     return f"{removed} of the {channels} channels ({removed / channels:.0%}; {asked})"
 
 
-def asked_for(config: LabConfig, left: float) -> str:
-    """What was removed of the inside of a network: a share of the channels, or channels until so much is ``left``;
-    much less is told.
+def asked_for(config: LabConfig, left: float, gone: float) -> str:
+    """What was removed of the inside of a network: the share of the channels that is ``gone``, or channels until so
+    much is ``left``; much less is told.
 
-    >>> asked_for(LabConfig(channels=0.4), 0.51)
-    '40% of the channels removed (51% of the multiply-accumulates are left)'
-    >>> asked_for(LabConfig(macs=0.5), 0.48)
+    >>> asked_for(LabConfig(channels=0.4), 0.51, 0.38)
+    "38% of the inner layers' channels removed (40% was asked for; 51% of the multiply-accumulates are left)"
+    >>> asked_for(LabConfig(macs=0.5), 0.48, 0.5)
     'Channels removed until at most 50% of the multiply-accumulates are left'
-    >>> asked_for(LabConfig(macs=0.5), 0.17).partition(" (")[2]
+    >>> asked_for(LabConfig(macs=0.5), 0.17, 0.8).partition(" (")[2]
     'really 17%: channels leave in steps, and none came nearer)'
     """
     if config.channels is not None:
-        return f"{config.channels:.0%} of the channels removed ({left:.0%} of the multiply-accumulates are left)"
+        asked = f"{config.channels:.0%} was asked for; {left:.0%} of the multiply-accumulates are left"
+        return f"{gone:.0%} of the inner layers' channels removed ({asked})"
     much = "" if left >= config.macs - MUCH else f" (really {left:.0%}: channels leave in steps, and none came nearer)"
     return f"Channels removed until at most {config.macs:.0%} of the multiply-accumulates are left{much}"
 
@@ -111,6 +112,7 @@ class _Cut:
     shared: str = ""
     train: Train | None = None
     how: str = ""
+    channels: int = 0
 
 
 def run(bench: Bench, seed: int, result: ChapterResult) -> None:
@@ -163,7 +165,8 @@ def _cut(bench: Bench, course: Course, name: str, damage: Damages | None) -> _Cu
     told = share_removed(removed, cutting.groups[0].channels, bench.config.amount) if name == FIRST else ""
     bench.say(f"{name}: {told or f'{removed} channels of {len(cutting.plan)} groups'} removed")
     shared = sharing(course.unpruned, cutting.groups[0].makers) if name == FIRST else ""
-    return _Cut(name=name, network=cutting.network, plan=cutting.plan, shared=shared)
+    channels = sum(group.channels for group in cutting.groups)
+    return _Cut(name=name, network=cutting.network, plan=cutting.plan, shared=shared, channels=channels)
 
 
 def _retrained(bench: Bench, course: Course, name: str, damage: Damages | None) -> _Cut:
@@ -187,7 +190,7 @@ def _judge(bench: Bench, course: Course, cut: _Cut) -> Variant:
     how = (CUT[cut.name] if raw else AGAIN).format(
         name=parent, how=cut.how, by=BY[config.importance],
         spread=SPREAD[config.spread], removed=removed, shared=cut.shared,
-        asked=asked_for(config, left["macs_left"]),
+        asked=asked_for(config, left["macs_left"], gone / max(cut.channels, 1)),
     )  # fmt: skip
     subject = Subject(
         name=cut.name, seed=course.seed, parent=parent, baseline=None if raw else BASELINE,

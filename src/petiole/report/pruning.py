@@ -135,7 +135,10 @@ def _curve_table(points: Sequence[CurvePoint], unreached: Sequence[Unreached]) -
     over, methods = f", mean over {seeds} seeds" if seeds > 1 else "", {method for method, _ in columns}
     channels = " Structured: the share of the multiply-accumulates." if "structured" in methods else ""
     if "structured-random" in methods:
-        channels += " Structured-random: as much removed, but channels by chance."
+        channels += (
+            " Structured-random: as much removed, channels by chance (and, spread over all layers, from layers by "
+            "chance)."
+        )
     control = (
         " The control is the unpruned network, retrained as long and in the steps of the masks, from the labels (the "
         "others learn its answers)."
