@@ -92,7 +92,7 @@ def test_the_best_is_not_told_without_those_beside_it() -> None:
     # Wilson's interval of 96 in 100 begins at 90.2%: of 94, 70 and 91 two are within it
     rows = [variant(name, correct) for name, correct in (("a", 96), ("b", 94), ("c", 70), ("d", 91))]
     (best, *_) = summary.findings(results(rows))
-    assert "a, 96.0% (90.2-98.4%); of the others, 2 of 3 lie within its interval." in best
+    assert "a, 96.0% (90.2-98.4%); of the others, 2 of 3 lie within its interval; the best of several on" in best
 
 
 def test_tests_that_show_something_by_chance_are_an_expectation() -> None:
@@ -157,7 +157,10 @@ def test_the_time_between_stages_is_told() -> None:
 
 def test_what_embedded_weights_had_seen_is_told_and_ants_only_where_there_are_some() -> None:
     ours = dict(summary.facts(results(run_weights="embedded EfficientNet-Lite0")))["Network"]
-    assert ours.endswith("pretrained on ImageNet, where ants and bees are two of 1,000 classes")
+    assert ours.endswith(
+        "pretrained on ImageNet, where ants and bees are two of 1,000 classes (it may have seen some of the test "
+        "photos: see 3.2)"
+    )
     others = results(run_weights="embedded EfficientNet-Lite0", photos_classes=["cats", "dogs"])
     assert dict(summary.facts(others))["Network"].endswith("EfficientNet-Lite0, pretrained on ImageNet")
     assert "ImageNet" not in dict(summary.facts(results()))["Network"]
@@ -180,7 +183,7 @@ def test_the_profiler_table_adds_up_to_the_median_call() -> None:
         ("relu", "1.00 ms", "–"),
         ("add", "–", "1.00 ms"),
         ("Other operators", "1.50 ms", "0.00 ms"),
-        ("A whole call", "12.5 ms (11.5-13.5)", "7.00 ms (6.00-8.00)"),
+        ("All operators", "12.5 ms (11.5-13.5)", "7.00 ms (6.00-8.00)"),
     ]
     assert table.totals == 2, "they stay below, however the operators are sorted"
     assert "the median of 15 calls; they add up to it" in table.caption

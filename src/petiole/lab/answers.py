@@ -8,7 +8,7 @@ from collections.abc import Callable
 from statistics import fmean
 
 from petiole import stats, units
-from petiole.caveats import random_weights
+from petiole.caveats import random_weights, seen_before
 from petiole.evidence import Group, accuracy_change
 from petiole.lab import answers_lenet, answers_pruning, answers_quantization, phrases
 from petiole.lab.phrases import Run
@@ -165,8 +165,8 @@ def _pretrained_instead(run: Run, scratch: Group) -> list[str]:
     reached = units.accuracy(optimized.accuracy, optimized.interval, optimized.total)
     if run.change(scratch, optimized) == "up":
         return [
-            f"CNNOptimized, which starts from pretrained weights, reaches {reached} with the same training photos: the "
-            "photos can be told apart by a network that is larger, sees larger photos, and was pretrained on others."
+            f"CNNOptimized, which starts from pretrained weights, reaches {reached} with the same training photos: "
+            f"a larger network that sees larger photos, and is pretrained, does it.{seen_before(run.results)}"
         ]
     return [
         f"CNNOptimized, which starts from pretrained weights, reaches {reached}, "
@@ -216,8 +216,8 @@ def _transfer_benefits(run: Run, scratch: Group, transferred: list[Group]) -> st
         return "This run shows no benefit of transfer learning, neither in accuracy nor in training time."
     return (
         f"In this run, transfer learning brings {units.listed(shown)}, compared with CNNScratch. The networks differ "
-        "in architecture, size and the size of the photos they see as well, so that not all of it need be owed to the "
-        "pretrained weights: the same network from random ones (--weights random) would tell how much."
+        "in architecture, size and the size of the photos they see as well, so that not all of it need be owed to "
+        f"pretrained weights: the same network from random ones tells (--weights random).{seen_before(run.results)}"
     )
 
 

@@ -61,7 +61,7 @@ def _benefits(run: Run, pruned: list[Group]) -> str:
     faster = [group.label for group in pruned if _is_faster(_baseline(run), group)]
     shown, absent = [], []
     for found, yes, no in (
-        (smaller, "a smaller stored file", "smaller stored file"),
+        (smaller, "a smaller file where only nonzeros are stored", "smaller stored file"),
         (better, "higher accuracy", "higher accuracy"),
         (faster, "a shorter time", "shorter time"),
     ):
@@ -102,7 +102,9 @@ def _before_and_after(run: Run, name: str, where: str) -> list[str]:
             f"{phrases.versus_parent(before)}"
         )
     if after is not None:
-        epochs = f"{_epochs(after.first.train.epochs)} of retraining" if after.first.train else "retraining"
+        epochs = (
+            f"refitting and {_epochs(after.first.train.epochs)} of retraining" if after.first.train else "retraining"
+        )
         parts.append(
             f"{'after' if parts else 'After'} {epochs} with the zeros held, {after.name} reaches "
             f"{phrases.accuracy(after)}, {phrases.versus_parent(after)}{_against_baseline(run, after)}"

@@ -137,7 +137,7 @@ def _verdict(run: Run, quantized: Sequence[Group], smaller: list[str], changed: 
         if not group.computes_in_float(runtime)
         and (change := phrases.change_on(runtime, run.parent(group), group)) is not None
     ]
-    counts = (("down", "faster"), ("up", "slower"), ("unclear", "not measurably faster or slower"))
+    counts = (("down", "faster"), ("up", "slower"), ("unclear", "neither, for single calls overlap,"))
     times = [
         f"{word} in {_of(found.count(change), len(found), 'timing')}" for change, word in counts if change in found
     ]
@@ -176,7 +176,11 @@ def by_runtime(quantized: Sequence[Group], changed: Callable[[str, Group], Chang
     for runtime, where in phrases.RUNTIMES.items():
         really = [group for group in quantized if not group.computes_in_float(runtime)]
         found = [(group.label, changed(runtime, group)) for group in really]
-        for change, told in (("down", "is faster"), ("up", "is slower"), ("unclear", "shows no measurable difference")):
+        for change, told in (
+            ("down", "is faster"),
+            ("up", "is slower"),
+            ("unclear", "overlaps with float in its single calls"),
+        ):
             labels = [label for label, each in found if each == change]
             if labels:
                 words.append(f"int8 {told} on {where} for {named(labels, quantized)}")

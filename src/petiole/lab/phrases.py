@@ -176,8 +176,9 @@ def latency(before: Group, after: Group) -> str:
         change = latency_change(old, new)
         pair = f"{_spread(new)} instead of {_spread(old)}"
         if change == "unclear":
-            pair = f"{_spread(new)} and {_spread(old)}{_small_ratio(before, after, old, new)}"
-            parts.append(f"no measurable difference on {where} ({pair})")
+            small = _small_ratio(before, after, old, new)
+            verdict = "single calls that overlap" if small else "no measurable difference"
+            parts.append(f"{verdict} on {where} ({_spread(new)} and {_spread(old)}{small})")
         elif change == "down":
             parts.append(f"faster on {where} ({pair}, {_ratio(before, after, old, new)})")
         else:

@@ -89,8 +89,9 @@ def _times_as_fast(before: Timing, after: Timing, ratio: tuple[float, float, flo
     if not may_be_compared(before, after):
         return ""
     if timing_change(before, after) == "unclear":
-        small = ratio if ratio and units.leaves_out_one(ratio) else None
-        return "no measurable difference" + (f" ({units.within_spread(small)})" if small else "")
+        if ratio and units.leaves_out_one(ratio):
+            return f"single calls that overlap ({units.within_spread(ratio)})"
+        return "no measurable difference"
     return units.speed(before.p50_ms / after.p50_ms, ratio)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from statistics import median
 
 from petiole import stats, units
-from petiole.caveats import busy_share, random_weights, synthetic_photos
+from petiole.caveats import busy_share, may_have_been_seen, random_weights, synthetic_photos
 from petiole.evidence import Group, Timing, groups, is_as_fast
 from petiole.records import Results
 from petiole.report.tables import MOST_CLASSES, accuracy
@@ -102,9 +102,10 @@ def _learned(results: Results) -> str:
     if not results.run.weights.startswith("embedded"):
         return ""
     photos = results.data.photos
-    seen = (
-        ", where ants and bees are two of 1,000 classes" if photos and set(photos.classes) == {"ants", "bees"} else ""
-    )
+    seen = ""
+    if photos and set(photos.classes) == {"ants", "bees"}:
+        seen = ", where ants and bees are two of 1,000 classes"
+        seen += " (it may have seen some of the test photos: see 3.2)" if may_have_been_seen(results) else ""
     return f", pretrained on ImageNet{seen}"
 
 
@@ -150,7 +151,8 @@ def _best(here: Sequence[Group], what: str) -> list[str]:
     total = best.total
     near = sum(group.accuracy >= best.interval[0] for group in here) - 1
     others = f"; of the others, {near} of {len(here) - 1} lie within its interval" if len(here) > 1 else ""
-    text = f"Highest accuracy on the {total:,} {what}: {best.label}, {accuracy(best)}{others}."
+    chosen = "; the best of several on the same pictures is flattered by that choice" if len(here) > 1 else ""
+    text = f"Highest accuracy on the {total:,} {what}: {best.label}, {accuracy(best)}{others}{chosen}."
     text += f" One picture is {units.points(1 / total, 2).lstrip('+')}."
     found = [text]
     compared = [group for group in here if group.flips is not None]
@@ -227,5 +229,5 @@ def _fastest(here: Sequence[Group], what: str) -> list[str]:
     equal = [label for label, time in fastest.items() if label != group.label and is_as_fast(first, time)]
     if equal:
         near = [f"{label} on {_where(fastest[label])}" for label in equal]
-        text += f". Not measurably slower, for the middle halves overlap: {listed(near)}"
+        text += f". Middle halves that overlap with its own: {listed(near)}"
     return [f"{text}."]

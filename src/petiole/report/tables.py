@@ -5,6 +5,7 @@ from statistics import fmean
 
 from petiole import units
 from petiole.evidence import Group, mean_interval
+from petiole.paired import SIGNIFICANT
 from petiole.records import Results, Train
 from petiole.report import provenance as sources
 from petiole.report.blocks import NONE, Cell, Table
@@ -86,6 +87,9 @@ def variants(results: Results, groups: Sequence[Group], caption: str) -> Table:
     if alike:
         made += f"; times of one call at batch {settings[0][1]}, {units.counted(settings[0][2], 'thread')}"
     made += "; parameters, MACs and bytes are exact counts" + (", mean over the seeds" if seeds else "")
+    flips = [group.flips for group in groups if group.flips is not None]
+    if any((each.interval[0] > 0 or each.interval[1] < 0) and each.p >= SIGNIFICANT for each in flips):
+        made += "; where an interval in points leaves out 0 and p is above 0.05, the exact test is the stricter one"
     if any(REFUSED in row for row in rows):
         made += f"; {REFUSED}: not used on that runtime, for the reason among the gates of its chapter"
     return Table(caption=f"{caption}: {made}.", header=tuple(header), rows=tuple(rows), words=frozenset({2}))
@@ -260,7 +264,7 @@ def profiles(groups: Sequence[Group]) -> Table | None:
         "brackets the middle half of all. –: not among that variant's longest, or not run. The profiler adds time to "
         f"operators and leaves out what passes between them: latency is in the appendix.{pt2e}",
         header=("Operator", *(sources.named(group) for group in groups)),
-        rows=(*rows, ("Other operators", *rest), ("A whole call", *map(_profiled, groups))),
+        rows=(*rows, ("Other operators", *rest), ("All operators", *map(_profiled, groups))),
         totals=2,
     )  # fmt: skip
 
