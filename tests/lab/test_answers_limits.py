@@ -44,7 +44,8 @@ def test_underfitting_is_told_only_where_the_training_photos_show_it() -> None:
 
 
 def test_transfer_is_not_credited_with_the_larger_network() -> None:
-    assert "need be owed to the pretrained weights" in told("3.2")
+    assert "need be owed to pretrained weights" in told("3.2")
+    assert "These photos are said to be a part of ImageNet" in told("3.2"), "it may have seen them"
 
 
 def batches(p50_ms: float) -> list[Latency]:
