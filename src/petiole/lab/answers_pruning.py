@@ -102,9 +102,7 @@ def _before_and_after(run: Run, name: str, where: str) -> list[str]:
             f"{phrases.versus_parent(before)}"
         )
     if after is not None:
-        epochs = (
-            f"refitting and {_epochs(train.epochs)} of retraining" if (train := after.first.train) else "retraining"
-        )
+        epochs = f"refitting and {_epochs(own.epochs)} of retraining" if (own := after.first.train) else "retraining"
         parts.append(
             f"{'after' if parts else 'After'} {epochs} with the zeros held, {after.name} reaches "
             f"{phrases.accuracy(after)}, {phrases.versus_parent(after)}{_against_baseline(run, after)}"
