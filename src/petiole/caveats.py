@@ -49,5 +49,5 @@ def seen_before(results: Results) -> str:
         return ""
     return (
         " These photos are said to be a part of ImageNet, on which the network was pretrained: it may have seen some "
-        "of the test photos, and then its accuracy, and the gain over CNNScratch, are higher than on new ones."
+        "of the test photos, and then its accuracy, and the gain over CNNScratch, may be higher than on new ones."
     )

@@ -175,7 +175,8 @@ def test_findings_name_best_smallest_and_fastest(pages: tuple[Page, str, Path]) 
         "CNNOptimized-static-int8 (pt2e) on OpenVINO, 2.00 ms (1.90-2.10) (median, middle half of the calls)" in shown
     )
     assert (
-        "Middle halves that overlap with its own: CNNOptimized-qat-int8 (pt2e) on OpenVINO, 2.00 ms "
+        "Others whose middle halves overlap with its own, each on its fastest runtime: "
+        "CNNOptimized-qat-int8 (pt2e) on OpenVINO, 2.00 ms "
         "(1.90-2.10)" in shown
     )
 

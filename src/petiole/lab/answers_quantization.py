@@ -137,7 +137,7 @@ def _verdict(run: Run, quantized: Sequence[Group], smaller: list[str], changed: 
         if not group.computes_in_float(runtime)
         and (change := phrases.change_on(runtime, run.parent(group), group)) is not None
     ]
-    counts = (("down", "faster"), ("up", "slower"), ("unclear", "neither, for single calls overlap,"))
+    counts = (("down", "faster"), ("up", "slower"), ("unclear", "neither, for the middle halves of the calls overlap,"))
     times = [
         f"{word} in {_of(found.count(change), len(found), 'timing')}" for change, word in counts if change in found
     ]
@@ -179,7 +179,7 @@ def by_runtime(quantized: Sequence[Group], changed: Callable[[str, Group], Chang
         for change, told in (
             ("down", "is faster"),
             ("up", "is slower"),
-            ("unclear", "overlaps with float in its single calls"),
+            ("unclear", "overlaps with float in the middle half of its calls"),
         ):
             labels = [label for label, each in found if each == change]
             if labels:

@@ -177,7 +177,7 @@ def latency(before: Group, after: Group) -> str:
         pair = f"{_spread(new)} instead of {_spread(old)}"
         if change == "unclear":
             small = _small_ratio(before, after, old, new)
-            verdict = "single calls that overlap" if small else "no measurable difference"
+            verdict = "middle halves that overlap" if small else "no measurable difference"
             parts.append(f"{verdict} on {where} ({_spread(new)} and {_spread(old)}{small})")
         elif change == "down":
             parts.append(f"faster on {where} ({pair}, {_ratio(before, after, old, new)})")

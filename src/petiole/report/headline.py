@@ -90,7 +90,7 @@ def _times_as_fast(before: Timing, after: Timing, ratio: tuple[float, float, flo
         return ""
     if timing_change(before, after) == "unclear":
         if ratio and units.leaves_out_one(ratio):
-            return f"single calls that overlap ({units.within_spread(ratio)})"
+            return f"middle halves that overlap ({units.within_spread(ratio)})"
         return "no measurable difference"
     return units.speed(before.p50_ms / after.p50_ms, ratio)
 

@@ -229,5 +229,5 @@ def _fastest(here: Sequence[Group], what: str) -> list[str]:
     equal = [label for label, time in fastest.items() if label != group.label and is_as_fast(first, time)]
     if equal:
         near = [f"{label} on {_where(fastest[label])}" for label in equal]
-        text += f". Middle halves that overlap with its own: {listed(near)}"
+        text += f". Others whose middle halves overlap with its own, each on its fastest runtime: {listed(near)}"
     return [f"{text}."]
