@@ -109,6 +109,14 @@ def test_a_refit_that_brings_nothing_is_an_error(monkeypatch: pytest.MonkeyPatch
         refit_masked(course(unpruned, Recorder(), (1.0,), []), unpruned, masks, "net")
 
 
+def test_where_what_was_pruned_did_nothing_there_is_nothing_to_mend(monkeypatch: pytest.MonkeyPatch) -> None:
+    dead = [Refitted(name="0", error_before=3e-9, error_after=4e-9)]
+    monkeypatch.setattr("petiole.chain.prune_retrain.refit", lambda *args, **kwargs: dead)
+    unpruned = network()
+    masks = {"0.weight": torch.ones(8, 3, 3, 3, dtype=torch.bool)}
+    assert refit_masked(course(unpruned, Recorder(), (1.0,), []), unpruned, masks, "net") == 1
+
+
 def test_what_should_be_smaller_must_be() -> None:
     whole, half = nn.Sequential(nn.Conv2d(3, 8, 1)), nn.Sequential(nn.Conv2d(3, 4, 1))
     shape = (3, 4, 4)

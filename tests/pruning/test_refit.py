@@ -107,6 +107,22 @@ def test_a_convolution_that_is_never_used_is_an_error() -> None:
         refit(network, copy.deepcopy(network), masks, torch.randn(4, 1, 3, 3))
 
 
+def test_a_weight_that_is_used_twice_is_an_error() -> None:
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(2, 2, 1)
+
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            answer: torch.Tensor = self.conv(self.conv(inputs))
+            return answer
+
+    network = Twice()
+    masks = {"conv.weight": torch.tensor([[1.0, 0.0], [1.0, 0.0]]).view(2, 2, 1, 1)}
+    with pytest.raises(GateError, match=r"conv\.weight is used by several convolutions"):
+        refit(network, copy.deepcopy(network), masks, torch.randn(4, 2, 3, 3))
+
+
 @pytest.mark.parametrize("bfloat16", [False, True])
 def test_values_too_large_to_keep_are_computed_anew_with_the_same_end(
     bfloat16: bool, monkeypatch: pytest.MonkeyPatch

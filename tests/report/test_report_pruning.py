@@ -51,6 +51,18 @@ def test_curves_before_and_after_retraining_are_two_pictures_and_one_table(tmp_p
     assert "95.0% (88.8-97.8%)" in written, "every accuracy has its interval"
 
 
+def test_channels_stand_where_they_came_to(tmp_path: Path) -> None:
+    """They leave in multiples: 50% was asked for, 52 and 54% left."""
+    points = [
+        point("structured", 0.5, right, seed=seed).model_copy(update={"sparsity": 0.52 + 0.02 * seed})
+        for seed, right in enumerate((30, 40))
+    ]
+    written = page(tmp_path, curves=[point("random", 0.5, 20), *points])
+    assert "removed): 96.0% at 0%, 35.0% at 53%." in written, "in the middle of both"
+    assert "random: 96.0% at 0%, 20.0% at 50%" in written
+    assert "channels leave in multiples: 52.0% to 54.0% for 50%." in re.sub(r"<[^>]+>", "", written)
+
+
 def test_an_amount_of_some_seeds_only_is_told(tmp_path: Path) -> None:
     points = [point("structured", 0.5, right, seed=seed) for seed, right in enumerate((30, 40))]
     points += [point("structured-random", 0.5, 20)]

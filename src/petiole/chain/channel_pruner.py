@@ -41,10 +41,7 @@ def inner_pruner(
     keep = share_of_costs(costs, left, bench.config.spread, damage)
     if channels is not None:
         keep = share_of_counts(channels, bench.config.spread, multiple=MULTIPLE, option="--channels")
-    return _pruner(
-        bench, unpruned, seed, shown, choose=choose, costs=costs if channels is None else None, keep=keep,
-        importance=importance,
-    )  # fmt: skip
+    return _pruner(bench, unpruned, seed, shown, choose=choose, costs=costs, keep=keep, importance=importance)
 
 
 def first_pruner(bench: PhotoBench, unpruned: nn.Module, seed: int, *, amount: float) -> ChannelPruner:

@@ -30,6 +30,8 @@ from petiole.training.statistics import reestimate
 
 LR = 5e-5
 """Learning rate of retraining pruned photo networks (docs/log.md)."""
+NEGLIGIBLE = 1e-6
+"""Mean error, relative to what a network answered before, of which rounding is a part: nothing is left to be mended."""
 
 
 class Retrain(Protocol):
@@ -148,7 +150,7 @@ def refit_masked(course: Course, network: nn.Module, masks: Masks, name: str) ->
     if not fitted:
         return 0  # linear layers alone use what was pruned: they are only retrained
     before, after = (fmean(getattr(one, key) for one in fitted) for key in ("error_before", "error_after"))
-    if after >= before:
+    if after >= before > NEGLIGIBLE:
         raise GateError(f"refitting {name} changed nothing: mean error {before:.3g} before, {after:.3g} after")
     what = "1 convolution" if len(fitted) == 1 else f"{len(fitted)} convolutions"
     course.say(f"{name}: refitted {what}, mean error {before:.2g} -> {after:.2g}")

@@ -43,6 +43,22 @@ def importance_for(asked: str) -> tuple[str, str]:
     return asked, ""
 
 
+def weights_left(network: nn.Module) -> tuple[dict[str, int], float]:
+    """The weights of each layer, and the share of them that may be left where :data:`PARAMETERS_LEFT` of all parameters
+    may: biases fall with the outputs alone, so that all of them are taken to stay.
+
+    >>> weights_left(nn.Sequential(nn.Linear(10, 8), nn.Linear(8, 4)))
+    ({'0': 80, '1': 32}, 0.16964285714285715)
+    """
+    weights = {
+        name: layer.weight.numel()
+        for name, layer in network.named_modules()
+        if isinstance(layer, nn.Conv2d | nn.Linear)
+    }
+    count, total = sum(weights.values()), sum(each.numel() for each in network.parameters())
+    return weights, (PARAMETERS_LEFT * total - (total - count)) / count
+
+
 def judge(
     bench: Bench, network: nn.Module, batches: TensorBatches, shown: tuple[torch.Tensor, torch.Tensor], seed: int
 ) -> Variant:
@@ -61,27 +77,23 @@ def judge(
         retrain=_Retraining(bench, batches, seed), reestimates=bench.config.reestimate,
         shares=shares(bench.config.schedule, bench.config.prune_steps or effort.prune_steps),
     )  # fmt: skip
-    costs = {
-        name: sum(each.numel() for each in layer.parameters())
-        for name, layer in unpruned.named_modules()
-        if isinstance(layer, nn.Conv2d | nn.Linear)
-    }
+    costs, left = weights_left(unpruned)
     smaller = copy.deepcopy(unpruned)
     (output, _) = output_layer(smaller)
     pruner = ChannelPruner(
         smaller, inputs[:1].contiguous(), protected=[output], choose=lambda groups: inner(groups, smaller),
         score=scorer(importance, inputs, labels, seed),
-        keep=share_of_costs(costs, PARAMETERS_LEFT, "global", multiple=MULTIPLE, option="share of parameters"),
+        keep=share_of_costs(costs, left, "global", multiple=MULTIPLE, option="share of parameters"),
     )  # fmt: skip
     done = prune_and_retrain(pruner, course, epochs=effort.lenet_prune_epochs, name=NAME)
-    left = require_smaller(NAME, smaller, unpruned, DIGITS.input_shape, parameters_left=PARAMETERS_LEFT)
+    gates = require_smaller(NAME, smaller, unpruned, DIGITS.input_shape, parameters_left=PARAMETERS_LEFT)
     subject = Subject(
         name=NAME, seed=seed, parent=PARENT, backbone=PARENT, weights="from scratch", train=done.train,
         how=HOW.format(gradually=gradually(course, done.steps), by=BY[importance], instead=instead),
         architecture=f"{PARENT} {digest(pruner.plan)}",
         plan={"pruning": {"method": importance, "channels": pruner.plan}},
     )  # fmt: skip
-    return bench.line.judge_float(smaller, bench.digit_task(), subject, gates=left)
+    return bench.line.judge_float(smaller, bench.digit_task(), subject, gates=gates)
 
 
 class _Retraining:

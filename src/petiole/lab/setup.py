@@ -10,6 +10,7 @@ from petiole.bench.machine import available_threads, cpu_name, isa, library_vers
 from petiole.chain.channel_choice import ShareError
 from petiole.chain.channel_pruner import inner_pruner
 from petiole.chain.made_by import made_by
+from petiole.chain.prune_retrain import require_smaller
 from petiole.data.digits import DigitData, load_digits
 from petiole.data.folder import PhotoData, open_photos
 from petiole.data.sources import hymenoptera
@@ -103,6 +104,9 @@ def _try_channels(bench: Bench) -> None:
         )  # fmt: skip
         pruner.prune(1.0)
         pruner.finish()
+        most = {"macs_left": config.macs} if config.channels is None else {}
+        shape = bench.backbone.preprocessing.input_shape
+        require_smaller(bench.backbone.name, pruner.network, network, shape, **most)
     except (GateError, UnreachableError) as error:
         by_option = isinstance(error, ImportanceError | ShareError)
         if by_option or (isinstance(error, UnreachableError) and error.least <= ALL):

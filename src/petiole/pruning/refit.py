@@ -65,16 +65,23 @@ def refit(
     what :func:`trace` made of ``unpruned``, where it has been called already.
 
     Raises:
-        GateError: a pruned convolution was not met.
+        GateError: a pruned convolution was not met, or several use one weight.
     """
     graph = _as_far_as_pruned(traced or trace(unpruned, inputs), unpruned, masks)
+    used = [name for node in graph.graph.nodes if (name := _convolution(node)) in masks]
+    if twice := next((name for name in used if used.count(name) > 1), None):
+        raise GateError(
+            f"{twice} is used by several convolutions: one refit cannot serve all; choose another --backbone"
+        )
     chunks = inputs.split(CHUNK)
     sampler = _Sampler(masks, positions, seed)
     with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
         for chunk in chunks:
             _Recording(graph, sampler).run(chunk)
-        own, used = network.eval().state_dict(), graph.state_dict()
-        graph.load_state_dict({name: own[name] for name in used}, assign=True)  # the pruned network's own tensors
+        own = network.eval().state_dict()
+        graph.load_state_dict(
+            {name: own[name] for name in graph.state_dict()}, assign=True
+        )  # the pruned network's own tensors
         refitting = _Refitting(graph, sampler, network, unpruned, bfloat16=bfloat16)
         refitting.run(Chunks(chunks))
     convolutions = {f"{name}.weight" for name, each in network.named_modules() if isinstance(each, nn.Conv2d)}

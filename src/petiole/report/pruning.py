@@ -1,6 +1,7 @@
 """Pruning in pictures and tables: accuracy against amount before and after retraining, and what each layer means."""
 
 from collections.abc import Sequence
+from statistics import fmean
 from typing import Any
 
 import altair as alt
@@ -72,12 +73,15 @@ def _beginnings(points: Sequence[CurvePoint], unpruned: Sequence[Variant]) -> li
 
 
 def _rows(points: Sequence[CurvePoint]) -> list[dict[str, Any]]:
-    """One row for each method and amount, the mean over seeds."""
+    """One row for each method and amount, the mean over seeds. Channels stand where they came to: they leave in
+    multiples, so that at least what was asked for is gone."""
     keys = dict.fromkeys((point.method, point.amount) for point in points)
     rows = []
     for method, amount in keys:
         here = [point for point in points if (point.method, point.amount) == (method, amount)]
         value, low, high = mean_interval([point.correct for point in here], here[0].total)
+        if method in AMOUNT:
+            amount = fmean(point.sparsity for point in here)
         series = KEPT if method == CONTROL else AMOUNT.get(method, method)
         rows.append({"series": series, "amount": amount, "value": value, "low": low, "high": high})
     return rows
@@ -133,7 +137,7 @@ def _curve_table(points: Sequence[CurvePoint], unreached: Sequence[Unreached]) -
             cells.append(_cell(here) + few if here else CANNOT if (column[0], amount) in limits else "–")
         rows.append(tuple(cells))
     over, methods = f", mean over {seeds} seeds" if seeds > 1 else "", {method for method, _ in columns}
-    channels = " Structured: the share of the multiply-accumulates." if "structured" in methods else ""
+    channels = _channels(points)
     if "structured-random" in methods:
         channels += (
             " Structured-random: as much removed, channels by chance (and, spread over all layers, from layers by "
@@ -153,6 +157,19 @@ def _curve_table(points: Sequence[CurvePoint], unreached: Sequence[Unreached]) -
     )
 
 
+def _channels(points: Sequence[CurvePoint]) -> str:
+    """What is removed where channels leave, and how much it really was."""
+    here = [point for point in points if point.method in AMOUNT and point.amount]
+    if not here:
+        return ""
+    reached = []
+    for amount in sorted({point.amount for point in here}):
+        shares = [point.sparsity for point in here if point.amount == amount]
+        ends = dict.fromkeys([units.percent(min(shares)), units.percent(max(shares))])
+        reached.append(f"{' to '.join(ends)} for {units.percent(amount, 0)}")
+    return f" Structured: the share of the multiply-accumulates; channels leave in multiples: {', '.join(reached)}."
+
+
 def _limits(unreached: Sequence[Unreached]) -> str:
     """What channels could not reach, and how far they go."""
     if not unreached:
@@ -170,10 +187,11 @@ def _cell(points: Sequence[CurvePoint]) -> str:
 def sensitivities(found: Sequence[Sensitivity], name: str) -> list[Block]:
     """A heat map and a table for channels, and for weights; of the first seed."""
     blocks: list[Block] = []
+    alone = f" Of seed {found[0].seed} alone." if len({row.seed for row in found}) > 1 else ""
     for kind, what in (("channels", "group of channels"), ("weights", "layer")):
         rows = [row for row in found if row.kind == kind and row.seed == found[0].seed]
         if rows:
-            blocks += [_heat_map(rows, f"{name}-sensitivity-{kind}", what), _sensitivity_table(rows, what)]
+            blocks += [_heat_map(rows, f"{name}-sensitivity-{kind}", what), _sensitivity_table(rows, what, alone)]
     return blocks
 
 
@@ -218,7 +236,7 @@ def _ink(damage: float, highest: float) -> str:
     return "#ffffff" if damage > highest / 3 else "#222222"
 
 
-def _sensitivity_table(rows: Sequence[Sensitivity], what: str) -> Table:
+def _sensitivity_table(rows: Sequence[Sensitivity], what: str, alone: str) -> Table:
     asked = sorted({row.asked for row in rows})
     found = {(row.name, row.asked): row for row in rows}
     body = []
@@ -231,7 +249,7 @@ def _sensitivity_table(rows: Sequence[Sensitivity], what: str) -> Table:
         caption=f"Accuracy and loss (nats) on {first.total} training photos when one {what} alone loses "
         f"{LOSES[first.kind]}; the whole network: {units.percent(first.correct_before / first.total)}, "
         f"{first.loss_before:.3f}. It was trained on these photos: the order counts, not the figures, "
-        "which therefore have no interval.",
+        f"which therefore have no interval.{alone}",
         header=(
             what.capitalize(),
             first.kind.capitalize(),
