@@ -111,10 +111,12 @@ def achievements(run: Run, quantized: Sequence[Group]) -> list[str]:
         change: [g.label for g in quantized if g.flips and g.flips.change == change]
         for change in ("up", "down", "unclear")
     }
-    words = {"up": "shows a gain for", "down": "shows a loss for", "unclear": "sees no difference for"}
-    accuracy = [
-        f"the paired test {words[each]} {named(labels, quantized)}" for each, labels in changed.items() if labels
-    ]
+    words = {
+        "up": "the paired test shows a gain for {}",
+        "down": "the paired test shows a loss for {}",
+        "unclear": "for {} the paired test sees no difference",
+    }
+    accuracy = [words[each].format(named(labels, quantized)) for each, labels in changed.items() if labels]
     size_words = f"smaller than its float parent's for {named(smaller, quantized)}" if smaller else "never smaller"
     accuracy_words = ", while ".join(accuracy) if accuracy else "no paired comparison was recorded"
     return [
@@ -126,9 +128,13 @@ def achievements(run: Run, quantized: Sequence[Group]) -> list[str]:
 def _verdict(run: Run, quantized: Sequence[Group], smaller: list[str], changed: Mapping[str, list[str]]) -> str:
     """Size, accuracy and time in a line: counts of what is told below."""
     parts = [f"makes {_of(len(smaller), len(quantized), 'file')} smaller"]
-    told = {"up": "raises the accuracy of", "down": "lowers that of", "unclear": "shows no difference in accuracy for"}
+    told = {
+        "up": "raises the accuracy of {}",
+        "down": "lowers that of {}",
+        "unclear": "for {} shows no difference in accuracy",
+    }
     parts += [
-        f"{told[each]} {_of(len(labels), len(quantized), 'network')}" for each, labels in changed.items() if labels
+        told[each].format(_of(len(labels), len(quantized), "network")) for each, labels in changed.items() if labels
     ]
     found = [
         change

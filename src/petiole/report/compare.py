@@ -124,14 +124,15 @@ def _findings(pairs: Sequence[Pair], first: Side, second: Side, *, same_machine:
         if timing_change(before, after) != "unclear"
     )
     if times:
-        cause = "the moment of timing" if same_machine else "the moment of timing, the machine or its libraries"
+        moment = "the moment of timing" if same_machine else "the moment of timing, the machine or its libraries"
+        cause = f" The runs were not timed together, so {moment} may be the cause, too." if ratios else ""
         ends = [f"{units.times(ratio)} ({label})" for ratio, label in dict.fromkeys([*ratios[:1], *ratios[-1:]])]
         if len({units.times(ratio) for ratio, _ in ratios}) == 1:
             ends = [f"{units.times(ratios[0][0])} (each of them)"] if len(ratios) > 1 else ends
         reach = f": {second.name} takes {' to '.join(ends)} as long" if ends else ""
         found.append(
-            f"{len(ratios)} of {units.counted(len(times), 'variant')} took another time at batch 1 than the spread of "
-            f"their calls{reach}. The runs were not timed together, so {cause} may be the cause, too."
+            f"In time at batch 1, {len(ratios)} of {units.counted(len(times), 'variant')} differ by more than their "
+            f"calls spread{reach}.{cause}"
         )
     return found
 

@@ -125,8 +125,8 @@ def chapter(results: Results, every: Sequence[Group]) -> Chapter:
     """The commands that make everything again, and the files of each variant."""
     text = (
         "In report.html the numbers in tables lead to the files of their network, or to its row, or to the command of "
-        "its stage, and in sentences the networks' names do; in report.md the names of rows and tables do. All of "
-        "them lie in "
+        "its stage, and in sentences the networks' names do; in report.md accuracies, files, times and "
+        "the names of rows and tables do. All of them lie in "
         f"{RECORDS}, from which petiole report . (in the run directory) writes this report again."
     )
     blocks: list[Block] = [Text(text=text), _commands(results)]
