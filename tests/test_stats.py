@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import optimize
 from scipy.stats import norm
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
-from statsmodels.stats.proportion import proportion_confint
+from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 from statsmodels.stats.weightstats import DescrStatsW
 
 from petiole import stats
@@ -38,6 +38,13 @@ def test_wilson_by_hand() -> None:
 def test_wilson_refuses_impossible_counts(correct: int, total: int) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - the library's own words
         stats.wilson(correct, total)
+
+
+@given(a=st.tuples(st.integers(0, 90), st.integers(90, 300)), b=st.tuples(st.integers(0, 90), st.integers(90, 300)))
+@settings(max_examples=60, deadline=None)
+def test_the_unpaired_difference_agrees_with_statsmodels(a: tuple[int, int], b: tuple[int, int]) -> None:
+    expected = confint_proportions_2indep(*b, *a, method="newcomb", compare="diff")
+    assert stats.unpaired_difference(a, b) == pytest.approx(expected, abs=1e-9)
 
 
 @given(tables)

@@ -154,13 +154,15 @@ class Group:
             samples=min(time.samples for time in times),
         )
 
-    def time_ratio(self, runtime: str, against: str, against_runtime: str) -> tuple[float, float, float] | None:
+    def time_ratio(
+        self, runtime: str, against: str, against_runtime: str, *, batch: int = 1
+    ) -> tuple[float, float, float] | None:
         """How many times as fast as another network, with its 95% interval; of several seeds the median and the
         outermost ends. None where it was not measured."""
-        setting = (runtime, against, against_runtime)
+        setting = (runtime, against, against_runtime, batch)
         found = [
             each for row in self.rows for each in row.time_ratios
-            if (each.runtime, each.against, each.against_runtime) == setting
+            if (each.runtime, each.against, each.against_runtime, each.batch) == setting
         ]  # fmt: skip
         if not found:
             return None

@@ -34,11 +34,12 @@ class Latency(Record):
 
 class TimeRatio(Record):
     """How many times as fast as the float network that it descends from (CNNOptimized or LeNet, of the same seed): the
-    ratio of the medians of single pictures in the same rounds, with its 95% interval (block bootstrap)."""
+    ratio of the medians of calls in the same rounds, with its 95% interval (block bootstrap)."""
 
     runtime: str  #: of this network
     against: str  #: name of the float network
     against_runtime: str  #: of the float network
+    batch: int = Field(default=1, ge=1, le=MOST)  #: pictures in one call
     ratio: float = Field(gt=0, le=MOST)  #: above 1: this one is faster
     low: float = Field(gt=0, le=MOST)  #: lower end of the interval
     high: float = Field(gt=0, le=MOST)  #: upper end of the interval

@@ -140,14 +140,16 @@ def speed(medians: float, measured: tuple[float, float, float] | None) -> str:
     """How many times as fast, or as slow: as ``measured`` with its 95% interval, else by the medians alone.
 
     >>> speed(1.061, None), speed(0.5, (0.5, 0.4, 0.8))
-    ('1.06x as fast by the medians', '2.00x as slow, 95% interval 1.25x to 2.50x')
+    ('1.06x as fast by the medians, without an interval', '2.00x as slow, 95% interval 1.25x to 2.50x')
     """
     ratio, low, high = measured or (medians, medians, medians)
     word = "fast"
     if ratio < 1:
         ratio, low, high, word = 1 / ratio, 1 / high, 1 / low, "slow"
     told = f"{ratio:.2f}x as {word}"
-    return f"{told}, 95% interval {low:.2f}x to {high:.2f}x" if measured else f"{told} by the medians"
+    return (
+        f"{told}, 95% interval {low:.2f}x to {high:.2f}x" if measured else f"{told} by the medians, without an interval"
+    )
 
 
 def leaves_out_one(measured: tuple[float, float, float]) -> bool:

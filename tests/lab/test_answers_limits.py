@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from fabricated import accuracy, latency, replaced, results, train, variants
+from fabricated import LSTM, accuracy, latency, replaced, results, train, variants
 from petiole.lab.answers import answer
-from petiole.records import Latency
+from petiole.records import Latency, TimeRatio
 
 
-def told(name: str, rows: Any = None) -> str:
-    (found,) = [each for each in answer(results(rows)) if each.id == name]
+def told(name: str, rows: Any = None, **changes: Any) -> str:
+    (found,) = [each for each in answer(results(rows, **changes)) if each.id == name]
     return found.answer
 
 
@@ -60,8 +60,14 @@ def test_in_batches_the_cost_of_a_call_is_no_excuse() -> None:
     assert "With 32 pictures in a call, which share what a call costs, int8 is faster on OpenVINO for LeNet-dyn" in text
     assert "and int8 is slower on OpenVINO for LeNet-static-int8" in text
     assert (
-        "(up to 3.0x the time of float, by the medians): where it is slower, it is not the cost of a call alone" in text
+        "(the slowest is LeNet-static-int8 (pt2e) on OpenVINO, 3.00x as slow by the medians, without an interval): "
+        "where it is slower, it is not the cost of a call alone" in text
     )
+    there = TimeRatio(
+        runtime="openvino", against="LeNet", against_runtime="openvino", batch=32, ratio=0.4, low=0.32, high=0.5
+    )
+    rows = replaced("LeNet-static-int8", rows, time_ratios=[there.model_copy(update={"batch": 1}), there])
+    assert "2.50x as slow, 95% interval 2.00x to 3.12x): where it is slower" in told("3.4.3", rows)
     assert "With 32 pictures" not in told("3.4.3")
 
 
@@ -76,3 +82,20 @@ def test_one_network_in_float_alone_says_nothing_of_batches() -> None:
 def test_faster_here_and_slower_there_is_no_shorter_time() -> None:
     both = [latency(5.0), latency(40.0, runtime="torch")]
     assert "no shorter time" in told("3.3", replaced("CNNPrunedGO", latency=both))
+
+
+def test_the_lstm_is_faster_only_with_a_recorded_spread() -> None:
+    assert "neither is called faster" in told("3.4.2-demos")
+    narrow = {"float_p25_ms": 0.49, "float_p75_ms": 0.51, "int8_p25_ms": 0.39, "int8_p75_ms": 0.41}
+    fast = {**LSTM, **narrow}
+    said = "1.25x as fast by the medians, without an interval, beyond the spread"
+    assert said in told("3.4.2-demos", demos={"lstm": fast})
+    fast |= {"speed_up": 1.25, "speed_up_low": 1.2, "speed_up_high": 1.3}
+    said = "1.25x as fast, 95% interval 1.20x to 1.30x, beyond the spread"
+    assert said in told("3.4.2-demos", demos={"lstm": fast})
+    slow = {**LSTM, "float_p25_ms": 0.09, "float_p50_ms": 0.1, "float_p75_ms": 0.11, "int8_p25_ms": 0.39}
+    slow |= {"int8_p75_ms": 0.41, "speed_up": 0.25, "speed_up_low": 0.2, "speed_up_high": 0.32}
+    said = "it is slower (4.00x as slow, 95% interval 3.12x to 5.00x)"
+    assert said in told("3.4.2-demos", demos={"lstm": slow})
+    wide = {**narrow, "int8_p75_ms": 0.6}
+    assert "no measurable difference" in told("3.4.2-demos", demos={"lstm": {**LSTM, **wide}})

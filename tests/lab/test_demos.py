@@ -43,7 +43,7 @@ def test_the_lstm_gives_the_recipes_numbers() -> None:
     assert set(demo) == {
         "seed", "float_bytes", "int8_bytes", "mean_abs_output",
         *(f"{kind}_{key}" for kind in ("float", "int8") for key in ("p25_ms", "p50_ms", "p75_ms", "p90_ms")),
-        "mean_abs_difference", "shape",
+        "mean_abs_difference", "shape", "speed_up", "speed_up_low", "speed_up_high",
     }  # fmt: skip
     assert demo["seed"] == 29592
     assert demo["shape"] == "8-8-1, 20 steps"
@@ -53,6 +53,8 @@ def test_the_lstm_gives_the_recipes_numbers() -> None:
     # 512 weights of 4 bytes become 1 byte each; the rest of the files is bookkeeping
     assert 512 * 4 < demo["float_bytes"] < 8192
     assert demo["int8_bytes"] < demo["float_bytes"]
+    assert demo["speed_up"] == pytest.approx(demo["float_p50_ms"] / demo["int8_p50_ms"])
+    assert demo["speed_up_low"] <= demo["speed_up"] <= demo["speed_up_high"]
     assert demo["float_p50_ms"] > 0
     assert demo["int8_p50_ms"] > 0
 

@@ -52,6 +52,16 @@ def test_options_that_cannot_be_met_end_the_run_before_it_trains(
     set_up(photos, tmp_path / "other stages", **options, stages=("transfer", "pruning"))
 
 
+def test_a_study_alone_tries_channels_too_but_asks_for_no_share(photos: Path, tmp_path: Path) -> None:
+    study = {"stages": ("transfer", "pruning"), "study": True}
+    with pytest.raises(UserError, match="--importance bn_scale says nothing about classifier"):
+        set_up(photos, tmp_path / "importance", **study, backbone="alexnet", importance="bn_scale")
+    _, said = set_up(photos, tmp_path / "share", **study, backbone="efficientnet_lite0", macs=0.01)
+    assert not any("no channels" in line for line in said)
+    _, said = set_up(photos, tmp_path / "none", **study, backbone="edgenext_xx_small")
+    assert "no channels will leave behind the first convolution of edgenext_xx_small: " in said[-1]
+
+
 def test_what_a_network_that_has_learned_nothing_cannot_say_ends_no_run(photos: Path, tmp_path: Path) -> None:
     """timm's ResNets begin with zeros in the last BatchNorm of each block, and so without gradients inside."""
     _, said = set_up(photos, tmp_path, backbone="resnet26", importance="taylor")

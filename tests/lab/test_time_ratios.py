@@ -64,6 +64,24 @@ def test_the_interval_is_that_of_the_bootstrap(tmp_path: Path) -> None:
     assert one.low < one.ratio < one.high
 
 
+def test_digits_have_ratios_of_batches_too_and_photos_have_none(tmp_path: Path) -> None:
+    """Batches of photos are timed one network after the other, not in the same rounds."""
+    (tmp_path / "latency").mkdir()
+    raw = {"LeNet-seed0 openvino": [2.0] * 20, "LeNet-qat-seed0 openvino": [5.0] * 20,
+           "CNNOptimized-seed0 openvino": [4.0] * 20, "CNNPrunedF-seed0 openvino": [2.0] * 20}  # fmt: skip
+    (tmp_path / "latency" / "batch32.json").write_text(json.dumps(raw), encoding="utf-8")
+    rows = [variant("LeNet", 990, dataset="digits"), variant("LeNet-qat", 990, dataset="digits", parent="LeNet"),
+            variant("CNNOptimized", 96), variant("CNNPrunedF", 60, parent="CNNOptimized")]  # fmt: skip
+    found = ratios(tmp_path, rows, rounds=20, seed=0)
+    assert found == {"LeNet-qat-seed0": [
+        TimeRatio(runtime="openvino", against="LeNet", against_runtime="openvino", batch=32, ratio=0.4, low=0.4,
+                  high=0.4)
+    ]}  # fmt: skip
+    (group,) = groups([rows[1].model_copy(update={"time_ratios": found["LeNet-qat-seed0"]})])
+    assert group.time_ratio("openvino", "LeNet", "openvino", batch=32) == (0.4, 0.4, 0.4)
+    assert group.time_ratio("openvino", "LeNet", "openvino") is None
+
+
 def test_without_raw_timings_there_are_none(tmp_path: Path) -> None:
     assert ratios(tmp_path, [variant("CNNOptimized", 96)], rounds=20, seed=0) == {}
 

@@ -251,6 +251,8 @@ def test_a_plan_of_another_network_is_refused() -> None:
         rebuild(chain(), EXAMPLE, [("0", [4])])
     with pytest.raises(UserError, match="nine has no such channels"):
         rebuild(chain(), EXAMPLE, [("nine", [0])])
+    with pytest.raises(GateError, match=r"0\.weight is frozen"):
+        rebuild(chain().requires_grad_(False), EXAMPLE, [("0", [2])])
 
 
 @pytest.mark.parametrize("channels", [[-1], [2, 2], [0, 1, 2, 3]])

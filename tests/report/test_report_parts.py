@@ -3,7 +3,7 @@
 import json
 import shutil
 import zipfile
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import pytest
@@ -14,17 +14,28 @@ from petiole.errors import UserError
 from petiole.evidence import groups
 from petiole.figure_records import Flip, LayerError, Thumbnail
 from petiole.records import Machine, Results, to_json
-from petiole.report import bundle, compare, flips, inside, overview, provenance
+from petiole.report import bundle, compare, flips, inside, labels, overview, provenance
 from petiole.report.blocks import Linked, Strip
 from petiole.report.pairs import Side
 
 
 def test_labels_keep_their_distance_and_their_order() -> None:
     wanted = [0.0, 1.0, 2.0, 50.0, 99.0, 100.0]
-    places = overview.spread_out(wanted, 15.0, 100.0)
+    places = labels.spread_out(wanted, 15.0, 100.0)
     assert places == [0.0, 15.0, 30.0, 50.0, 85.0, 100.0]
     gaps = [after - before for before, after in pairwise(places)]
     assert min(gaps) >= 15.0
+
+
+def test_lines_to_labels_do_not_cross() -> None:
+    """Far left and low, near and high: by their heights alone the labels' lines would cross."""
+    spots = [(0.0, 40.0), (95.0, 35.0), (50.0, 37.0)]
+    places = labels.without_crossings(spots, [20.0, 35.0, 50.0], across=100.0)
+    assert sorted(places) == [20.0, 35.0, 50.0]
+    for (one, its), (other, others) in combinations(zip(spots, places, strict=True), 2):
+        start = max(one[0], other[0])  # from there to the labels both lines are drawn
+        at_start = [y + (to - y) * (start - x) / (100.0 - x) for (x, y), to in ((one, its), (other, others))]
+        assert (at_start[0] < at_start[1]) == (its < others)
 
 
 def test_the_overview_labels_every_variant() -> None:
@@ -33,7 +44,12 @@ def test_the_overview_labels_every_variant() -> None:
     for group in photos:
         assert f" {group.label}</text>" in time.svg
         assert f" {group.label}</text>" in size.svg
-        assert f"{group.label} {units.percent(group.accuracy)}" in time.alt
+        kind = "weights zeroed" if "Pruned" in group.name else "whole network"
+        kind = "trained from scratch" if group.name == "CNNScratch" else kind
+        precision = "float32" if group.engine == "torch" else "int8"
+        assert f"{group.label} ({kind}, {precision}) {units.percent(group.accuracy)}" in time.alt
+    assert "time of one call on OpenVINO, batch 1, median" in time.caption
+    assert "size of the deployed file" in size.caption
     assert ">float32 (hollow)</text>" in time.svg
     assert ">int8 (filled)</text>" in time.svg
     assert "hollow" in time.caption.lower()
@@ -62,6 +78,7 @@ def test_layers_are_shown_in_decibels_and_the_worst_is_named() -> None:
     run = results(layer_errors=errors)
     (picture,) = inside.layer_errors(run, groups(run.variants), "x")
     assert "the worst is head with 10.0 dB" in picture.alt  # 10 log10(1 / 0.1)
+    assert "16 at most" in picture.caption
 
 
 def test_sources_lead_below_the_run_directory_only() -> None:

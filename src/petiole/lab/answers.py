@@ -7,17 +7,12 @@ overlap, or times further apart than their spread. A variant that is missing is 
 from collections.abc import Callable
 from statistics import fmean
 
-from petiole import stats, units
+from petiole import units
 from petiole.caveats import random_weights, seen_before
 from petiole.evidence import Group, accuracy_change
-from petiole.lab import answers_lenet, answers_pruning, answers_quantization, phrases
+from petiole.lab import answers_lenet, answers_pruning, answers_quantization, answers_scratch, phrases
 from petiole.lab.phrases import Run
 from petiole.records import Answer, Results
-
-TARGET = 0.9
-"""The handout's mark for CNNScratch (section 3.1)."""
-MANY, WORST = 12, 3
-"""Of more classes than that, only so many are told: the worst."""
 
 NEAR = 0.1
 """Training times closer than this share of the longer one are called about the same: each is timed once."""
@@ -29,7 +24,7 @@ def answer(results: Results) -> list[Answer]:
     ``evidence`` lists the variants that an answer used; it is empty where the run holds none of them.
     """
     questions: list[tuple[str, str, Callable[[Run], list[str]]]] = [
-        ("3.1", "Is the accuracy of CNNScratch above 90%? Why or why not?", _scratch),
+        ("3.1", "Is the accuracy of CNNScratch above 90%? Why or why not?", answers_scratch.scratch),
         ("3.2", "What are the benefits of transfer learning?", _transfer),
         ("3.3", "What are the benefits of pruning?", answers_pruning.pruning),
         (
@@ -54,125 +49,6 @@ def answer(results: Results) -> list[Answer]:
         text = " ".join(write(run))
         answers.append(Answer(id=name, question=question, answer=text, evidence=run.evidence))
     return answers
-
-
-def _scratch(run: Run) -> list[str]:
-    scratch = run.find("CNNScratch")
-    if scratch is None:
-        return run.missing("CNNScratch")
-    return [
-        _above(scratch),
-        _photos_for_parameters(run, scratch),
-        *_fit(run, scratch),
-        *_epochs(scratch),
-        *_by_class(scratch),
-        *_pretrained_instead(run, scratch),
-        *run.missing("CNNScratch"),
-    ]
-
-
-def _above(scratch: Group) -> str:
-    low, high = scratch.pictures_interval
-    reached = f"CNNScratch reaches {phrases.accuracy(scratch)}"
-    told = f"the 95% interval that {scratch.total:,} test photos allow ({units.interval(low, high)})"
-    if scratch.accuracy > TARGET:
-        if low > TARGET:
-            return f"Yes: {reached}, and {told} lies wholly above 90%."
-        return f"On these photos yes, but not for certain: {reached}, and {told} begins below 90%."
-    if high > TARGET:
-        return f"Not on these photos, though it may be on others: {reached}, and {told} includes 90%."
-    return f"No: {reached}, and {told} lies wholly below 90%."
-
-
-def _photos_for_parameters(run: Run, scratch: Group) -> str:
-    parameters = scratch.first.parameters
-    photos = run.results.data.photos
-    if photos is None or photos.train == 0:
-        return f"It started from random weights, with {units.count(parameters)} parameters to learn."
-    return (
-        f"It started from random weights, so {units.count(parameters)} parameters had to learn edges, "
-        f"textures and body shapes from {units.count(photos.train)} training photos and nothing else, which "
-        f"is {units.count(parameters / photos.train)} parameters for each photo."
-    )
-
-
-def _fit(run: Run, scratch: Group) -> list[str]:
-    """Overfitting, underfitting or neither, from the training accuracy of the last epoch."""
-    trained = scratch.mean(
-        row.train.history[-1].train_accuracy if row.train and row.train.history else None for row in scratch.rows
-    )
-    if trained is None:
-        return []
-    photos = run.results.data.photos
-    high, allowed = trained, ""
-    if photos and photos.train:
-        low, high = stats.wilson(round(trained * photos.train), photos.train)
-        allowed = f"; the 95% interval that {photos.train:,} of them allow is {units.interval(low, high)}"
-    pair = (
-        f"In its last epoch it classified {units.percent(trained)} of the training photos correctly (counted while "
-        f"it trained, on augmented photos{allowed})"
-    )
-    if trained > scratch.pictures_interval[1]:
-        text = (
-            f"{pair}, {units.points(trained - scratch.accuracy).lstrip('+')} more than of the test photos: it "
-            "overfits, that is, it knows its training photos better than what all photos of a class have in common"
-        )
-        if high < TARGET:
-            text += ", and as even the training photos stay below 90%, it also underfits"
-        return [f"{text}."]
-    if high < TARGET:
-        return [
-            f"{pair}, no more than test photos can confirm: it does not overfit but underfits, for even its "
-            "own training photos stay below 90%."
-        ]
-    return [f"{pair}, which the test photos bear out: what it learned holds for photos it has not seen."]
-
-
-def _epochs(scratch: Group) -> list[str]:
-    """Where the training loss ended; whether more epochs would help is not for one run to say."""
-    train = scratch.first.train
-    if train is None or len(train.history) < 2:
-        return []
-    first, last = train.history[0].loss, train.history[-1].loss
-    if not train.has_converged:
-        rest = "it had not converged then"
-    else:
-        rest = f"from epoch {train.converged_epoch} on it stayed within 5% of that fall above its lowest value"
-    went = f"{'fell' if last < first else 'rose'} from {first:.2f} to {last:.2f}"
-    return [f"In {train.epochs} epochs its training loss {went} (exact, of one training); {rest}."]
-
-
-def _by_class(scratch: Group) -> list[str]:
-    """What it is right about, class by class; of many classes the worst."""
-    shares = {
-        name: sum(row.accuracy.by_class.get(name, 0.0) for row in scratch.rows) / len(scratch.rows)
-        for name in scratch.first.accuracy.by_class
-    }
-    if len(shares) < 2:
-        return []
-    if len(shares) > MANY:
-        worst = sorted(shares.items(), key=lambda each: each[1])[:WORST]
-        named = units.listed([f"{name} ({units.percent(share)})" for name, share in worst])
-        return [f"Of the {len(shares):,} classes it classifies {named} worst."]
-    each = [f"{units.percent(share)} of the {name}" for name, share in shares.items()]
-    return [f"By class (intervals: see the table), it classifies {units.listed(each)} correctly."]
-
-
-def _pretrained_instead(run: Run, scratch: Group) -> list[str]:
-    optimized = run.find("CNNOptimized")
-    if optimized is None or random_weights(run.results):
-        return []
-    reached = units.accuracy(optimized.accuracy, optimized.interval, optimized.total)
-    if run.change(scratch, optimized) == "up":
-        return [
-            f"CNNOptimized, which starts from pretrained weights, reaches {reached} with the same training photos: "
-            f"a larger network that sees larger photos, and is pretrained, does it.{seen_before(run.results)}"
-        ]
-    return [
-        f"CNNOptimized, which starts from pretrained weights, reaches {reached}, "
-        f"and {scratch.total:,} test photos do not show that this is more: missing pretraining is not shown "
-        "to be the cause."
-    ]
 
 
 def _transfer(run: Run) -> list[str]:

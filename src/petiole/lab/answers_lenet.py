@@ -22,7 +22,7 @@ def lenet(run: Run) -> list[str]:
         *(against_parent(run, group) for group in quantized),
         *trained_longer(quantized),
         *_why_lenet(run, float_lenet, quantized),
-        *_in_batches(run, quantized),
+        *_in_batches(run, float_lenet, quantized),
         *run.missing("LeNet", *DIGITS),
     ]
 
@@ -65,7 +65,7 @@ def _why_lenet(run: Run, lenet: Group, quantized: Sequence[Group]) -> list[str]:
     return sentences
 
 
-def _in_batches(run: Run, quantized: Sequence[Group]) -> list[str]:
+def _in_batches(run: Run, lenet: Group, quantized: Sequence[Group]) -> list[str]:
     """Whether int8 pays where many pictures share the cost of a call."""
     pairs = {
         (runtime, group.label): pair
@@ -80,16 +80,16 @@ def _in_batches(run: Run, quantized: Sequence[Group]) -> list[str]:
     batch = max(new.batch for _, new in pairs.values())
     text = f"With {batch} pictures in a call, which share what a call costs, {listed(words)}"
     slower = [
-        new.p50_ms / old.p50_ms
+        (runtime, group, *pairs[runtime, group.label])
         for group in quantized
         for runtime in phrases.RUNTIMES
         if changes.get((runtime, group.label)) == "up" and not group.computes_in_float(runtime)
-        for old, new in [pairs[runtime, group.label]]
     ]
     if slower:
+        runtime, group, old, new = max(slower, key=lambda each: each[3].p50_ms / each[2].p50_ms)
         text += (
-            f" (up to {units.times(max(slower))} the time of float, by the medians): where it is slower, it is not "
-            "the cost of a call alone; the int8 kernels for layers as small as these, or the conversions around them, "
-            "may take longer than float does (no operator was timed there)"
+            f" (the slowest is {group.label} on {phrases.RUNTIMES[runtime]}, {phrases.ratio(lenet, group, old, new)}): "
+            "where it is slower, it is not the cost of a call alone; the int8 kernels for layers as small as these, or "
+            "the conversions around them, may take longer than float does (no operator was timed there)"
         )
     return [f"{text}."]

@@ -61,12 +61,13 @@ def _lstm_time(demo: dict[str, Any]) -> str:
     change = timing_change(old, new)
     if change == "unclear":
         return f"It needs {pair}: no measurable difference, for that is within the spread."
+    measured = tuple(demo[key] for key in ("speed_up", "speed_up_low", "speed_up_high") if demo.get(key))
+    times = units.speed(old.p50_ms / new.p50_ms, measured if len(measured) == 3 else None)
     if change == "down":
-        return f"It needs {pair}: {units.speed(old.p50_ms / new.p50_ms, None)}, beyond the spread."
+        return f"It needs {pair}: {times}, beyond the spread."
     return (
-        f"It needs {pair}: it is slower ({units.times(new.p50_ms / old.p50_ms)} the time, by the medians); in so small "
-        "a network, quantizing each input can cost more than "
-        "the int8 arithmetic saves."
+        f"It needs {pair}: it is slower ({times}); in so small a network, quantizing each input can cost more than the "
+        "int8 arithmetic saves."
     )
 
 

@@ -180,9 +180,9 @@ def latency(before: Group, after: Group) -> str:
             verdict = "middle halves that overlap" if small else "no measurable difference"
             parts.append(f"{verdict} on {where} ({_spread(new)} and {_spread(old)}{small})")
         elif change == "down":
-            parts.append(f"faster on {where} ({pair}, {_ratio(before, after, old, new)})")
+            parts.append(f"faster on {where} ({pair}, {ratio(before, after, old, new)})")
         else:
-            parts.append(f"slower on {where} ({pair}, {_ratio(before, after, old, new)})")
+            parts.append(f"slower on {where} ({pair}, {ratio(before, after, old, new)})")
     parts += [f"refused on {RUNTIMES.get(runtime, runtime)} (see the gates)" for runtime in after.refused]
     return listed(parts) if parts else "no timing on a runtime that both were measured on"
 
@@ -196,19 +196,19 @@ def across_runtimes(before: Group, after: Group) -> str | None:
     where = RUNTIMES.get(new.runtime, new.runtime)
     return (
         f"{_spread(new)} on {where} against {_spread(old)} for {before.label} in eager-mode "
-        f"PyTorch, {_ratio(before, after, old, new)}"
+        f"PyTorch, {ratio(before, after, old, new)}"
     )
 
 
 def _small_ratio(before: Group, after: Group, old: Timing, new: Timing) -> str:
     """The ratio of two medians, where it is known better than single calls show."""
-    measured = after.time_ratio(new.runtime, before.name, old.runtime) if new.batch == 1 else None
+    measured = after.time_ratio(new.runtime, before.name, old.runtime, batch=new.batch)
     return f"; {units.within_spread(measured)}" if measured and units.leaves_out_one(measured) else ""
 
 
-def _ratio(before: Group, after: Group, old: Timing, new: Timing) -> str:
+def ratio(before: Group, after: Group, old: Timing, new: Timing) -> str:
     """How many times as fast or as slow, with its interval where the records hold one."""
-    measured = after.time_ratio(new.runtime, before.name, old.runtime) if new.batch == 1 else None
+    measured = after.time_ratio(new.runtime, before.name, old.runtime, batch=new.batch)
     return units.speed(old.p50_ms / new.p50_ms, measured)
 
 

@@ -60,7 +60,7 @@ def set_up(config: LabConfig, rundir: RunDir, say: Say, *, progress: bool) -> Be
         digits=digits, say=say, progress=progress,
     )  # fmt: skip
     _require_same_sources(bench, rundir)
-    if "structured" in config.stages:
+    if "structured" in config.stages or config.study:
         _try_channels(bench)
     return bench
 
@@ -84,7 +84,8 @@ def _try_channels(bench: Bench) -> None:
     is known before anything is trained. What other options would mend ends the run; what lies in the backbone will be a
     failure of that stage.
 
-    A network that has learned nothing may have no gradients inside (``taylor``), and no sensitivity was measured.
+    A network that has learned nothing may have no gradients inside (``taylor``), and no sensitivity was measured. A
+    study alone asks for other shares than ``--macs``: that this one cannot be reached says nothing about it.
 
     Raises:
         UserError: ``--macs`` cannot be reached, ``--channels`` rounds to none, or ``--importance`` says nothing about
@@ -108,8 +109,10 @@ def _try_channels(bench: Bench) -> None:
         shape = bench.backbone.preprocessing.input_shape
         require_smaller(bench.backbone.name, pruner.network, network, shape, **most)
     except (GateError, UnreachableError) as error:
-        by_option = isinstance(error, ImportanceError | ShareError)
-        if by_option or (isinstance(error, UnreachableError) and error.least <= ALL):
+        too_far = isinstance(error, UnreachableError) and error.least <= ALL
+        if too_far and "structured" not in config.stages:
+            return
+        if too_far or isinstance(error, ImportanceError | ShareError):
             raise UserError(str(error)) from error
         bench.say(f"no channels will leave behind the first convolution of {bench.backbone.name}: {error}")
 

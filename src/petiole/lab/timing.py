@@ -79,24 +79,28 @@ ORIGINS = {"photos": "CNNOptimized", "digits": "LeNet"}
 def ratios(run_dir: Path, variants: Sequence[Variant], *, rounds: int, seed: int) -> dict[str, list[TimeRatio]]:
     """How many times as fast each variant is, by variant key: as the network of :data:`ORIGINS` that it descends from,
     on each runtime that both were timed on, and as deployed against eager PyTorch; and as its twin of :data:`TWINS`.
-    From the raw timings of single pictures in so many ``rounds`` (fewer than ``LEAST_ROUNDS`` give none); ``seed`` is
-    the bootstrap's.
+    From the raw timings in so many ``rounds`` of all (fewer than ``LEAST_ROUNDS`` give none): of single pictures, and
+    of digits also in batches. ``seed`` is the bootstrap's.
     """
     if rounds < LEAST_ROUNDS:
         return {}
-    file = run_dir / RAW_FILE.format(batch=1)
-    raw_ms = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     found: dict[str, list[TimeRatio]] = {}
-    for row in variants:
-        for origin in _others(row, variants):
-            for one, other in COMPARED:
-                own, its = raw_ms.get(f"{row.key} {one}", []), raw_ms.get(f"{origin.key} {other}", [])
-                if min(len(own), len(its)) < 2:
-                    continue
-                ratio, low, high = median_ratio_interval(its, own, rounds=rounds, seed=seed)
-                found.setdefault(row.key, []).append(
-                    TimeRatio(runtime=one, against=origin.name, against_runtime=other, ratio=ratio, low=low, high=high)
-                )
+    digits = [variant for variant in variants if variant.dataset == "digits"]
+    for batch, rows in ((1, variants), (BATCH_IMAGES, digits)):
+        file = run_dir / RAW_FILE.format(batch=batch)
+        raw_ms = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        for row in rows:
+            for origin in _others(row, variants):
+                for one, other in COMPARED:
+                    own, its = raw_ms.get(f"{row.key} {one}", []), raw_ms.get(f"{origin.key} {other}", [])
+                    if min(len(own), len(its)) < 2:
+                        continue
+                    ratio, low, high = median_ratio_interval(its, own, rounds=rounds, seed=seed)
+                    measured = TimeRatio(
+                        runtime=one, against=origin.name, against_runtime=other, batch=batch, ratio=ratio, low=low,
+                        high=high,
+                    )  # fmt: skip
+                    found.setdefault(row.key, []).append(measured)
     return found
 
 

@@ -75,9 +75,7 @@ class Dependencies:
     """
 
     def __init__(self, network: nn.Module, example: torch.Tensor, *, protected: Collection[str] = ()) -> None:
-        frozen = [name for name, parameter in network.named_parameters() if not parameter.requires_grad]
-        if frozen:
-            raise GateError(f"{frozen[0]} is frozen: channels of frozen layers cannot be followed; let it require grad")
+        _require_followable(network)
         self.network, self.example = network.eval().to(memory_format=torch.contiguous_format), example
         self._names = {module: name for name, module in network.named_modules()}
         ignored = [network.get_submodule(name) for name in protected]
@@ -245,7 +243,9 @@ def rebuild(network: nn.Module, example: torch.Tensor, plan: Sequence[tuple[str,
 
     Raises:
         UserError: the plan is of another network.
+        GateError: a parameter does not require grad.
     """
+    _require_followable(network)
     with torch.enable_grad():  # channels are followed through autograd's graph
         graph = tp.DependencyGraph().build_dependency(network.eval(), example_inputs=example, verbose=False)
     for name, channels in plan:
@@ -256,6 +256,12 @@ def rebuild(network: nn.Module, example: torch.Tensor, plan: Sequence[tuple[str,
         cut = graph.get_pruner_of_module(layer).prune_out_channels
         graph.get_pruning_group(layer, cut, list(channels)).prune()
     return network
+
+
+def _require_followable(network: nn.Module) -> None:
+    frozen = [name for name, parameter in network.named_parameters() if not parameter.requires_grad]
+    if frozen:
+        raise GateError(f"{frozen[0]} is frozen: channels of frozen layers cannot be followed; let it require grad")
 
 
 def _one_each(score: torch.Tensor, group: ChannelGroup, importance: str) -> torch.Tensor:

@@ -17,6 +17,9 @@ from petiole.errors import GateError
 from petiole.quantization import pt2e
 from petiole.quantization.pt2e_quantizer import WEIGHTED, layer_name
 
+DAMAGE_IMAGES = 16
+"""On so many calibration pictures, the first ones, the damage of layers is measured."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mixed:
@@ -80,7 +83,7 @@ def quantize_within(
         converted = pt2e.convert(prepared)
         lost.append(right - _right(converted, inputs, labels))
         if not damage:
-            damage = layer_damage(graph, converted, calibration[:16], dict(layers))
+            damage = layer_damage(graph, converted, calibration[:DAMAGE_IMAGES], dict(layers))
         if lost[-1] <= max_drop * len(labels):
             return Mixed(graph=converted, floating=floating, damage=damage, lost=tuple(lost), judged=len(labels))
         count = min(max(1, 2 * len(floating)), len(damage) - 1)

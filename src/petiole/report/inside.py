@@ -145,8 +145,9 @@ def _layer_errors(label: str, errors: Sequence[LayerError], name: str) -> Pictur
             width=charts.WIDTH_PX, height=alt.Step(13)
         ),
         f"What rounding to int8 does to each layer of {label} when it alone is rounded, from the input down to the "
-        "output (exact, for these 16 calibration pictures): the power of the layer's answer over that of its error. "
-        "20 dB: the error has a hundredth of the power, a tenth of the size; the further left, the greater the damage.",
+        "output (exact, for the first calibration pictures, 16 at most): the power of the layer's answer over that of "
+        "its error. 20 dB: the error has a hundredth of the power, a tenth of the size; the further left, the greater "
+        "the damage.",
         f"Signal to quantization noise of {len(rows)} layers; the worst is {worst.layer} with "
         f"{decibels(worst.error):.1f} dB.",
     )

@@ -15,6 +15,7 @@ from petiole import units
 from petiole.evidence import Group
 from petiole.report import charts
 from petiole.report.blocks import Picture
+from petiole.report.labels import spread_out, without_crossings
 from petiole.report.timings import RUNTIMES
 
 WHOLE, MASKED, NARROWED, SCRATCH = "whole network", "weights zeroed", "channels removed", "trained from scratch"
@@ -81,16 +82,11 @@ def overview(groups: Sequence[Group], name: str) -> list[Picture]:
     ]
     found = []
     if len(timed) > 1:
-        found.append(
-            _chart(
-                timed,
-                f"{name}-time",
-                f"time of one call on {RUNTIMES[runtime]}, batch 1, median (ms, log scale)",
-                "time",
-            )
-        )
+        what = f"time of one call on {RUNTIMES[runtime]}, batch 1, median"
+        found.append(_chart(timed, f"{name}-time", f"{what} (ms, log scale)", what))
     if len(sized) > 1:
-        found.append(_chart(sized, f"{name}-size", "deployed file (bytes, log scale)", "file size"))
+        what = "size of the deployed file"
+        found.append(_chart(sized, f"{name}-size", f"{what} (bytes, log scale)", what))
     return found
 
 
@@ -117,50 +113,27 @@ def non_dominated(points: Sequence[tuple[float, float]]) -> list[tuple[float, fl
     return front
 
 
-def spread_out(wanted: Sequence[float], least: float, highest: float) -> list[float]:
-    """Positions in ascending order, near those ``wanted`` (ascending), at least ``least`` apart and in 0..``highest``
-    (as far as they fit).
-
-    >>> spread_out([5.0, 6.0, 30.0], 10.0, 40.0)
-    [0.5, 10.5, 30.0]
-    """
-    blocks: list[tuple[float, int]] = []  # the sum of the wanted positions less their offsets, and their number
-    for position in wanted:
-        blocks.append((position, 1))
-        while len(blocks) > 1 and _start(*blocks[-1], least, highest) < _end(*blocks[-2], least, highest):
-            (total, count), (later, more) = blocks[-2:]
-            blocks[-2:] = [(total + later - more * count * least, count + more)]
-    return [_start(*block, least, highest) + at * least for block in blocks for at in range(block[1])]
-
-
-def _start(total: float, count: int, least: float, highest: float) -> float:
-    """Where a block of labels begins: at the mean of what they want, within the picture."""
-    return max(0.0, min(total / count, highest - (count - 1) * least))
-
-
-def _end(total: float, count: int, least: float, highest: float) -> float:
-    return _start(total, count, least, highest) + count * least
-
-
 def _chart(points: Sequence[_Point], name: str, title: str, what: str) -> Picture:
     whole = any(each.group.accuracy == 1 for each in points)
     scale = "log scale, where no error is drawn as half a picture" if whole else "log scale"
     has_front = len(non_dominated([(each.x, each.group.accuracy) for each in points])) > 1
     dashed = (
-        f"Dashed: the highest accuracy measured within each {what}; a step smaller than the intervals or the "
+        "Dashed: the highest accuracy measured without spending more; a step smaller than the intervals or the "
         "spread may be chance. "
         if has_front
         else ""
     )
     said = [
-        f"{each.group.label} {units.percent(each.group.accuracy, each.group.digits)}, {each.text}" for each in points
+        f"{each.group.label} ({each.kind}, {'int8' if each.is_int8 else 'float32'}) "
+        f"{units.percent(each.group.accuracy, each.group.digits)}, {each.text}"
+        for each in points
     ]
     return charts.picture(
         name,
         _drawn(points, title, PLOT_PX),
-        f"Accuracy on the test split against {what}. Hollow: float32; filled: int8. Upright lines: 95% intervals. "
+        f"Accuracy on the test split against the {what}. Hollow: float32; filled: int8. Upright lines: 95% intervals. "
         f"{dashed}The distance from 100% is on a {scale}.",
-        f"Accuracy against {what}: {'; '.join(said)}.",
+        f"Accuracy against the {what}: {'; '.join(said)}.",
         narrow=_drawn(points, title, NARROW_PX),
     )
 
@@ -176,8 +149,12 @@ def _drawn(points: Sequence[_Point], title: str, plot_px: float) -> charts.Chart
     def pixel(value: float) -> float:
         return HEIGHT_PX * math.log(value / top) / math.log(bottom / top)
 
-    order = sorted(points, key=lambda each: (pixel(error(each.group.accuracy)), -each.x))
-    places = spread_out([pixel(error(each.group.accuracy)) for each in order], LINE_PX, HEIGHT_PX)
+    def across(value: float) -> float:
+        return plot_px * math.log(value / left) / math.log(right / left)
+
+    spots = [(across(each.x), pixel(error(each.group.accuracy))) for each in points]
+    free = spread_out(sorted(height for _, height in spots), LINE_PX, HEIGHT_PX)
+    places = without_crossings(spots, free, across=plot_px)
     rows = [
         {
             "x": each.x, "error": error(each.group.accuracy), "low": error(each.group.interval[0]),
@@ -186,7 +163,7 @@ def _drawn(points: Sequence[_Point], title: str, plot_px: float) -> charts.Chart
             "label": f"{SIGNS[each.kind][each.is_int8]} {each.group.label}",
             "at": right * (right / left) ** (14 / plot_px), "to": top * (bottom / top) ** (place / HEIGHT_PX),
         }
-        for each, place in zip(order, places, strict=True)
+        for each, place in zip(points, places, strict=True)
     ]  # fmt: skip
     front = non_dominated([(each.x, each.group.accuracy) for each in points])
     steps = [{"x": x, "error": error(value)} for x, value in front]

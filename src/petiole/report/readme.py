@@ -139,7 +139,7 @@ def render(run_dir: Path, results: Results, there: There | None = None) -> str:
         _section("The networks", _networks(results)),
         _section(
             "Each number: its key in results.json, and what it comes from",
-            [f"{what}: {key} (from {source})" for what, key, source in NUMBERS],
+            [f"{what}: {key} (from {source})" for what, key, source in NUMBERS if getattr(results, key, True)],
         ),
         _section("Each graph", _graphs(run_dir)),
     ]
