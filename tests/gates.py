@@ -179,6 +179,8 @@ GATES = [
     *_rows("pruning.structured.Dependencies.scores", "pruning/test_structured.py",
            ("needs gradients", "test_what_cannot_be_scored_is_refused"),
            ("says nothing about", "test_bn_scale_without_batch_norm_is_refused")),
+    *_rows("pruning.structured.Dependencies._part", "pruning/test_grouped.py",
+           ("leave unevenly", "test_other_places_of_other_groups_are_refused[uneven1]")),
     *_rows("pruning.structured._one_each", "pruning/test_structured.py",
            ("a number", "test_a_group_of_zeros_has_no_scores")),
     *_rows("pruning.structured.Dependencies.require_some_left", "pruning/test_structured.py",
