@@ -94,7 +94,7 @@ def variants(
         costs = layer_macs(network, tuple(inputs.shape[1:]))
         try:
             pruner = ChannelPruner(
-                network, inputs[:1], protected=[output], choose=partial(behind_first, network=network, first=first),
+                network, inputs[:1], protected=[output], choose=partial(behind_first, first=first),
                 score=scorer("contribution", inputs, labels, 0),
                 keep=share_of_costs(costs, share, "global"), costs=costs,
             )  # fmt: skip

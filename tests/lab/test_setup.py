@@ -69,7 +69,7 @@ def test_what_a_network_that_has_learned_nothing_cannot_say_ends_no_run(photos: 
 
 
 @pytest.mark.parametrize(
-    ("backbone", "why"), [("regnetx_002", "no layer has channels that could leave"), ("edgenext_xx_small", "no longer")]
+    ("backbone", "why"), [("repvgg_a0", "no layer has channels that could leave"), ("edgenext_xx_small", "no longer")]
 )
 def test_a_backbone_whose_channels_cannot_leave_is_told_and_the_rest_goes_on(
     photos: Path, tmp_path: Path, backbone: str, why: str

@@ -105,3 +105,34 @@ def test_channels_that_matter_alike_leave_one_by_one() -> None:
     scores = {"a": torch.zeros(8), "b": torch.arange(8.0)}
     kept = [keep_counts(groups, scores, gone / 16, spread="global", multiple=1) for gone in (0, 3, 8, 10)]
     assert kept == [{"a": 8, "b": 8}, {"a": 5, "b": 8}, {"a": 1, "b": 8}, {"a": 1, "b": 6}]
+
+
+@pytest.mark.parametrize(
+    ("channels", "tied", "level", "stay"),
+    [
+        (128, 32, 0.5, 64),  # in multiples of both 16 and 32
+        (128, 32, 0.7, 32),  # 38.4 wanted
+        (152, 19, 0.5, 76),  # 16 and 19 need 304: multiples of 19
+        (152, 19, 1.0, 19),
+        (24, 3, 0.3, 18),  # 17 wanted
+        (24, 3, 1.0, 18),  # 16 at least
+        (24, 24, 0.9, 24),
+        (12, 3, 0.9, 12),
+    ],
+)
+def test_counts_of_tied_channels(channels: int, tied: int, level: float, stay: int) -> None:
+    group = ChannelGroup(name="a", channels=channels, makers=("a",), users=("b",), tied=tied)
+    assert keep_counts([group], {}, level, multiple=16) == {"a": stay}
+    assert keep_by_damage([group], {"a": [(level, 1.0)]}, 1.0, multiple=16) == {"a": stay}
+
+
+def test_tied_channels_leave_by_the_mean_of_their_scores() -> None:
+    """0 and 3, 1 and 4, 2 and 5 are tied: means 5, 3, 4. Four of all eight leave: these of a's; six: both of b's too,
+    of which one must stay."""
+    group = ChannelGroup(name="a", channels=6, makers=("a",), users=("z",), tied=2)
+    scores = {"a": torch.tensor([0.0, 6.0, 4.0, 10.0, 0.0, 4.0]), "b": torch.full((2,), 4.5)}
+    assert least_important([group], scores, {"a": 4}) == {"a": [1, 4]}
+    assert least_important([group], scores, {"a": 2}) == {"a": [1, 2, 4, 5]}
+    both = [group, ChannelGroup(name="b", channels=2, makers=("b",), users=("z",))]
+    assert keep_counts(both, scores, 0.5, spread="global", multiple=1) == {"a": 2, "b": 2}
+    assert keep_counts(both, scores, 0.75, spread="global", multiple=1) == {"a": 2, "b": 1}

@@ -129,7 +129,7 @@ def test_a_share_is_kept_by_really_counting_where_tensors_are_used_twice(left: f
     ghost, example = backbones.adapt(backbones.find("ghostnet_100"), None, classes=2, seed=0), torch.zeros(1, 3, 64, 64)
     costs = layer_macs(ghost, (3, 64, 64))
     pruner = ChannelPruner(
-        ghost, example, protected=["classifier"], choose=partial(behind_first, network=ghost, first="conv_stem"),
+        ghost, example, protected=["classifier"], choose=partial(behind_first, first="conv_stem"),
         score=lambda dependencies, groups: dependencies.scores("l1", groups), costs=costs,
         keep=share_of_costs(costs, left, "uniform", multiple=4),
     )  # fmt: skip

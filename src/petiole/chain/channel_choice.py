@@ -58,17 +58,13 @@ def _differentiate(network: nn.Module, inputs: torch.Tensor, labels: torch.Tenso
             (F.cross_entropy(network(some), wanted, reduction="sum") / len(labels)).backward()
 
 
-def inner(groups: Sequence[ChannelGroup], network: nn.Module) -> tuple[ChannelGroup, ...]:
+def inner(groups: Sequence[ChannelGroup]) -> tuple[ChannelGroup, ...]:
     """The groups that may lose channels. Those that residual additions share may not: they cost far more accuracy for
-    what they save (docs/log.md); nor those that grouped convolutions make (other than depthwise ones), which want the
-    same count in each of their groups."""
-
-    def is_grouped(name: str) -> bool:
-        layer = network.get_submodule(name)
-        return isinstance(layer, nn.Conv2d) and 1 < layer.groups < layer.in_channels
-
+    what they save (docs/log.md); nor those that grouped convolutions tie all together."""
     return tuple(
-        group for group in groups if group.users and not (group.is_added or any(map(is_grouped, group.makers)))
+        group
+        for group in groups
+        if group.users and not group.is_added and (group.tied == 1 or group.tied < group.channels)
     )
 
 
@@ -77,9 +73,9 @@ def of_first(groups: Sequence[ChannelGroup], first: str) -> tuple[ChannelGroup, 
     return tuple(group for group in groups if first in group.makers)
 
 
-def behind_first(groups: Sequence[ChannelGroup], network: nn.Module, first: str) -> tuple[ChannelGroup, ...]:
+def behind_first(groups: Sequence[ChannelGroup], first: str) -> tuple[ChannelGroup, ...]:
     """The :func:`inner` groups without the first convolution's."""
-    return inner([group for group in groups if first not in group.makers], network)
+    return inner([group for group in groups if first not in group.makers])
 
 
 class ShareError(GateError):

@@ -37,7 +37,7 @@ def inner_pruner(
     them); channels are spread by ``damage`` where it was measured, else as the configuration says.
     """
     costs = layer_macs(unpruned, bench.backbone.preprocessing.input_shape)
-    choose = partial(behind_first, network=unpruned, first=_first(unpruned))
+    choose = partial(behind_first, first=_first(unpruned))
     keep = share_of_costs(costs, left, bench.config.spread, damage)
     if channels is not None:
         keep = share_of_counts(channels, bench.config.spread, multiple=MULTIPLE, option="--channels")

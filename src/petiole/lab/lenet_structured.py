@@ -81,7 +81,7 @@ def judge(
     smaller = copy.deepcopy(unpruned)
     (output, _) = output_layer(smaller)
     pruner = ChannelPruner(
-        smaller, inputs[:1].contiguous(), protected=[output], choose=lambda groups: inner(groups, smaller),
+        smaller, inputs[:1].contiguous(), protected=[output], choose=inner,
         score=scorer(importance, inputs, labels, seed),
         keep=share_of_costs(costs, left, "global", multiple=MULTIPLE, option="share of parameters"),
     )  # fmt: skip

@@ -44,8 +44,8 @@ MUCH = 0.05
 CUT = {
     FIRST: "{removed} of the first convolution{shared} removed: those {by}; nothing else changed.",
     GLOBAL: "{asked}: those {by}, "
-    "{spread} (the first convolution, what residual additions share and what grouped convolutions make stay whole), "
-    "counts rounded to multiples of 16; nothing else changed.",
+    "{spread} (the first convolution and what residual additions share stay whole), "
+    "counts rounded to multiples of 16 (around grouped convolutions of their groups); nothing else changed.",
 }
 SPREAD = {
     "global": "over all layers together",

@@ -1,9 +1,11 @@
 """Which channels leave: a share of each group, or of all together by importance, so that little enough is left.
 
 Counts are rounded to multiples that vector units like (8 by default): an odd count computes no faster than the next
-multiple. A group that is no larger than one multiple stays whole.
+multiple. A group that is no larger than one multiple stays whole. Where grouped convolutions tie channels, counts are
+multiples of how many leave together: of the other multiple too where there are such counts, else at least that.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -21,7 +23,8 @@ LITTLE = 1e-6
 ALL = 0.995
 """A share of the costs that is told as 1.00."""
 NOTHING_LEAVES = (
-    "no layer has channels that could leave (residual additions, grouped convolutions and small layers keep theirs)"
+    "no layer has channels that could leave (residual additions, small layers and some grouped convolutions keep "
+    "theirs)"
 )
 
 
@@ -55,7 +58,8 @@ def keep_counts(
     if spread not in ("uniform", "global"):
         raise unknown_choice("spread", spread, ["uniform", "global"])
     if spread == "global":
-        order = torch.cat([scores[group.name] for group in groups]).argsort(stable=True)  # equal ones go one by one
+        each = [_tied_means(scores[group.name], group).repeat(group.tied) for group in groups]
+        order = torch.cat(each).argsort(stable=True)  # equal ones go one by one
         of = torch.cat([torch.full((len(scores[group.name]),), at) for at, group in enumerate(groups)])
         gone = of[order[: min(int(level * len(order)), len(order) - 1)]].bincount(minlength=len(groups)).tolist()
         wanted = {group.name: len(scores[group.name]) - lost for group, lost in zip(groups, gone, strict=True)}
@@ -94,8 +98,16 @@ def keep_by_damage(
 def _rounded(wanted: int, group: ChannelGroup, multiple: int) -> int:
     if group.channels <= multiple or wanted >= group.channels:
         return group.channels
-    least = -(-group.fewest // multiple) * multiple
-    return min(group.channels, max(least, int(wanted / multiple + 0.5) * multiple))
+    step = math.lcm(multiple, group.tied)
+    if step >= group.channels:
+        step = group.tied
+    least = -(-max(group.fewest, multiple) // step) * step
+    return min(group.channels, max(least, int(wanted / step + 0.5) * step))
+
+
+def _tied_means(scores: torch.Tensor, group: ChannelGroup) -> torch.Tensor:
+    """Scores ``(channels,)`` -> the means of those that leave together, ``(channels / tied,)``."""
+    return scores.view(group.tied, -1).mean(0)
 
 
 def remaining(groups: Sequence[ChannelGroup], keep: Mapping[str, int], costs: Mapping[str, int]) -> float:
@@ -156,8 +168,8 @@ def smallest(holds: Callable[[float], bool], *, halvings: int = STEPS) -> float:
 
 
 def least_important(groups: Sequence[ChannelGroup], scores: Scores, keep: Mapping[str, int]) -> dict[str, list[int]]:
-    """The channels of each group that leave so that ``keep`` stay, the least important ones; groups that lose none
-    are left out.
+    """The channels of each group that leave so that ``keep`` stay, the least important ones (of tied channels, whose
+    counts are multiples, by the mean of their scores); groups that lose none are left out.
 
     Raises:
         GateError: no channel would leave.
@@ -166,7 +178,9 @@ def least_important(groups: Sequence[ChannelGroup], scores: Scores, keep: Mappin
     for group in groups:
         count = group.channels - keep[group.name]
         if count:
-            removed[group.name] = sorted(scores[group.name].argsort()[:count].tolist())
+            width = group.channels // group.tied
+            places = _tied_means(scores[group.name], group).argsort()[: count // group.tied].tolist()
+            removed[group.name] = sorted(place + first for first in range(0, group.channels, width) for place in places)
     if not removed:
         raise GateError("no channel would leave: prune more")
     return removed

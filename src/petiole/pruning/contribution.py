@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from petiole.errors import GateError
+from petiole.pruning.grouped import powers
 from petiole.pruning.structured import ChannelGroup
 
 
@@ -64,10 +65,9 @@ class _Moments:
 def _score(network: nn.Module, group: ChannelGroup, moments: dict[str, _Moments]) -> torch.Tensor:
     score = torch.zeros(group.channels)
     for name in group.users:
-        weight = network.get_parameter(f"{name}.weight").detach()
-        powers = weight.square().transpose(0, 1).flatten(1).sum(1)  # of each input
-        inputs, channels = _places(group, name, len(powers))
-        each = torch.zeros(group.channels).index_add_(0, channels, (moments[name].variance() * powers)[inputs])
+        power = moments[name].variance() * powers(network.get_submodule(name))  # of each input
+        inputs, channels = _places(group, name, len(power))
+        each = torch.zeros(group.channels).index_add_(0, channels, power[inputs])
         score += each / each.sum().clamp_min(1e-30)
     return score / score.mean().clamp_min(1e-30)
 

@@ -166,13 +166,13 @@ class ChannelPruner:
             removed = least_important([group], scores, {group.name: stay})
             return self.dependencies.emptied(removed) is None
 
-        if group.channels == 1 or holds(1):
-            return 1
-        low, high = 1, group.channels
+        if group.channels == group.tied or holds(group.tied):
+            return group.tied
+        low, high = 1, group.channels // group.tied
         while high - low > 1:
             middle = (low + high) // 2
-            low, high = (low, middle) if holds(middle) else (middle, high)
-        return high
+            low, high = (low, middle) if holds(middle * group.tied) else (middle, high)
+        return high * group.tied
 
     def _counts(self, scores: Scores, share: float) -> Mapping[str, int]:
         """How many channels stay in each group when ``share`` of the pruning is done."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from petiole.pruning.channels import Scores, keep_counts
+from petiole.pruning.channels import Scores, keep_counts, least_important
 from petiole.pruning.structured import ChannelGroup, Dependencies
 from petiole.pruning.unstructured import hold, prunable
 
@@ -49,8 +49,7 @@ def of_channels(
             before = removed
             masked = copy.deepcopy(dependencies.network)
             if removed:
-                channels = scores[group.name].argsort()[:removed].tolist()
-                hold(masked, dependencies.user_masks({group.name: channels}))
+                hold(masked, dependencies.user_masks(least_important([group], scores, {group.name: keep})))
                 correct, loss = judge(masked)
             else:
                 correct, loss = untouched = untouched or judge(masked)

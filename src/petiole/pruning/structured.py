@@ -16,8 +16,10 @@ import torch_pruning as tp
 from torch import nn
 
 from petiole.errors import GateError, UserError, unknown_choice
+from petiole.pruning.channel_gates import count, require_followable, require_whole
 from petiole.pruning.choices import Importance
 from petiole.pruning.falling import walk
+from petiole.pruning.grouped import is_depthwise, is_even, mask_inputs, size, tied
 
 Removed = Mapping[str, Sequence[int]]
 """Group name -> the channels that leave."""
@@ -51,6 +53,7 @@ class ChannelGroup:
     ``of_outputs`` and ``of_inputs`` are the shares of a maker's outputs and a user's inputs that are of this group (1
     where not given: concatenation joins groups). ``places`` are a user's inputs and the channel that each comes from.
     ``is_added``: a residual addition joins the makers. ``fewest`` stay, since with more of them a layer would lose all.
+    ``tied`` channels leave together, as grouped convolutions want it (:func:`petiole.pruning.grouped.tied`).
     """
 
     name: str
@@ -62,6 +65,7 @@ class ChannelGroup:
     places: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]] = field(default_factory=dict)
     is_added: bool = False
     fewest: int = 1
+    tied: int = 1
 
 
 class Dependencies:
@@ -75,7 +79,7 @@ class Dependencies:
     """
 
     def __init__(self, network: nn.Module, example: torch.Tensor, *, protected: Collection[str] = ()) -> None:
-        _require_followable(network)
+        require_followable(network)
         self.network, self.example = network.eval().to(memory_format=torch.contiguous_format), example
         self._names = {module: name for name, module in network.named_modules()}
         ignored = [network.get_submodule(name) for name in protected]
@@ -93,7 +97,7 @@ class Dependencies:
     def _takes_in(self, dependency: Any) -> bool:
         """Whether the target mixes what it takes in; a depthwise convolution hands its channels on."""
         layer = dependency.target.module
-        if not isinstance(layer, WEIGHTED) or (isinstance(layer, nn.Conv2d) and layer.groups > 1):
+        if not isinstance(layer, WEIGHTED) or is_depthwise(layer):
             return False
         return bool(self._graph.is_in_channel_pruning_fn(dependency.handler))
 
@@ -106,16 +110,17 @@ class Dependencies:
             if not isinstance(layer, WEIGHTED):
                 continue
             name, side = self._names[layer], int(self._takes_in(item.dep))
-            share = len(item.idxs) / layer.weight.shape[side]
+            share = len(item.idxs) / size(layer, side)
             if side:
                 of_inputs[name] = of_inputs.get(name, 0.0) + share
                 inputs, channels = places.get(name, ((), ()))
                 places[name] = (*inputs, *item.idxs), (*channels, *item.root_idxs)
             elif item.dep.handler == self._graph.get_pruner_of_module(layer).prune_out_channels:
                 of_outputs[name] = of_outputs.get(name, 0.0) + share
+        count = len(found[0][1])
         return ChannelGroup(
-            name=next(iter(of_outputs)), channels=len(found[0][1]), makers=tuple(of_outputs), users=tuple(of_inputs),
-            of_outputs=of_outputs, of_inputs=of_inputs, places=places,
+            name=next(iter(of_outputs)), channels=count, makers=tuple(of_outputs), users=tuple(of_inputs),
+            of_outputs=of_outputs, of_inputs=of_inputs, places=places, tied=tied(found, count),
             is_added=any(add in str(item.dep.target.name) for item in found.items for add in ADDED),
         )  # fmt: skip
 
@@ -154,7 +159,12 @@ class Dependencies:
     def _part(self, name: str, channels: Sequence[int]) -> Any:
         layer = self.network.get_submodule(name)
         cut = self._graph.get_pruner_of_module(layer).prune_out_channels
-        return self._graph.get_pruning_group(layer, cut, sorted(channels))
+        part = self._graph.get_pruning_group(layer, cut, sorted(channels))
+        if not is_even(part):
+            raise GateError(
+                f"channels of {name} leave unevenly: give those at the same place of each convolution group"
+            )
+        return part
 
     def user_masks(self, removed: Removed) -> dict[str, torch.Tensor]:
         """Masks (True: kept) of the layers that take in what will leave: weight name -> the weight's shape.
@@ -169,7 +179,7 @@ class Dependencies:
                 layer = dependency.target.module
                 if self._takes_in(dependency):
                     key = f"{self._names[layer]}.weight"
-                    masks.setdefault(key, torch.ones_like(layer.weight, dtype=torch.bool))[:, indices] = False
+                    mask_inputs(masks.setdefault(key, torch.ones_like(layer.weight, dtype=torch.bool)), layer, indices)
         return masks
 
     def _falls(self, name: str) -> Falls:
@@ -195,7 +205,7 @@ class Dependencies:
         for name, channels in removed.items():
             for place, fallen in self._falls(name).items():
                 gone.setdefault(place, set()).update(*(fallen.get(channel, ()) for channel in channels))
-        sizes = {place: self.network.get_parameter(f"{place[0]}.weight").shape[place[1]] for place in gone}
+        sizes = {(name, side): size(self.network.get_submodule(name), side) for name, side in gone}
         return {place: (len(those), sizes[place]) for place, those in gone.items()}
 
     def emptied(self, removed: Removed) -> str | None:
@@ -230,11 +240,11 @@ class Dependencies:
         self.require_some_left(removed)
         with torch.no_grad():
             shape = self.network(self.example).shape
-        before = _count(self.network)
+        before = count(self.network)
         plan: Plan = [(name, sorted(map(int, channels))) for name, channels in removed.items() if len(channels)]
         for name, channels in plan:
             self._part(name, channels).prune()
-        _require_whole(self.network, self.example, shape, before)
+        require_whole(self.network, self.example, shape, before)
         return plan
 
 
@@ -245,7 +255,7 @@ def rebuild(network: nn.Module, example: torch.Tensor, plan: Sequence[tuple[str,
         UserError: the plan is of another network.
         GateError: a parameter does not require grad.
     """
-    _require_followable(network)
+    require_followable(network)
     with torch.enable_grad():  # channels are followed through autograd's graph
         graph = tp.DependencyGraph().build_dependency(network.eval(), example_inputs=example, verbose=False)
     for name, channels in plan:
@@ -254,14 +264,11 @@ def rebuild(network: nn.Module, example: torch.Tensor, plan: Sequence[tuple[str,
         if not isinstance(layer, WEIGHTED) or not len(those) == len(channels) < layer.weight.shape[0]:
             raise UserError(f"the pruning plan does not fit: {name} has no such channels in this network")
         cut = graph.get_pruner_of_module(layer).prune_out_channels
-        graph.get_pruning_group(layer, cut, list(channels)).prune()
+        part = graph.get_pruning_group(layer, cut, list(channels))
+        if not is_even(part):
+            raise UserError(f"the pruning plan does not fit: {name} loses channels unevenly in this network")
+        part.prune()
     return network
-
-
-def _require_followable(network: nn.Module) -> None:
-    frozen = [name for name, parameter in network.named_parameters() if not parameter.requires_grad]
-    if frozen:
-        raise GateError(f"{frozen[0]} is frozen: channels of frozen layers cannot be followed; let it require grad")
 
 
 def _one_each(score: torch.Tensor, group: ChannelGroup, importance: str) -> torch.Tensor:
@@ -275,19 +282,3 @@ def _one_each(score: torch.Tensor, group: ChannelGroup, importance: str) -> torc
             "choose another, such as contribution"
         )
     return score
-
-
-def _count(network: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in network.parameters())
-
-
-@torch.no_grad()
-def _require_whole(network: nn.Module, example: torch.Tensor, shape: torch.Size, before: int) -> None:
-    if _count(network) >= before:
-        raise GateError("no channel left the network: nothing was pruned")
-    try:
-        found = network(example).shape
-    except RuntimeError as error:
-        raise GateError(f"layers no longer fit together after channels were removed: {error}") from error
-    if found != shape:
-        raise GateError(f"the network gave outputs {tuple(shape)} and now gives {tuple(found)}")
