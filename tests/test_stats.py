@@ -44,7 +44,8 @@ def test_wilson_refuses_impossible_counts(correct: int, total: int) -> None:
 @settings(max_examples=60, deadline=None)
 def test_the_unpaired_difference_agrees_with_statsmodels(a: tuple[int, int], b: tuple[int, int]) -> None:
     expected = confint_proportions_2indep(*b, *a, method="newcomb", compare="diff")
-    assert stats.unpaired_difference(a, b) == pytest.approx(expected, abs=1e-9)
+    one, other = ((correct / total, *stats.wilson(correct, total)) for correct, total in (a, b))
+    assert stats.unpaired_difference(one, other) == pytest.approx(expected, abs=1e-9)
 
 
 @given(tables)

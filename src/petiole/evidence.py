@@ -4,7 +4,6 @@ Tables show and answers tell nothing beyond this file. A change is ``"up"``, ``"
 what is unclear is never called a gain, a loss, or a proof that two networks are equal.
 """
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
@@ -263,13 +262,8 @@ def accuracy_change(before: Group, after: Group) -> Change:
 
 
 def unpaired_difference(before: Group, after: Group) -> tuple[float, float]:
-    """95% interval of the difference of two accuracies whose pictures are not the same: Newcombe's (1998, method 10),
-    which needs no more than the interval of each (Zou and Donner 2008)."""
-    (low_before, high_before), (low_after, high_after) = before.interval, after.interval
-    difference = after.accuracy - before.accuracy
-    low = difference - math.hypot(after.accuracy - low_after, high_before - before.accuracy)
-    high = difference + math.hypot(high_after - after.accuracy, before.accuracy - low_before)
-    return low, high
+    """95% interval of the difference of two accuracies whose pictures are not the same."""
+    return stats.unpaired_difference((before.accuracy, *before.interval), (after.accuracy, *after.interval))
 
 
 def intervals_apart(before: Group, after: Group) -> Change:

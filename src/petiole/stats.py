@@ -111,18 +111,15 @@ def paired_difference(lost: float, gained: float, total: float, confidence: floa
     return low, high
 
 
-def unpaired_difference(a: tuple[int, int], b: tuple[int, int], confidence: float = 0.95) -> tuple[float, float]:
-    """Interval of the accuracy of ``b`` minus that of ``a``, each ``(correct, total)`` of different pictures: Wilson's
-    intervals of both put together (Newcombe 1998, Statistics in Medicine 17, method 10).
+def unpaired_difference(a: tuple[float, float, float], b: tuple[float, float, float]) -> tuple[float, float]:
+    """Interval of accuracy ``b`` minus accuracy ``a``, each a value with the ends of its own interval, of different
+    pictures: with Wilson's that of Newcombe (1998, Statistics in Medicine 17, method 10); it needs no more than the
+    interval of each (Zou and Donner 2008).
 
-    Raises:
-        ValueError: as of :func:`wilson`.
-
-    >>> [round(end, 4) for end in unpaired_difference((48, 80), (56, 70))]
+    >>> [round(end, 4) for end in unpaired_difference((0.6, *wilson(48, 80)), (0.8, *wilson(56, 70)))]
     [0.0524, 0.3339]
     """
-    (low_a, high_a), (low_b, high_b) = wilson(*a, confidence), wilson(*b, confidence)
-    share_a, share_b = a[0] / a[1], b[0] / b[1]
+    (share_a, low_a, high_a), (share_b, low_b, high_b) = a, b
     difference = share_b - share_a
     low = difference - math.hypot(share_b - low_b, high_a - share_a)
     return low, difference + math.hypot(high_b - share_b, share_a - low_a)

@@ -63,14 +63,14 @@ def test_why_uses_photos_parameters_and_classes_of_the_run() -> None:
 
 def test_overfitting_underfitting_and_neither() -> None:
     # Newcombe's interval of 198 of 200 against 70 of 100, by statsmodels (confint_proportions_2indep, "newcomb")
-    assert "29.0 points more than of the test photos (95% interval +20.5 to +38.6): it overfits" in scratch(
+    assert "+29.0 points against the test photos (95% interval +20.5 to +38.6): it overfits" in scratch(
         70, train=train(accuracy=0.99)
     )
     assert "it overfits" not in scratch(90, train=train(accuracy=0.95)), "the interval of the difference includes none"
     assert "underfits" not in scratch(70, train=train(accuracy=0.99))
     assert "it also underfits" in scratch(70, train=train(accuracy=0.85))
-    assert "it does not overfit but underfits" in scratch(70, train=train(accuracy=0.72))
-    assert "the test photos bear out" in scratch(97, train=train(accuracy=0.98))
+    assert "overfitting is not shown; it underfits" in scratch(70, train=train(accuracy=0.72))
+    assert "): overfitting is not shown." in scratch(97, train=train(accuracy=0.98))
 
 
 def test_where_the_loss_ended_is_told_and_nothing_concluded() -> None:

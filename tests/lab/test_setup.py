@@ -56,7 +56,8 @@ def test_a_study_alone_tries_channels_too_but_asks_for_no_share(photos: Path, tm
     study = {"stages": ("transfer", "pruning"), "study": True}
     with pytest.raises(UserError, match="--importance bn_scale says nothing about classifier"):
         set_up(photos, tmp_path / "importance", **study, backbone="alexnet", importance="bn_scale")
-    _, said = set_up(photos, tmp_path / "share", **study, backbone="efficientnet_lite0", macs=0.01)
+    options = {"backbone": "efficientnet_lite0", "macs": 0.01, "channels": 0.0001}
+    _, said = set_up(photos, tmp_path / "share", **study, **options)
     assert not any("no channels" in line for line in said)
     _, said = set_up(photos, tmp_path / "none", **study, backbone="edgenext_xx_small")
     assert "no channels will leave behind the first convolution of edgenext_xx_small: " in said[-1]

@@ -55,13 +55,16 @@ def test_int8_of_the_narrowed_network_is_compared_with_int8_of_the_whole_one(tmp
 
 
 def test_the_interval_is_that_of_the_bootstrap(tmp_path: Path) -> None:
-    raw = {"LeNet-seed1 openvino": [1.0, 1.2, 1.1, 1.4, 1.0], "LeNet-qat-seed1 openvino": [0.5, 0.9, 0.7, 0.6, 0.5]}
+    raw = {"LeNet-seed1 openvino": [1.0, 1.2, 1.1, 1.4, 1.0] * 2,
+           "LeNet-qat-seed1 openvino": [0.5, 0.9, 0.7, 0.6, 0.5] * 2}  # fmt: skip
     rows = [variant("LeNet", 990, dataset="digits", seed=1),
             variant("LeNet-qat", 990, dataset="digits", seed=1, parent="LeNet")]  # fmt: skip
     (one,) = ratios(written(tmp_path, raw), rows, rounds=20, seed=7)["LeNet-qat-seed1"]
     assert (one.ratio, one.low, one.high) == median_ratio_interval(*raw.values(), rounds=20, seed=7)
     assert one.ratio == pytest.approx(1.1 / 0.6)
     assert one.low < one.ratio < one.high
+    few = {name: row[:9] for name, row in raw.items()}
+    assert ratios(written(tmp_path, few), rows, rounds=20, seed=7) == {}
 
 
 def test_digits_have_ratios_of_batches_too_and_photos_have_none(tmp_path: Path) -> None:

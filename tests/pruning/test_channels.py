@@ -112,7 +112,10 @@ def test_channels_that_matter_alike_leave_one_by_one() -> None:
     [
         (128, 32, 0.5, 64),  # in multiples of both 16 and 32
         (128, 32, 0.7, 32),  # 38.4 wanted
-        (152, 19, 0.5, 76),  # 16 and 19 need 304: multiples of 19
+        (408, 17, 0.5, 204),  # of 68, the least of both 4 and 17: with 8 there were three counts, with 16 one
+        (408, 17, 0.6, 136),  # 163 wanted
+        (408, 17, 1.0, 17),
+        (152, 19, 0.5, 76),  # 2 and 19 leave four counts
         (152, 19, 1.0, 19),
         (24, 3, 0.3, 18),  # 17 wanted
         (24, 3, 1.0, 18),  # 16 at least

@@ -113,7 +113,10 @@ def _require_fewer(
         what = f"{groups[0].channels} channels of {groups[0].name}"
     percents = (each for each in range(1, 100) if counts(each / 100) != whole)
     least = next(percents, None)
-    none = f"{option} removes none of the {what} (counts are multiples of {multiple})"
+    steps = (
+        "channels leave in steps" if any(group.tied > 1 for group in groups) else f"counts are multiples of {multiple}"
+    )
+    none = f"{option} removes none of the {what} ({steps})"
     if least is None:
         raise GateError(f"{none}: they are too few: choose another --backbone")
     raise ShareError(f"{none}: give {least / 100:g} or more")

@@ -87,8 +87,9 @@ def _in_batches(run: Run, lenet: Group, quantized: Sequence[Group]) -> list[str]
     ]
     if slower:
         runtime, group, old, new = max(slower, key=lambda each: each[3].p50_ms / each[2].p50_ms)
+        times = phrases.ratio(run.parent(group) or lenet, group, old, new)
         text += (
-            f" (the slowest is {group.label} on {phrases.RUNTIMES[runtime]}, {phrases.ratio(lenet, group, old, new)}): "
+            f" (most so {group.label} on {phrases.RUNTIMES[runtime]}, {times}): "
             "where it is slower, it is not the cost of a call alone; the int8 kernels for layers as small as these, or "
             "the conversions around them, may take longer than float does (no operator was timed there)"
         )

@@ -59,12 +59,15 @@ def _lstm_time(demo: dict[str, Any]) -> str:
     if min(old.p25_ms, new.p25_ms) <= 0:
         return f"It needs {pair} (medians; their spread is not in the records, so neither is called faster)."
     change = timing_change(old, new)
+    ratio, low, high = (demo.get(key) for key in ("speed_up", "speed_up_low", "speed_up_high"))
+    measured = (ratio, low, high) if ratio and low and high else None
     if change == "unclear":
+        if measured and units.leaves_out_one(measured):
+            return f"It needs {pair}: middle halves that overlap; {units.within_spread(measured)}."
         return f"It needs {pair}: no measurable difference, for that is within the spread."
-    measured = tuple(demo[key] for key in ("speed_up", "speed_up_low", "speed_up_high") if demo.get(key))
-    times = units.speed(old.p50_ms / new.p50_ms, measured if len(measured) == 3 else None)
+    times = units.speed(old.p50_ms / new.p50_ms, measured)
     if change == "down":
-        return f"It needs {pair}: {times}, beyond the spread."
+        return f"It needs {pair}: {times}; beyond the spread."
     return (
         f"It needs {pair}: it is slower ({times}); in so small a network, quantizing each input can cost more than the "
         "int8 arithmetic saves."

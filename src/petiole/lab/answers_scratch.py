@@ -2,7 +2,7 @@
 
 from petiole import stats, units
 from petiole.caveats import random_weights, seen_before
-from petiole.evidence import Group
+from petiole.evidence import Group, mean_interval
 from petiole.lab import phrases
 from petiole.lab.phrases import Run
 
@@ -54,37 +54,33 @@ def _photos_for_parameters(run: Run, scratch: Group) -> str:
 
 
 def _fit(run: Run, scratch: Group) -> list[str]:
-    """Overfitting, underfitting or neither, from the training accuracy of the last epoch."""
-    trained = scratch.mean(
-        row.train.history[-1].train_accuracy if row.train and row.train.history else None for row in scratch.rows
-    )
+    """Overfitting, underfitting or what is not shown, from the training accuracy of the last epoch."""
     photos = run.results.data.photos
-    if trained is None or photos is None or photos.train == 0:
+    epochs = [row.train.history[-1] for row in scratch.rows if row.train and row.train.history]
+    last = [epoch.train_accuracy for epoch in epochs if epoch.train_accuracy is not None]
+    if not last or photos is None or photos.train == 0:
         return []
-    right = round(trained * photos.train), photos.train
-    low, high = stats.wilson(*right)
-    pair = (
-        f"In its last epoch it classified {units.percent(trained)} of the training photos correctly (counted while "
+    trained = mean_interval([round(share * photos.train) for share in last], photos.train)
+    ends = stats.unpaired_difference((scratch.accuracy, *scratch.interval), trained)
+    low, high = (units.points(end).removesuffix(" points") for end in ends)
+    found = (
+        f"In its last epoch it classified {units.percent(trained[0])} of the training photos correctly (counted while "
         f"it trained, on augmented photos; the 95% interval that {photos.train:,} of them allow is "
-        f"{units.interval(low, high)})"
+        f"{units.interval(*trained[1:])}), {units.points(trained[0] - scratch.accuracy)} against the test photos (95% "
+        f"interval {low} to {high})"
     )
-    least, most = stats.unpaired_difference((round(scratch.accuracy * scratch.total), scratch.total), right)
-    if least > 0:
-        ends = " to ".join(units.points(end).removesuffix(" points") for end in (least, most))
+    overfits, underfits = ends[0] > 0, trained[2] < TARGET
+    if overfits:
         text = (
-            f"{pair}, {units.points(trained - scratch.accuracy).lstrip('+')} more than of the test photos (95% "
-            f"interval {ends}): it overfits, that is, it knows its training photos better than what all photos of a "
-            "class have in common"
+            f"{found}: it overfits, that is, it knows its training photos better than what all photos of a class have "
+            "in common"
         )
-        if high < TARGET:
-            text += ", and as even the training photos stay below 90%, it also underfits"
-        return [f"{text}."]
-    if high < TARGET:
         return [
-            f"{pair}, no more than test photos can confirm: it does not overfit but underfits, for even its "
-            "own training photos stay below 90%."
+            f"{text}, and as even the training photos stay below 90%, it also underfits." if underfits else f"{text}."
         ]
-    return [f"{pair}, which the test photos bear out: what it learned holds for photos it has not seen."]
+    if underfits:
+        return [f"{found}: overfitting is not shown; it underfits, for even its own training photos stay below 90%."]
+    return [f"{found}: overfitting is not shown."]
 
 
 def _epochs(scratch: Group) -> list[str]:

@@ -84,18 +84,22 @@ def _try_channels(bench: Bench) -> None:
     is known before anything is trained. What other options would mend ends the run; what lies in the backbone will be a
     failure of that stage.
 
-    A network that has learned nothing may have no gradients inside (``taylor``), and no sensitivity was measured. A
-    study alone asks for other shares than ``--macs``: that this one cannot be reached says nothing about it.
+    A network that has learned nothing may have no gradients inside (``taylor``), and no sensitivity was measured. For
+    a study alone its smallest share is tried, and one that cannot be reached is told there, point by point.
 
     Raises:
         UserError: ``--macs`` cannot be reached, ``--channels`` rounds to none, or ``--importance`` says nothing about
             this network.
     """
-    photos, instead = bench.photo_data(), {}
+    photos = bench.photo_data()
+    instead: dict[str, Any] = {}
     if bench.config.importance == "taylor":
         instead["importance"] = "l1"
     if bench.config.spread == "sensitivity":
         instead["spread"] = "uniform"
+    alone = "structured" not in bench.config.stages
+    if alone:
+        instead |= {"macs": 1 - min(bench.config.effort.study_amounts), "channels": None}
     config = bench.config.model_copy(update=instead)
     network = backbones.adapt(bench.backbone, bench.weights.state, classes=len(photos.record.classes), seed=0).eval()
     try:
@@ -110,7 +114,7 @@ def _try_channels(bench: Bench) -> None:
         require_smaller(bench.backbone.name, pruner.network, network, shape, **most)
     except (GateError, UnreachableError) as error:
         too_far = isinstance(error, UnreachableError) and error.least <= ALL
-        if too_far and "structured" not in config.stages:
+        if too_far and alone:
             return
         if too_far or isinstance(error, ImportanceError | ShareError):
             raise UserError(str(error)) from error

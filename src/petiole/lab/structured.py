@@ -45,8 +45,9 @@ CUT = {
     FIRST: "{removed} of the first convolution{shared} removed: those {by}; nothing else changed.",
     GLOBAL: "{asked}: those {by}, "
     "{spread} (the first convolution and what residual additions share stay whole), "
-    "counts rounded to multiples of 16 (around grouped convolutions of their groups); nothing else changed.",
+    "counts rounded to multiples of 16{tied}; nothing else changed.",
 }
+TIED = " (around grouped convolutions of the number of their groups)"
 SPREAD = {
     "global": "over all layers together",
     "uniform": "the same share of each layer",
@@ -113,6 +114,7 @@ class _Cut:
     train: Train | None = None
     how: str = ""
     channels: int = 0
+    is_tied: bool = False
 
 
 def run(bench: Bench, seed: int, result: ChapterResult) -> None:
@@ -166,7 +168,10 @@ def _cut(bench: Bench, course: Course, name: str, damage: Damages | None) -> _Cu
     bench.say(f"{name}: {told or f'{removed} channels of {len(cutting.plan)} groups'} removed")
     shared = sharing(course.unpruned, cutting.groups[0].makers) if name == FIRST else ""
     channels = sum(group.channels for group in cutting.groups)
-    return _Cut(name=name, network=cutting.network, plan=cutting.plan, shared=shared, channels=channels)
+    return _Cut(
+        name=name, network=cutting.network, plan=cutting.plan, shared=shared, channels=channels,
+        is_tied=any(group.tied > 1 for group in cutting.groups),
+    )  # fmt: skip
 
 
 def _retrained(bench: Bench, course: Course, name: str, damage: Damages | None) -> _Cut:
@@ -189,7 +194,7 @@ def _judge(bench: Bench, course: Course, cut: _Cut) -> Variant:
     removed = share_removed(gone, cast(nn.Conv2d, first).out_channels, config.amount)
     how = (CUT[cut.name] if raw else AGAIN).format(
         name=parent, how=cut.how, by=BY[config.importance],
-        spread=SPREAD[config.spread], removed=removed, shared=cut.shared,
+        spread=SPREAD[config.spread], removed=removed, shared=cut.shared, tied=TIED if cut.is_tied else "",
         asked=asked_for(config, left["macs_left"], gone / max(cut.channels, 1)),
     )  # fmt: skip
     subject = Subject(

@@ -79,8 +79,8 @@ ORIGINS = {"photos": "CNNOptimized", "digits": "LeNet"}
 def ratios(run_dir: Path, variants: Sequence[Variant], *, rounds: int, seed: int) -> dict[str, list[TimeRatio]]:
     """How many times as fast each variant is, by variant key: as the network of :data:`ORIGINS` that it descends from,
     on each runtime that both were timed on, and as deployed against eager PyTorch; and as its twin of :data:`TWINS`.
-    From the raw timings in so many ``rounds`` of all (fewer than ``LEAST_ROUNDS`` give none): of single pictures, and
-    of digits also in batches. ``seed`` is the bootstrap's.
+    From the raw timings in so many ``rounds`` of all (fewer than ``LEAST_ROUNDS``, or fewer calls, give none): of
+    single pictures, and of digits also in batches. ``seed`` is the bootstrap's.
     """
     if rounds < LEAST_ROUNDS:
         return {}
@@ -93,7 +93,7 @@ def ratios(run_dir: Path, variants: Sequence[Variant], *, rounds: int, seed: int
             for origin in _others(row, variants):
                 for one, other in COMPARED:
                     own, its = raw_ms.get(f"{row.key} {one}", []), raw_ms.get(f"{origin.key} {other}", [])
-                    if min(len(own), len(its)) < 2:
+                    if min(len(own), len(its)) < LEAST_ROUNDS:
                         continue
                     ratio, low, high = median_ratio_interval(its, own, rounds=rounds, seed=seed)
                     measured = TimeRatio(

@@ -2,7 +2,7 @@
 
 Counts are rounded to multiples that vector units like (8 by default): an odd count computes no faster than the next
 multiple. A group that is no larger than one multiple stays whole. Where grouped convolutions tie channels, counts are
-multiples of how many leave together: of the other multiple too where there are such counts, else at least that.
+multiples of how many leave together, and as round as leaves some counts to choose from.
 """
 
 import math
@@ -20,6 +20,7 @@ STEPS = 40
 
 LITTLE = 1e-6
 """Of the worst damage: what is added where damage does not rise, so that channels leave there one after the other."""
+FEW_COUNTS = 4
 ALL = 0.995
 """A share of the costs that is told as 1.00."""
 NOTHING_LEAVES = (
@@ -98,11 +99,19 @@ def keep_by_damage(
 def _rounded(wanted: int, group: ChannelGroup, multiple: int) -> int:
     if group.channels <= multiple or wanted >= group.channels:
         return group.channels
-    step = math.lcm(multiple, group.tied)
-    if step >= group.channels:
-        step = group.tied
-    least = -(-max(group.fewest, multiple) // step) * step
+    step = _step(group, multiple)
+    unit = group.tied if group.tied > 1 else multiple
+    least = -(-max(group.fewest, multiple) // unit) * unit
     return min(group.channels, max(least, int(wanted / step + 0.5) * step))
+
+
+def _step(group: ChannelGroup, multiple: int) -> int:
+    """What counts are multiples of: where channels are tied of how many leave together, and of the largest half,
+    quarter, ... of ``multiple`` that leaves at least ``FEW_COUNTS`` of them to choose from."""
+    if group.tied == 1:
+        return multiple
+    halved = (math.lcm(max(1, multiple >> halvings), group.tied) for halvings in range(multiple.bit_length()))
+    return next((step for step in halved if FEW_COUNTS * step <= group.channels), group.tied)
 
 
 def _tied_means(scores: torch.Tensor, group: ChannelGroup) -> torch.Tensor:

@@ -76,7 +76,7 @@ def mask_inputs(mask: torch.Tensor, layer: nn.Module, inputs: Collection[int]) -
     """Set, in place, a ``mask`` of the weight's shape to False where the weight meets ``inputs``: in the column of
     their place, in the rows of their group."""
     groups, width = convolution_groups(layer), mask.shape[1]
-    each = torch.tensor(list(inputs))
+    each = torch.tensor(list(inputs), dtype=torch.long)
     mask.view(groups, -1, *mask.shape[1:])[each // width, :, each % width] = False
 
 

@@ -117,10 +117,10 @@ class Dependencies:
                 places[name] = (*inputs, *item.idxs), (*channels, *item.root_idxs)
             elif item.dep.handler == self._graph.get_pruner_of_module(layer).prune_out_channels:
                 of_outputs[name] = of_outputs.get(name, 0.0) + share
-        count = len(found[0][1])
+        number = len(found[0][1])
         return ChannelGroup(
-            name=next(iter(of_outputs)), channels=count, makers=tuple(of_outputs), users=tuple(of_inputs),
-            of_outputs=of_outputs, of_inputs=of_inputs, places=places, tied=tied(found, count),
+            name=next(iter(of_outputs)), channels=number, makers=tuple(of_outputs), users=tuple(of_inputs),
+            of_outputs=of_outputs, of_inputs=of_inputs, places=places, tied=tied(found, number),
             is_added=any(add in str(item.dep.target.name) for item in found.items for add in ADDED),
         )  # fmt: skip
 

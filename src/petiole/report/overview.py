@@ -25,6 +25,8 @@ SIGNS = {WHOLE: "○●", MASKED: "▽▼", NARROWED: "◇◆", SCRATCH: "□■
 COLOURS = dict(zip(SHAPES, charts.COLOURS, strict=False))
 PRECISIONS = ("float32 (hollow)", "int8 (filled)")
 HEIGHT_PX, PLOT_PX, LABELS_PX, LINE_PX = 350.0, 420.0, 230.0, 15.0
+LEADER_PX = 14.0
+"""From the plot to the labels, whose lines end there."""
 NARROW_PX = 180.0
 """Of the plot on a phone."""
 RUNTIMES_OF_FILES = ("openvino", "onnxruntime")
@@ -154,14 +156,14 @@ def _drawn(points: Sequence[_Point], title: str, plot_px: float) -> charts.Chart
 
     spots = [(across(each.x), pixel(error(each.group.accuracy))) for each in points]
     free = spread_out(sorted(height for _, height in spots), LINE_PX, HEIGHT_PX)
-    places = without_crossings(spots, free, across=plot_px)
+    places = without_crossings(spots, free, across=plot_px + LEADER_PX)
     rows = [
         {
             "x": each.x, "error": error(each.group.accuracy), "low": error(each.group.interval[0]),
             "high": error(each.group.interval[1]), "kind": each.kind,
             "precision": PRECISIONS[each.is_int8], "fill": COLOURS[each.kind] if each.is_int8 else charts.PAPER,
             "label": f"{SIGNS[each.kind][each.is_int8]} {each.group.label}",
-            "at": right * (right / left) ** (14 / plot_px), "to": top * (bottom / top) ** (place / HEIGHT_PX),
+            "at": right * (right / left) ** (LEADER_PX / plot_px), "to": top * (bottom / top) ** (place / HEIGHT_PX),
         }
         for each, place in zip(points, places, strict=True)
     ]  # fmt: skip
