@@ -168,6 +168,7 @@ class LstmDemo(Record):
     mean_abs_output: float = Field(ge=0)  #: of the float network
     mean_abs_difference: float = Field(ge=0)  #: of both outputs
     shape: str  #: in words
+    raw_file: str | None = None  #: all calls, below the run directory
     speed_up: float | None = Field(default=None, gt=0, le=MOST)  #: time in float over that in int8, of the medians
     speed_up_low: float | None = Field(default=None, gt=0, le=MOST)  #: lower end of its 95% interval
     speed_up_high: float | None = Field(default=None, gt=0, le=MOST)  #: upper end of its 95% interval

@@ -137,23 +137,26 @@ def times(ratio: float) -> str:
 
 
 def speed(medians: float, measured: tuple[float, float, float] | None) -> str:
-    """How many times as fast, or as slow: as ``measured`` with its 95% interval, else by the medians alone.
+    """How many times as fast, or as slow: as ``measured`` with its 95% interval, else by the medians alone; with as
+    many digits as tell the ends of the interval apart.
 
     >>> speed(1.061, None), speed(0.5, (0.5, 0.4, 0.8))
     ('1.06x as fast by the medians, without an interval', '2.00x as slow, 95% interval 1.25x to 2.50x')
+    >>> speed(1.03, (1.0302, 1.028, 1.033))
+    '1.030x as fast, 95% interval 1.028x to 1.033x'
     """
     ratio, low, high = measured or (medians, medians, medians)
     word = "fast"
     if ratio < 1:
         ratio, low, high, word = 1 / ratio, 1 / high, 1 / low, "slow"
-    told = f"{ratio:.2f}x as {word}"
-    return (
-        f"{told}, 95% interval {low:.2f}x to {high:.2f}x" if measured else f"{told} by the medians, without an interval"
-    )
+    if measured is None:
+        return f"{ratio:.2f}x as {word} by the medians, without an interval"
+    digits = next((some for some in (2, 3) if round(low, some) < round(high, some)), 4)
+    return f"{ratio:.{digits}f}x as {word}, 95% interval {low:.{digits}f}x to {high:.{digits}f}x"
 
 
 def leaves_out_one(measured: tuple[float, float, float]) -> bool:
-    """Whether the interval of a ratio does, as it is printed by :func:`speed`.
+    """Whether the interval of a ratio does, to two digits.
 
     >>> leaves_out_one((0.88, 0.68, 0.9998)), leaves_out_one((1.17, 1.13, 1.2))
     (False, True)

@@ -1,4 +1,7 @@
+import json
 import warnings
+from pathlib import Path
+from statistics import median
 
 import pytest
 import torch
@@ -38,12 +41,15 @@ def test_the_demos_leave_the_random_state_alone() -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_the_lstm_gives_the_recipes_numbers() -> None:
-    demo = lstm_demo()
+def test_the_lstm_gives_the_recipes_numbers(tmp_path: Path) -> None:
+    demo = lstm_demo(run_dir=tmp_path)
+    raw_ms = json.loads((tmp_path / demo["raw_file"]).read_text(encoding="utf-8"))
+    for kind in ("float", "int8"):
+        assert median(raw_ms[kind]) == pytest.approx(demo[f"{kind}_p50_ms"], abs=1e-5)
     assert set(demo) == {
         "seed", "float_bytes", "int8_bytes", "mean_abs_output",
         *(f"{kind}_{key}" for kind in ("float", "int8") for key in ("p25_ms", "p50_ms", "p75_ms", "p90_ms")),
-        "mean_abs_difference", "shape", "speed_up", "speed_up_low", "speed_up_high",
+        "mean_abs_difference", "shape", "raw_file", "speed_up", "speed_up_low", "speed_up_high",
     }  # fmt: skip
     assert demo["seed"] == 29592
     assert demo["shape"] == "8-8-1, 20 steps"

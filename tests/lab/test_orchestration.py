@@ -73,7 +73,7 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> Fakes:
     monkeypatch.setattr("petiole.lab.timing.run", lambda bench, variants: {each.key: [] for each in variants})
     monkeypatch.setattr("petiole.lab.timing.profiles", lambda bench, variants: {})
     monkeypatch.setattr("petiole.lab.demos.dtype_demo", lambda seed: {})
-    monkeypatch.setattr("petiole.lab.demos.lstm_demo", dict)
+    monkeypatch.setattr("petiole.lab.demos.lstm_demo", lambda **_: {})
     return made
 
 

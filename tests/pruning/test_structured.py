@@ -259,3 +259,22 @@ def test_a_plan_of_another_network_is_refused() -> None:
 def test_a_plan_that_no_pruning_makes_is_refused(channels: list[int]) -> None:
     with pytest.raises(UserError, match="0 has no such channels"):
         rebuild(chain(), EXAMPLE, [("0", channels)])
+
+
+@pytest.mark.parametrize(
+    ("name", "channels"),
+    [("conv1", [1, 1]), ("conv1", [0, -1]), ("conv1", [6]), ("fc3", [0]), ("nine", [0])],
+    ids=["twice", "negative", "too large", "fc0", "unknown"],
+)
+def test_channels_that_are_not_there_are_refused_before_any_cut(name: str, channels: list[int]) -> None:
+    network = LeNet()
+    before = copy.deepcopy(network.state_dict())
+    dependencies = Dependencies(network, torch.randn(1, 1, 32, 32), protected=["fc3"])
+    with pytest.raises(GateError, match=f"{name} has no such channels that could leave"):
+        dependencies.remove({name: channels})
+    assert [value.shape for value in before.values()] == [value.shape for value in network.state_dict().values()]
+
+
+def test_inference_mode_hides_no_group() -> None:
+    with torch.inference_mode(), pytest.raises(GateError, match=r"torch\.inference_mode"):
+        Dependencies(chain(), EXAMPLE)

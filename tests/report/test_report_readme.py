@@ -71,6 +71,38 @@ def test_the_keys_that_it_names_are_keys_of_the_records() -> None:
             assert key in record[top].model_fields
 
 
+def test_every_key_of_a_variant_and_of_the_records_is_named() -> None:
+    """But for those that name a network, and the version of the format."""
+    named = " ".join(keys for _, keys, _ in NUMBERS)
+    own = {
+        "name",
+        "engine",
+        "seed",
+        "key",
+        "dataset",
+        "parent",
+        "baseline",
+        "how",
+        "artifact",
+        "predictions",
+        "backbone",
+    }
+    own |= {"weights", "predictions_sha256"}
+    after = {
+        "nonzero_parameters",
+        "macs",
+        "file_bytes",
+        "profile_ms",
+        "profile_p25_ms",
+        "profile_p75_ms",
+        "profile_calls",
+    }
+    for key in set(Variant.model_fields) - own - after:
+        assert key in named, key
+    for key in set(Results.model_fields) - {"schema_version", "variants", "run", "thumbnails", "unreached"}:
+        assert key in named, key
+
+
 def test_the_readme_of_a_search_says_what_its_graphs_are_drawn_from(tmp_path: Path) -> None:
     run = results([variant("reference", 96, latency=[latency(2.0)])], run_profile="compress")
     search = SearchResults(**{**dict(run), "objective": "latency", "reference": "reference"})

@@ -1,5 +1,6 @@
 """The two demonstrations of handout section 3.4.2: what int8 does to two weights, and to a small LSTM."""
 
+import json
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,12 @@ from torch import nn
 from petiole.bench import latency
 from petiole.quantization import eager
 from petiole.stats import median_ratio_interval
+from petiole.writing import write_atomic
 
 STEPS = 20
 DIMENSION = 8
 DEPTH = 1
+RAW_FILE = "latency/lstm.json"
 ROUNDS = 20
 """In so many the LSTM in float and in int8 take turns."""
 
@@ -71,11 +74,12 @@ def dtype_demo(seed: int = 123) -> dict[str, Any]:
 
 
 @torch.no_grad()
-def lstm_demo(seed: int = 29592) -> dict[str, Any]:
+def lstm_demo(seed: int = 29592, *, run_dir: Path | None = None) -> dict[str, Any]:
     """The LSTM of PyTorch's dynamic quantization recipe: bytes, latency in ms (1 sequence), outputs; ``speed_up`` is
     how many times as fast int8 is, with its 95% interval.
 
-    As in the recipe, input and hidden state are drawn before the network.
+    As in the recipe, input and hidden state are drawn before the network. All calls go to ``latency/lstm.json`` below
+    ``run_dir``, in ms.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -87,6 +91,10 @@ def lstm_demo(seed: int = 29592) -> dict[str, Any]:
     raw_ms = latency.measure(
         {"float": lambda: network(inputs, hidden), "int8": lambda: quantized(inputs, hidden)}, rounds=ROUNDS
     )
+    if run_dir is not None:
+        write_atomic(
+            run_dir / RAW_FILE, json.dumps({name: [round(ms, 5) for ms in row] for name, row in raw_ms.items()})
+        )
     ratio, low, high = median_ratio_interval(raw_ms["float"], raw_ms["int8"], rounds=ROUNDS, seed=seed)
     threads = torch.get_num_threads()
     timed = {name: latency.summarize(row, runtime="torch", batch=1, threads=threads) for name, row in raw_ms.items()}
@@ -102,6 +110,7 @@ def lstm_demo(seed: int = 29592) -> dict[str, Any]:
             for name, row in timed.items()
             for key in ("p25_ms", "p50_ms", "p75_ms", "p90_ms")
         },
+        "raw_file": RAW_FILE if run_dir is not None else None,
         "speed_up": ratio,
         "speed_up_low": low,
         "speed_up_high": high,

@@ -183,7 +183,7 @@ def _demos(bench: Bench, so_far: _Progress) -> dict[str, Any]:
     if stored is None:
         bench.say("chapter demos")
         began = time.perf_counter()
-        made = {"dtype": demos.dtype_demo(seed), "lstm": demos.lstm_demo()}
+        made = {"dtype": demos.dtype_demo(seed), "lstm": demos.lstm_demo(run_dir=rundir.path)}
         stored = {"seconds": time.perf_counter() - began, "demos": made}
         rundir.save("demos", depends_on, stored)
     so_far.stages.append(Stage(name="demos", seed=bench.config.seed, seconds=stored["seconds"]))

@@ -10,8 +10,11 @@ def require_followable(network: nn.Module) -> None:
     """Every parameter takes part in autograd's graph, through which channels are followed.
 
     Raises:
-        GateError: a parameter does not require grad; its channels would be invisible, and stay without a word.
+        GateError: a parameter does not require grad, or nothing does (``torch.inference_mode``): its channels would be
+            invisible, and stay without a word.
     """
+    if torch.is_inference_mode_enabled():
+        raise GateError("channels cannot be followed inside torch.inference_mode: prune outside of it")
     frozen = [name for name, parameter in network.named_parameters() if not parameter.requires_grad]
     if frozen:
         raise GateError(f"{frozen[0]} is frozen: channels of frozen layers cannot be followed; let it require grad")

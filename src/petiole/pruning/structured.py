@@ -69,7 +69,7 @@ class ChannelGroup:
 
 
 class Dependencies:
-    """The dependency groups of a network, as it is now: after :meth:`remove` they are found anew.
+    """The dependency groups of a network, as it is now: after :meth:`remove` make them anew.
 
     ``example`` is an input ``(1, C, H, W)``; groups that hold an output of a layer in ``protected`` are left out.
 
@@ -216,8 +216,13 @@ class Dependencies:
         """The gate before channels leave.
 
         Raises:
-            GateError: a layer would lose all that it puts out or takes in.
+            GateError: no such channels, or a layer would lose all that it puts out or takes in.
         """
+        sizes = {group.name: group.channels for group in self.groups}
+        for name, channels in removed.items():
+            those = set(map(int, channels)) & set(range(sizes.get(name, 0)))
+            if len(those) < len(channels):
+                raise GateError(f"{name} has no such channels that could leave: give each once, of a group in .groups")
         for (name, side), (lost, of) in self._gone(removed).items():
             if lost >= of:
                 what = "inputs" if side else "channels"

@@ -66,7 +66,8 @@ def lstm(demo: dict[str, Any]) -> Table:
     seed = f", seed {demo['seed']}" if "seed" in demo else ""
     shape = f", {demo['shape']}" if demo.get("shape") else ""
     return Table(
-        caption=f"LSTM of the dynamic quantization recipe{seed}{shape}. Bytes and outputs are exact.",
+        caption=f"LSTM of the dynamic quantization recipe{seed}{shape}. Bytes and outputs are exact."
+        + (" Every call: latency/lstm.json." if demo.get("raw_file") else ""),
         header=("Quantity", "LSTM", "LSTM-dynamic-int8"),
         rows=(
             ("File", units.bytes(demo["float_bytes"]), units.bytes(demo["int8_bytes"])),
@@ -119,7 +120,7 @@ def run(results: Results) -> list[Table]:
         ("Memory", units.bytes(machine.memory_bytes) if machine.memory_bytes else NONE),
         *machine.versions.items(),
         ("Petiole", results.run.petiole or NONE),
-        ("Whole run", units.seconds(results.run.seconds)),
+        ("Whole run (this once)", units.seconds(results.run.seconds)),
     ]
     if results.run.peak_memory_bytes:
         rows.append(("Most memory that the run took", units.bytes(results.run.peak_memory_bytes)))

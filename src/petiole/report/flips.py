@@ -47,7 +47,8 @@ def flips(results: Results, groups: Sequence[Group]) -> list[Block]:
         found.append(
             Strip(
                 caption=f"{group.label}{seed} lost {versus.lost} and gained {versus.gained} test pictures against "
-                f"{row.parent}. In per cent: the probability that each gave to what it called the picture.{rest}",
+                f"{row.parent}. In per cent: the probability (exact) that each gave to what it called the "
+                f"picture.{rest}",
                 photos=photos,
             )
         )

@@ -42,7 +42,9 @@ def table(groups: Sequence[Group]) -> Table | None:
     rows: list[tuple[Cell, ...]] = [
         (provenance.named(group), *(_cell(group, name) for name in names)) for group in checked
     ]
-    caption = "Gates: what was checked, so that a step that did nothing could not pass. All counts are exact."
+    caption = (
+        "Gates: what was checked, so that a step that did nothing could not pass. All figures are exact, of this run."
+    )
     if "macs_left" in names or "parameters_left" in names:
         caption += " Left: of the network before pruning."
     if "pruned" in names:

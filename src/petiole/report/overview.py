@@ -62,6 +62,11 @@ class _Point:
         return self.group.engine != "torch" and not (self.runtime and self.group.computes_in_float(self.runtime))
 
     @property
+    def is_float_there(self) -> bool:
+        """Whether it is stored in int8, and computed in float on the runtime whose time is drawn."""
+        return self.group.engine != "torch" and not self.is_int8
+
+    @property
     def kind(self) -> str:
         if "structured" in self.group.name:
             return NARROWED
@@ -125,6 +130,7 @@ def _chart(points: Sequence[_Point], name: str, title: str, what: str) -> Pictur
         if has_front
         else ""
     )
+    floats = ", in float on this runtime: hollow" if any(each.is_float_there for each in points) else ""
     said = [
         f"{each.group.label} ({each.kind}, {'int8' if each.is_int8 else 'float32'}) "
         f"{units.percent(each.group.accuracy, each.group.digits)}, {each.text}"
@@ -133,8 +139,8 @@ def _chart(points: Sequence[_Point], name: str, title: str, what: str) -> Pictur
     return charts.picture(
         name,
         _drawn(points, title, PLOT_PX),
-        f"Accuracy on the test split against the {what}. Hollow: float32; filled: int8. Upright lines: 95% intervals. "
-        f"{dashed}The distance from 100% is on a {scale}.",
+        f"Accuracy on the test split against the {what}. Hollow: float32; filled: int8{floats}. Upright lines: 95% "
+        f"intervals. {dashed}The distance from 100% is on a {scale}.",
         f"Accuracy against the {what}: {'; '.join(said)}.",
         narrow=_drawn(points, title, NARROW_PX),
     )

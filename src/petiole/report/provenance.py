@@ -126,8 +126,9 @@ def chapter(results: Results, every: Sequence[Group]) -> Chapter:
     text = (
         "In report.html the numbers in tables lead to the files of their network, or to its row, or to the command of "
         "its stage, and in sentences the networks' names do; in report.md accuracies, files, times and "
-        "the names of rows and tables do. All of them lie in "
-        f"{RECORDS}, from which petiole report . (in the run directory) writes this report again."
+        "the names of rows and tables do. (In a hand-in archive without weights those to model.onnx lead nowhere.) All "
+        f"numbers, or the counts that they come from, lie in {RECORDS}, from which petiole report . (in the run "
+        "directory) writes this report again."
     )
     blocks: list[Block] = [Text(text=text), _commands(results)]
     artifact = next((row.first.artifact for row in every if row.first.artifact), None)

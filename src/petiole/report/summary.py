@@ -127,7 +127,7 @@ def _meant(seeds: int) -> str:
     return (
         f"Accuracies: 95% intervals {chance}. Times: medians, brackets hold the middle half of the calls; "
         "where these overlap, no difference is called measurable; intervals of ratios are of this run on this machine. "
-        "Sizes are exact."
+        "Sizes are exact; the run's own time is that of this once."
     )
 
 
@@ -184,7 +184,11 @@ def _paired(compared: Sequence[Group], what: str) -> str:
     for group in compared:
         if group.flips is not None and group.flips.change != "unclear":
             points = units.points(group.flips.difference, group.digits)
-            shown.append(f"{group.label} ({points} against {group.flips.against}, {units.p_value(group.flips.p)})")
+            low, high = (units.points(end, group.digits).removesuffix(" points") for end in group.flips.interval)
+            told = (
+                f"{points}, 95% interval {low} to {high}, against {group.flips.against}, {units.p_value(group.flips.p)}"
+            )
+            shown.append(f"{group.label} ({told})")
     names = f": {', '.join(shown)}" if shown else ""
     text = (
         f"Of {units.counted(len(compared), 'paired comparison')} with a parent on the {what}, {len(shown)} "

@@ -86,6 +86,10 @@ def variants(results: Results, groups: Sequence[Group], caption: str) -> Table:
     made = how_intervals_are_made(groups)
     if alike:
         made += f"; times of one call at batch {settings[0][1]}, {units.counted(settings[0][2], 'thread')}"
+    if settings:
+        made += "; the middle half of the calls is in the appendix"
+    if any(_timing(group, setting) == NONE for group in groups for setting in settings):
+        made += f"; {NONE} in place of a time: not timed there (see How it was measured)"
     made += "; parameters, MACs and bytes are exact counts" + (", mean over the seeds" if seeds else "")
     flips = [group.flips for group in groups if group.flips is not None]
     if any((each.interval[0] > 0 or each.interval[1] < 0) and each.p >= SIGNIFICANT for each in flips):
@@ -182,9 +186,9 @@ def training(groups: Sequence[Group]) -> Table | None:
         "Training. Convergence is judged by the training loss alone: from that epoch on it stayed within 5% "
         "of its whole fall above its lowest value (reached in the last epoch alone: not counted as converged). "
         "The training accuracy is that of the last epoch, counted on "
-        "augmented pictures. All figures are of this one training: another seed gives others, and on another day the "
-        "times differ. Time holds refitting and features as well; images per second are of what went through the "
-        "network in its epochs (where only an output layer learns, in computing its features)."
+        "augmented pictures. All figures are exact, of this one training and without an interval: another seed gives "
+        "others, and on another day the times differ. Time holds refitting and features as well; images per second are "
+        "of what went through the network in its epochs (where only an output layer learns, in computing its features)."
     )
     if any(group.first.gates.keys() & PRUNING for group in groups):
         caption += (
