@@ -33,7 +33,7 @@ def test_two_speeds_and_too_few_calls_are_told() -> None:
     assert "In 1 of 2 rows p75 is more than 1.15 times p25" in table.caption
     plain = timings.latencies(groups([variant("LeNet", 990, dataset="digits", latency=[latency(10.0)])]))
     assert plain is not None
-    assert plain.caption == "Time of one call."
+    assert plain.caption == "Time of one call: exact percentiles of this run's calls."
 
 
 def test_convergence_within_one_epoch_is_not_judged() -> None:

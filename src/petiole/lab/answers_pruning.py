@@ -266,7 +266,7 @@ def _structured(run: Run) -> list[str]:
     if baseline is None or retrained is None:
         return _structured_lenet(run)
     left = units.percent(retrained.first.macs / baseline.first.macs, 0)
-    before = f" (before: {phrases.accuracy(raw)})" if raw else ""
+    before = f" (before: {units.accuracy(raw.accuracy, raw.interval, raw.total)})" if raw else ""
     text = (
         f"Whole channels instead of single weights: with {left} of the multiply-accumulates left, {retrained.name} "
         f"reaches {phrases.accuracy(retrained)}{before}{_against_baseline(run, retrained)}"

@@ -34,7 +34,8 @@ def _dtype(demo: dict[str, Any]) -> list[str]:
         f"The largest rounding error of a weight is {error:.2g}, {bound} half a step ({half_step:.2g}); each "
         "code takes 1 byte where a float32 takes 4.",
         f"For the input {_numbers(_flat(demo['input']))} the output changes from {demo['output_fp32']:.4f} "
-        f"to {demo['output_int8']:.4f}, by {abs(demo['output_int8'] - demo['output_fp32']):.2g}.",
+        f"to {demo['output_int8']:.4f}, by {abs(demo['output_int8'] - demo['output_fp32']):.2g} (all exact: the seed "
+        "makes them).",
     ]
 
 
@@ -46,7 +47,7 @@ def _lstm(demo: dict[str, Any]) -> list[str]:
     relative = f", {units.percent(error / level)} of their mean size {level:.3g}" if level else ""
     return [
         f"The LSTM{shape}, quantized dynamically, takes {units.bytes(new)} instead of {units.bytes(old)} ({share}).",
-        f"Its outputs differ by {error:.2g} on average{relative}.",
+        f"Its outputs differ by {error:.2g} on average{relative} (exact).",
         _lstm_time(demo),
     ]
 
@@ -238,23 +239,22 @@ def _qat_or_static(run: Run, engine: str) -> list[str]:
     static, qat = (run.find(name, engine) for name in PHOTOS)
     if static is None or qat is None:
         return []
-    flips = run.paired(static, qat)
-    told = f", {phrases.versus(qat, flips)}" if flips else ", Wilson intervals overlap"
-    figures = f"{units.percent(qat.accuracy)} against {units.percent(static.accuracy)}"
-    cost = f" of {units.seconds(qat.train_seconds)}" if qat.train_seconds is not None else ""
-    change = run.change(static, qat)
-    if change == "up":
+    flips, change = run.paired(static, qat), run.change(static, qat)
+    told = f"Wilson intervals {'overlap' if change == 'unclear' else 'lie apart'}"
+    if flips is not None:
+        told = phrases.versus(qat, flips)
+    of_qat, of_static = (units.accuracy(each.accuracy, each.interval, each.total) for each in (qat, static))
+    figures = f"{of_qat} against {of_static}, {told}"
+    cost = ""
+    if qat.train_seconds is not None:
+        cost = f" of {units.seconds(qat.train_seconds)} ({'mean of its seeds' if len(qat.rows) > 1 else 'this once'})"
+    if change == "unclear":
         return [
-            f"With {engine}, QAT is more accurate than static quantization ({figures}), at the price of training{cost}."
+            f"With {engine}, QAT and static quantization cannot be told apart in accuracy ({figures}), so its extra "
+            f"training{cost} is not shown to pay."
         ]
-    if change == "down":
-        return [
-            f"With {engine}, QAT is less accurate than static quantization ({figures}), in spite of its training{cost}."
-        ]
-    return [
-        f"With {engine}, QAT and static quantization cannot be told apart in accuracy ({figures}{told}), "
-        f"so its extra training{cost} is not shown to pay."
-    ]
+    more, but = ("more", "at the price of") if change == "up" else ("less", "in spite of")
+    return [f"With {engine}, QAT is {more} accurate than static quantization ({figures}), {but} its training{cost}."]
 
 
 def _flat(values: Any) -> list[float]:

@@ -123,7 +123,7 @@ def run(results: Results) -> list[Table]:
         ("Whole run (this once)", units.seconds(results.run.seconds)),
     ]
     if results.run.peak_memory_bytes:
-        rows.append(("Most memory that the run took", units.bytes(results.run.peak_memory_bytes)))
+        rows.append(("Most memory that the run took (this once)", units.bytes(results.run.peak_memory_bytes)))
     tables = [Table(caption="Machine and versions.", header=("What", "Value"), rows=tuple(rows), words=frozenset({1}))]
     stages = results.run.stages
     if stages:
@@ -134,7 +134,8 @@ def run(results: Results) -> list[Table]:
         ]
         tables.append(
             Table(
-                caption="Time of each stage, as it went this once, and its share of the whole run.",
+                caption="Time of each stage, as it went this once, and its share of the whole run. Images/s: those "
+                "trained on, in all that time.",
                 header=("Stage", "Seed", "Time", "Share", "Images/s"),
                 rows=tuple(
                     (

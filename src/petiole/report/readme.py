@@ -58,8 +58,8 @@ NUMBERS = (
     ("bytes as nonzeros and bitmasks, and dense", "variants[].sparse_bytes and dense_bytes", "artifacts/"),
     (
         "points against another network, and their interval",
-        "variants[].versus_parent",
-        "lost, gained and total, by Tango",
+        "variants[].versus_parent and versus_baseline",
+        "lost, gained and the total, by Tango",
     ),
     ("the photos lost and gained, with probabilities", "variants[].flips", "predictions/"),
     ("time of a call, p50 and p90", "variants[].latency", "latency/"),

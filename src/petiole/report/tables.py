@@ -87,7 +87,7 @@ def variants(results: Results, groups: Sequence[Group], caption: str) -> Table:
     if alike:
         made += f"; times of one call at batch {settings[0][1]}, {units.counted(settings[0][2], 'thread')}"
     if settings:
-        made += "; the middle half of the calls is in the appendix"
+        made += "; p50 and p90 are exact percentiles of this run's calls, and their middle half is in the appendix"
     if any(_timing(group, setting) == NONE for group in groups for setting in settings):
         made += f"; {NONE} in place of a time: not timed there (see How it was measured)"
     made += "; parameters, MACs and bytes are exact counts" + (", mean over the seeds" if seeds else "")

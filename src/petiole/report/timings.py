@@ -47,7 +47,7 @@ def latencies(groups: Sequence[Group]) -> Table | None:
         return None
     header = ("Variant", "Seed", "Runtime", "Batch", "Threads", "p25", "p50", "p75", "p90", "Timed calls")
     every = [(group.label, time) for group in groups for row in group.rows for time in row.latency]
-    caption = "Time of one call."
+    caption = "Time of one call: exact percentiles of this run's calls."
     if any(time.samples < CALLS_FOR_P90 for _, time in every):
         caption += f" {NONE}: fewer than {CALLS_FOR_P90} timed calls have no 90th percentile."
     wide = [
