@@ -34,7 +34,7 @@ def without_crossings(spots: Sequence[tuple[float, float]], free: Sequence[float
     together. Of two lines that cross, swapping the ends makes a shorter pair; so none do.
 
     >>> without_crossings([(0.0, 0.0), (9.0, 1.0)], [0.0, 10.0], 10.0)
-    [0.0, 10.0]
+    [10.0, 0.0]
     """
     from scipy.optimize import linear_sum_assignment  # only where a chart is drawn
 
