@@ -17,10 +17,10 @@ def test_magnitude_after_retraining_stands_beside_random() -> None:
     near = [*variants(), variant("CNNPrunedGO-magnitude", 94, parent="CNNPrunedG-magnitude")]
     text = told(rows=near)
     assert "CNNPrunedGO-magnitude reaches 94.0%" in text
-    assert "(their intervals overlap)" in text
+    assert ": their intervals overlap" in text
     rows = [row for row in variants() if row.name != "CNNPrunedGO"]
     apart = [*rows, variant("CNNPrunedGO", 60), variant("CNNPrunedGO-magnitude", 95)]
-    assert "CNNPrunedGO 60.0% (its interval lies wholly above)" in told(rows=apart)
+    assert ": the interval of CNNPrunedGO-magnitude lies wholly above" in told(rows=apart)
 
 
 def test_the_control_is_told_where_it_was_run() -> None:
@@ -49,7 +49,7 @@ def test_a_smaller_lenet_stands_beside_the_smaller_photo_network() -> None:
         file_bytes=2400,
     )  # fmt: skip
     text = told(rows=[*variants(), smaller])
-    assert "Of LeNet, with 25.0% of its parameters left, LeNet-structured reaches 98.9% (989 of 1,000)" in text
+    assert "Of LeNet, with 25.0% of its parameters left, LeNet-structured reaches 98.9% (989 of 1,000; " in text
 
 
 def test_the_curve_has_the_interval_of_the_mean_over_seeds() -> None:

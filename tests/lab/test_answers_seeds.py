@@ -13,7 +13,7 @@ def test_several_seeds_are_averaged() -> None:
     rows = [row.model_copy(update={"seed": seed}) for seed in range(3) for row in variants()]
     rows = [row.model_copy(update=fewer(row, 8, 1)) if row.name.endswith("static-int8") else row for row in rows]
     text = told("3.4.2", rows)
-    assert "89.0% (mean of 3 seeds)" in text
+    assert "89.0% (mean of 3 seeds; 95% interval 81.4-93.7%)" in text
     assert "a loss that the paired test shows (24 lost, 3 gained over 3 seeds, p = 0.039 of their means)" in text
 
 

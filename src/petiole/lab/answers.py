@@ -93,15 +93,17 @@ def _transfer_benefits(run: Run, scratch: Group, transferred: list[Group]) -> st
     return (
         f"In this run, transfer learning brings {units.listed(shown)}, compared with CNNScratch. The networks differ "
         "in architecture, size and the size of the photos they see as well, so that not all of it need be owed to "
-        f"pretrained weights: the same network from random ones tells (--weights random).{seen_before(run.results)}"
+        "pretrained weights: a run from random weights (--weights random) would tell how much is."
+        f"{seen_before(run.results)}"
     )
 
 
 def _against_scratch(run: Run, scratch: Group, group: Group) -> str:
     points = units.points(group.accuracy - scratch.accuracy)
-    figures = f"{group.label} reaches {phrases.accuracy(group)}, CNNScratch {phrases.accuracy(scratch)}"
     if flips := run.paired(scratch, group):
+        figures = f"{group.label} reaches {phrases.accuracy(group)}, CNNScratch {phrases.accuracy(scratch)}"
         return f"{figures}: {phrases.versus(group, flips)}."
+    figures = f"{group.label} reaches {phrases.counted(group)}, CNNScratch {phrases.counted(scratch)}"
     intervals = f"{units.interval(*group.pictures_interval)} and {units.interval(*scratch.pictures_interval)}"
     change = accuracy_change(scratch, group)
     if change == "unclear":

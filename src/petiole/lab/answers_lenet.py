@@ -51,9 +51,9 @@ def _why_lenet(run: Run, lenet: Group, quantized: Sequence[Group]) -> list[str]:
             where = phrases.RUNTIMES.get(fastest.runtime, fastest.runtime)
             calls = f", {units.spread(fastest.p50_ms, fastest.p25_ms, fastest.p75_ms)} a call on {where}"
         sentences.append(
-            f"Why no time is saved: LeNet has only {work}{calls}; where a call is so short, starting each "
-            "layer and converting numbers to int8 and back can weigh as much as the arithmetic that int8 "
-            "speeds up."
+            f"Why no time is saved with one picture at a time: LeNet has only {work}{calls}; where a call is so "
+            "short, starting each layer and converting numbers to int8 and back can weigh as much as the arithmetic "
+            "that int8 speeds up."
         )
     elif "up" in found or "unclear" in found:
         sentences.append(

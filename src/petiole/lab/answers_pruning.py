@@ -235,12 +235,10 @@ def _magnitude(run: Run) -> list[str]:
             continue
         apart = {
             "unclear": "their intervals overlap",
-            "up": "its interval lies wholly above",
-            "down": "its interval lies wholly below",
+            "up": f"the interval of {other.name} lies wholly above",
+            "down": f"the interval of {other.name} lies wholly below",
         }[accuracy_change(one, other)]
-        parts.append(
-            f"{other.name} reaches {phrases.accuracy(other)}, {one.name} {units.percent(one.accuracy)} ({apart})"
-        )
+        parts.append(f"{other.name} reaches {phrases.accuracy(other)}, {one.name} {phrases.accuracy(one)}: {apart}")
     if not parts:
         return []
     return [f"With the smallest weights removed instead of random ones, and retrained alike, {listed(parts)}."]

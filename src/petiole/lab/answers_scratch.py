@@ -30,7 +30,7 @@ def scratch(run: Run) -> list[str]:
 
 def _above(scratch: Group) -> str:
     low, high = scratch.pictures_interval
-    reached = f"CNNScratch reaches {phrases.accuracy(scratch)}"
+    reached = f"CNNScratch reaches {phrases.counted(scratch)}"
     told = f"the 95% interval that {scratch.total:,} test photos allow ({units.interval(low, high)})"
     if scratch.accuracy > TARGET:
         if low > TARGET:

@@ -105,10 +105,12 @@ def named(labels: Sequence[str], of: Sequence[Group], what: str) -> str:
 
 
 def accuracy(group: Group) -> str:
-    """Accuracy and what it was counted from.
+    """Accuracy, what it was counted from, and the interval that the tables show."""
+    return f"{counted(group).removesuffix(')')}; 95% interval {units.interval(*group.interval, group.digits)})"
 
-    The interval is in the tables, and in the sentences that judge by it.
-    """
+
+def counted(group: Group) -> str:
+    """Accuracy and what it was counted from, for a sentence that goes on to tell the interval."""
     value = units.percent(group.accuracy, group.digits)
     if len(group.rows) > 1:
         return f"{value} (mean of {len(group.rows)} seeds)"

@@ -147,7 +147,7 @@ def sizes(groups: Sequence[Group], name: str) -> Picture:
         kinds,
     )
     said = [f"{row['variant']} {row['file']} {row['text']}" for row in rows]
-    return picture(name, chart, "Size on disk.", f"Sizes: {'; '.join(said)}.")
+    return picture(name, chart, "Size on disk (exact).", f"Sizes: {'; '.join(said)}.")
 
 
 def latency(groups: Sequence[Group], name: str) -> Picture | None:

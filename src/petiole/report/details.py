@@ -66,7 +66,8 @@ def lstm(demo: dict[str, Any]) -> Table:
     seed = f", seed {demo['seed']}" if "seed" in demo else ""
     shape = f", {demo['shape']}" if demo.get("shape") else ""
     return Table(
-        caption=f"LSTM of the dynamic quantization recipe{seed}{shape}. Bytes and outputs are exact."
+        caption=f"LSTM of the dynamic quantization recipe{seed}{shape}. Bytes and outputs are exact. Times are of "
+        "eager-mode PyTorch, one sequence a call, the two networks in turns."
         + (" Every call: latency/lstm.json." if demo.get("raw_file") else ""),
         header=("Quantity", "LSTM", "LSTM-dynamic-int8"),
         rows=(

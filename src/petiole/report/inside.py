@@ -68,7 +68,7 @@ def confusions(groups: Sequence[Group], name: str) -> Picture | None:
         name,
         drawn,
         "Confusion matrices on the test split: rows are the true classes, columns the predicted ones "
-        "(counts; the first seed).",
+        "(exact counts; the first seed).",
         f"Confusion matrices: {'; '.join(said)}.",
         narrow=narrow,
     )

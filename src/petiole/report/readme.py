@@ -32,10 +32,15 @@ FILES = (
         "and engine",
     ),
     ("predictions/", "what each variant called each test picture: the paired tests come from these"),
-    ("latency/", "the raw timings in ms"),
-    (ARTIFACTS, "a directory for each variant: model.onnx is what was deployed, weights.safetensors its weights"),
+    ("latency/", "the raw timings in ms: batch1.json of one picture, batch32.json of 32, lstm.json of the LSTM"),
+    (
+        ARTIFACTS,
+        "a directory for each variant: model.onnx is what was deployed (state.pth where its engine has no ONNX), "
+        "weights.safetensors its weights, weights.sparse a pruned network's nonzeros with a bitmask, "
+        "artifact.json what its network is",
+    ),
     ("split.json", "which photos were for training and which for testing"),
-    (STATE, "one file for each finished stage, with which a stopped run goes on"),
+    (STATE, "one file for each finished stage, with which a stopped run goes on, and what it needs to know for that"),
     ("source/", "the source of Petiole that made all this"),
 )
 DESCRIBED = "a directory for each variant: artifact.json says what its network is; the network itself is not here"
@@ -65,10 +70,14 @@ NUMBERS = (
     ("time of a call, p50 and p90", "variants[].latency", "latency/"),
     ("how many times as fast, with interval", "variants[].time_ratios", "latency/"),
     ("operators and CPU time by the profiler", "variants[].profile and the keys after it", "the run"),
-    ("training loss, epochs, converged (the last epoch: not converged)", "variants[].train", "the run"),
+    (
+        "training: loss and accuracy by epoch, seconds, images in a second, epochs, converged (the last epoch: not)",
+        "variants[].train",
+        "the run",
+    ),
     ("histograms of the weights", "variants[].histogram", "artifacts/"),
     ("gates", "variants[].gates", "the run"),
-    ("accuracy against pruning amount", "curves", "the run"),
+    ("accuracy against pruning amount", "curves", "the run; at 0% CNNOptimized itself"),
     ("accuracy when one layer is pruned", "sensitivities", "the run"),
     ("what int8 does to each layer", "layer_errors", "the run"),
     ("the two demos", "demos", "the run"),
@@ -94,7 +103,7 @@ GRAPHS = (
     ("overview-size", "accuracy against file size", "variants[].accuracy and variants[].file_bytes"),
     ("-accuracy", "accuracy of each variant with its interval", "variants[].accuracy"),
     ("-training", "training loss by epoch", "variants[].train.history"),
-    ("-size", "size on disk", "variants[].file_bytes and variants[].sparse_bytes"),
+    ("-size", "size on disk", "variants[].file_bytes, and sparse_bytes where there are any"),
     ("-time", "time of one call", "variants[].latency"),
     ("-curve-retrained", "accuracy against pruning amount after retraining", "curves"),
     ("-curve", "accuracy against pruning amount before retraining", "curves"),
@@ -219,9 +228,9 @@ def _commands(results: Results, there: There) -> list[str]:
         lines.append(f"How fast a network is on this machine: petiole bench {deployed}")
     if there(STATE):
         lines.append(
-            "To hand in: the same command with --bundle writes hand-in.zip (report, records, this file, the source). "
-            "The networks are in it only with --bundle-weights: without them links to model.onnx lead nowhere in the "
-            "archive."
+            "To hand in: the same command with --bundle writes hand-in.zip (report, records, this file, the source), "
+            "all as it is then. The networks are in it only with --bundle-weights: without them links to model.onnx "
+            "lead nowhere in the archive."
         )
     stages = [name for name in dict.fromkeys(stage.name for stage in results.run.stages) if name not in NO_CHAPTERS]
     if stages:

@@ -89,7 +89,7 @@ def variants(results: Results, groups: Sequence[Group], caption: str) -> Table:
     if settings:
         made += "; p50 and p90 are exact percentiles of this run's calls, and their middle half is in the appendix"
     if any(_timing(group, setting) == NONE for group in groups for setting in settings):
-        made += f"; {NONE} in place of a time: not timed there (see How it was measured)"
+        made += f"; {NONE} in place of a time: not timed there (see How everything was measured)"
     made += "; parameters, MACs and bytes are exact counts" + (", mean over the seeds" if seeds else "")
     flips = [group.flips for group in groups if group.flips is not None]
     if any((each.interval[0] > 0 or each.interval[1] < 0) and each.p >= SIGNIFICANT for each in flips):
