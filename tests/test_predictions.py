@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from petiole.errors import GateError
+from petiole.figure_records import Flip, shown
 from petiole.predictions import PredictionFiles, flips, versus
 from petiole.rundir import RunDir
 from petiole.training.evaluate import Predictions
@@ -58,3 +59,18 @@ def test_networks_that_saw_different_pictures_are_not_compared(before: Predictio
     other = Predictions(logits=torch.zeros(len(labels), 2), labels=torch.tensor(labels))
     with pytest.raises(GateError, match="Parent was judged on different pictures"):
         before.of("Parent", other)
+
+
+def test_of_many_flips_the_rarer_kind_is_shown_too() -> None:
+    def flip(picture: int, gain: bool) -> Flip:
+        return Flip(
+            picture=picture, truth="ant", before="bee", before_p=0.9, after="ant" if gain else "bee", after_p=0.9
+        )
+
+    many = [flip(at, True) for at in range(20)] + [flip(20 + at, False) for at in range(8)]
+    assert [each.picture for each in shown(many)] == [0, 1, 2, 3, 4, 5, 20, 21, 22, 23, 24, 25]
+    few = [flip(at, True) for at in range(20)] + [flip(20, False)]
+    assert [each.picture for each in shown(few)] == [*range(11), 20]
+    alone = [flip(at, False) for at in range(20)]
+    assert [each.picture for each in shown(alone)] == list(range(12))
+    assert shown([]) == []

@@ -1,5 +1,7 @@
 """Records that figures are drawn from: curves, flipped pictures, weights, damage of layers, small pictures."""
 
+from collections.abc import Sequence
+
 from pydantic import Field, model_validator
 
 from petiole.accuracy_records import MOST
@@ -61,6 +63,20 @@ class LayerError(Record):
     layer: str  #: as in the float network
     error: float  #: noise power over signal power
     floating: bool = False  #: went back to float
+
+
+MOST_SHOWN = 12
+"""Pictures that a report shows of those that a variant called otherwise than its parent."""
+
+
+def shown(flips: Sequence[Flip]) -> list[Flip]:
+    """The first :data:`MOST_SHOWN` of ``flips`` in their order; the rarer of lost and gained has up to half of them."""
+    lost = [flip for flip in flips if not flip.is_gain]
+    gained = [flip for flip in flips if flip.is_gain]
+    half = MOST_SHOWN // 2
+    lost = lost[: max(half, MOST_SHOWN - len(gained))]
+    gained = gained[: MOST_SHOWN - len(lost)]
+    return [flip for flip in flips if flip in lost or flip in gained]
 
 
 class Thumbnail(Record):

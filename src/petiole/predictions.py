@@ -14,7 +14,7 @@ from petiole.stats import mcnemar_exact
 from petiole.training.evaluate import Predictions
 from petiole.writing import write_atomic
 
-MOST_FLIPS = 60
+MOST_FLIPS = 200
 """Of more pictures that were lost or gained, those with the surest mistakes are recorded."""
 
 Called = dict[str, torch.Tensor]

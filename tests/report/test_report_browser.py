@@ -29,8 +29,7 @@ CUT_OFF = """[...document.querySelectorAll("svg text")].filter(text => {
   const svg = text.ownerSVGElement.getBoundingClientRect(), box = text.getBoundingClientRect();
   return box.width > 0 && (box.left < svg.left - 1 || box.right > svg.right + 1)}).map(text => text.textContent)"""
 """Labels that are wider here than they were thought to be."""
-A4_PX, PAPER_PX = 794, 688  # a sheet, and what its margins of 14 mm leave of it
-PX_TO_PT = 0.75
+A4_PX, PAPER_PX, PX_TO_PT = 794, 688, 0.75  # a sheet, what its margins of 14 mm leave of it, and a pixel in points
 
 
 def with_pictures(directory: Path) -> Results:

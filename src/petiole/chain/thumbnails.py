@@ -7,7 +7,7 @@ import torch
 
 from petiole.data.folder import PhotoData
 from petiole.data.thumbnail import encode
-from petiole.figure_records import Thumbnail
+from petiole.figure_records import Thumbnail, shown
 from petiole.records import Variant
 from petiole.rundir import RunDir
 from petiole.writing import write_atomic
@@ -15,8 +15,6 @@ from petiole.writing import write_atomic
 SAMPLES = 6
 """Training photos of each class that are shown."""
 SAMPLE_CLASSES = 8
-FLIPPED = 12
-"""Pictures of each variant that are shown of those that it called otherwise than its parent."""
 
 Made = tuple[Thumbnail, torch.Tensor]
 """What is recorded of a picture, and its pixels ``(C, H, W)``, uint8."""
@@ -52,4 +50,4 @@ def of_photos(photos: PhotoData, variants: Sequence[Variant]) -> Iterator[Made]:
 def flipped(variants: Sequence[Variant], dataset: str) -> list[tuple[int, str]]:
     """Number and true class of the test pictures that are shown of all variants, each once."""
     rows = (variant for variant in variants if variant.dataset == dataset)
-    return sorted({flip.picture: flip.truth for row in rows for flip in row.flips[:FLIPPED]}.items())
+    return sorted({flip.picture: flip.truth for row in rows for flip in shown(row.flips)}.items())

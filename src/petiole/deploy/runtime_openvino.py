@@ -1,4 +1,4 @@
-"""OpenVINO: the fastest runtime on most x86 processors."""
+"""OpenVINO: often the fastest runtime for int8 on x86 processors."""
 
 import sys
 from functools import cache

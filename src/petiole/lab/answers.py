@@ -92,10 +92,17 @@ def _transfer_benefits(run: Run, scratch: Group, transferred: list[Group]) -> st
         return "This run shows no benefit of transfer learning, neither in accuracy nor in training time."
     return (
         f"In this run, transfer learning brings {units.listed(shown)}, compared with CNNScratch. The networks differ "
-        "in architecture, size and the size of the photos they see as well, so that not all of it need be owed to "
-        "pretrained weights: a run from random weights (--weights random) would tell how much is."
+        f"in architecture, size and the size of the photos they see as well{_unfinished(scratch)}, so that not all of "
+        "it need be owed to pretrained weights: a run from random weights (--weights random) would tell how much is."
         f"{seen_before(run.results)}"
     )
+
+
+def _unfinished(scratch: Group) -> str:
+    train = scratch.first.train
+    if train is None or train.has_converged:
+        return ""
+    return f", and CNNScratch had not converged within its {train.epochs} epochs"
 
 
 def _against_scratch(run: Run, scratch: Group, group: Group) -> str:

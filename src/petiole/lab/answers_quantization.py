@@ -229,8 +229,8 @@ def _deployed(run: Run, quantized: Sequence[Group]) -> list[str]:
         text = phrases.across_runtimes(parent, group) if parent else None
         if text:
             return [
-                f"As deployed, {group.label} takes {text}; that step holds both the int8 arithmetic and the "
-                "change of runtime."
+                f"As deployed, {group.label} takes {text}; that step holds the int8 arithmetic, the "
+                "folded BatchNorm and the change of runtime."
             ]
     return []
 

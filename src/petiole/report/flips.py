@@ -4,12 +4,11 @@ from collections.abc import Sequence
 
 from petiole import units
 from petiole.evidence import Group
-from petiole.figure_records import Flip, Thumbnail
+from petiole.figure_records import Flip, Thumbnail, shown
 from petiole.records import Results
 from petiole.report.blocks import Block, Photo, Strip
 from petiole.report.provenance import is_plain
 
-MOST_SHOWN = 12
 SPLITS = {"photos": "test", "digits": "digits"}
 
 
@@ -36,13 +35,18 @@ def flips(results: Results, groups: Sequence[Group]) -> list[Block]:
     found: list[Block] = []
     for group in groups:
         row = group.first
-        shown = [(flip, pictures.get((SPLITS.get(row.dataset, ""), flip.picture))) for flip in row.flips[:MOST_SHOWN]]
-        photos = tuple(_photo(flip, picture) for flip, picture in shown if picture is not None)
+        split = SPLITS.get(row.dataset, "")
+        drawn = [(flip, pictures.get((split, flip.picture))) for flip in shown(row.flips)]
+        photos = tuple(_photo(flip, picture) for flip, picture in drawn if picture is not None)
         versus = row.versus_parent
         if not photos or versus is None:
             continue
         count = versus.lost + versus.gained
-        rest = f" {len(photos)} of {count} are shown, those with the surest mistakes." if len(photos) < count else ""
+        rest = (
+            f" {len(photos)} of {count} are shown, of lost and of gained those with the surest mistakes."
+            if len(photos) < count
+            else ""
+        )
         seed = f" (seed {row.seed})" if len(group.rows) > 1 else ""
         found.append(
             Strip(

@@ -90,10 +90,10 @@ def overview(groups: Sequence[Group], name: str) -> list[Picture]:
     found = []
     if len(timed) > 1:
         what = f"time of one call on {RUNTIMES[runtime]}, batch 1, median"
-        found.append(_chart(timed, f"{name}-time", f"{what} (ms, log scale)", what))
+        found.append(_chart(timed, f"{name}-time", f"{what} (ms, log scale)", f"{what} (spread: see the table)"))
     if len(sized) > 1:
         what = "size of the deployed file"
-        found.append(_chart(sized, f"{name}-size", f"{what} (bytes, log scale)", what))
+        found.append(_chart(sized, f"{name}-size", f"{what} (bytes, log scale)", f"{what} (exact)"))
     return found
 
 

@@ -32,10 +32,11 @@ FILES = (
         "and engine",
     ),
     ("predictions/", "what each variant called each test picture: the paired tests come from these"),
-    ("latency/", "the raw timings in ms: batch1.json of one picture, batch32.json of 32, lstm.json of the LSTM"),
+    ("latency/", "the raw timings in ms: batch1.json of one picture, batch32.json of 32"),
+    ("latency/lstm.json", "those of the LSTM"),
     (
         ARTIFACTS,
-        "a directory for each variant: model.onnx is what was deployed (state.pth where its engine has no ONNX), "
+        "a directory for each variant: model.onnx is what was deployed (state.pth, too, of the eager engine), "
         "weights.safetensors its weights, weights.sparse a pruned network's nonzeros with a bitmask, "
         "artifact.json what its network is",
     ),
@@ -66,7 +67,7 @@ NUMBERS = (
         "variants[].versus_parent and versus_baseline",
         "lost, gained and the total, by Tango",
     ),
-    ("the photos lost and gained, with probabilities", "variants[].flips", "predictions/"),
+    ("pictures lost and gained, with probabilities (at most 200 of a variant)", "variants[].flips", "predictions/"),
     ("time of a call, p50 and p90", "variants[].latency", "latency/"),
     ("how many times as fast, with interval", "variants[].time_ratios", "latency/"),
     ("operators and CPU time by the profiler", "variants[].profile and the keys after it", "the run"),
@@ -219,6 +220,7 @@ def _commands(results: Results, there: There) -> list[str]:
     elsewhere = "Folders in it are those of the machine that it was run on."
     lines = [
         f"Everything, as it was run: {results.run.command}",
+        "The command petiole is that of .venv/bin, which make lab installs in a copy of the project.",
         f"{goes_on if there(STATE) else elsewhere} The same seed on the same machine gives the same accuracies; times "
         "differ from run to run.",
         "The report from its records, in this directory: petiole report .",

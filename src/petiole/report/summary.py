@@ -127,7 +127,7 @@ def _meant(seeds: int) -> str:
     return (
         f"Accuracies: 95% intervals {chance}. Times: medians, brackets hold the middle half of the calls; "
         "where these overlap, no difference is called measurable; intervals of ratios are of this run on this machine. "
-        "Sizes are exact; the run's own time is that of this once."
+        "Sizes and counts (parameters, MACs, shares removed) are exact; the run's own time is that of this once."
     )
 
 
