@@ -190,15 +190,16 @@ def _layers(
     rows: list[dict[str, Any]], steps: list[dict[str, float]], title: str, reach: tuple[float, float, float],
     height: tuple[float, float], columns: int,
 ) -> charts.Chart:  # fmt: skip
-    """The chart with the kinds in that many columns of its legend."""
+    """The chart with the kinds in that many columns of its legend; its grid ends where the labels begin."""
     left, end, right = reach
     ticks = _enough([1 - value for value in values if height[0] <= 1 - value <= height[1]] for values in TICKS)
     ticks_x = _ticks(left, right)
     options: dict[str, Any] = {"titleAnchor": "start", "values": ticks_x, "domain": False, "labelOverlap": True}
     x_axis = charts.bytes_axis(title, **options) if "bytes" in title else alt.Axis(title=title, format="~g", **options)
     y_axis = alt.Axis(
-        title="accuracy on the test split (%)", values=ticks, labelExpr="format(1 - datum.value, '.3~%')", domain=False
-    )
+        title="accuracy on the test split (%)", values=ticks, labelExpr="format(1 - datum.value, '.3~%')", domain=False,
+        grid=False,
+    )  # fmt: skip
     x_scale = alt.Scale(type="log", domain=[left, end], nice=False)
     y_scale = alt.Scale(type="log", domain=[height[1], height[0]], nice=False)
 
@@ -215,6 +216,8 @@ def _layers(
     hollow = _legend(columns, symbolFillColor="transparent")
     shape = alt.Shape("kind:N", scale=alt.Scale(domain=kinds, range=[SHAPES[kind] for kind in kinds]), legend=hollow)
     front = alt.Chart(charts.data(steps)).mark_line(color=charts.INK, strokeDash=[4, 3], interpolate="step-after")
+    lines = alt.Chart(charts.data([{"x": left, "to": right, "error": value} for value in ticks]))
+    grid = lines.mark_rule(color=charts.INK, opacity=0.22).encode(x=x("x"), x2="to:Q", y=y("error"))
     leader = base.mark_rule(strokeWidth=0.8, opacity=0.6)
     spread = base.mark_rule(strokeWidth=1.2, opacity=0.5).encode(
         x=x("x"), y=y("low"), y2="high:Q", color=alt.Color("kind:N", scale=colour, legend=hollow)
@@ -227,6 +230,7 @@ def _layers(
         x=x("at"), y=y("to"), text="label:N"
     )
     return alt.layer(
+        grid,
         leader.encode(
             x=x("x"), y=y("error"), x2="at:Q", y2="to:Q", color=alt.Color("kind:N", scale=colour, legend=hollow)
         ), front.encode(x=x("x"), y=y("error")),
