@@ -80,6 +80,8 @@ GATES = [
     *_rows("chain.channel_choice._require_fewer", "chain/test_channel_choice.py",
            ("they are too few", "test_few_channels_that_cannot_lose_any_are_told"),
            ("or more", "test_a_share_that_rounds_to_no_channel_names_the_least_that_does")),
+    *_rows("chain.channel_choice._bn_scales", "chain/test_channel_choice.py",
+           ("says nothing about this network", "test_bn_scale_of_a_network_without_batch_norm_is_refused")),
     *_rows("chain.prune_retrain.refit_masked", "chain/test_prune_retrain.py",
            ("changed nothing", "test_a_refit_that_brings_nothing_is_an_error")),
     *_rows("chain.prune_retrain.require_smaller", "chain/test_prune_retrain.py",

@@ -24,6 +24,7 @@ def test_help_names_every_verb() -> None:
     ("arguments", "sentence"),
     [
         (["lab", "--amount", "1.5", "--offline"], "--amount 1.5 is not between 0 and 1"),
+        (["lab", "--channels", "0.4", "--macs", "0.45"], "--channels 0.4 and --macs 0.45 both say how many channels"),
         (["lab", "--stages", "prune", "--offline"], "unknown stage 'prune': choose from scratch"),
         (["lab", "--profile", "fast"], "unknown profile 'fast': choose from lab, quick"),
         (["lab", "--backbone", "resnet19", "--offline"], "unknown backbone 'resnet19'"),

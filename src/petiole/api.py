@@ -48,9 +48,9 @@ def _threads(asked: int | None, available: int) -> int:
 
 def lab(*, data: Path | None = None, mnist: Path | None = None, out: Path = Path("runs/lab"),
         backbone: str | None = None, weights: str | None = None, offline: bool = False, amount: float = 0.3,
-        macs: float = 0.45, channels: float | None = None, schedule: str = "cubic", prune_steps: int | None = None,
-        importance: str = "contribution", spread: str = "global", reestimate: bool = False, study: bool = False,
-        max_drop: float = 1.0,
+        macs: float | None = None, channels: float | None = None, schedule: str = "cubic",
+        prune_steps: int | None = None, importance: str = "contribution", spread: str = "global",
+        reestimate: bool = False, study: bool = False, max_drop: float = 1.0,
         seed: int = 0, seeds: int = 1, author: Sequence[str] = (), stages: Sequence[str] = STAGES,
         profile: str = "lab", count: int | None = None, demo_seed: int = 123, bundle: bool = False,
         bundle_weights: bool = False, say: Callable[[str], None] = _print) -> Results:  # fmt: skip
@@ -63,9 +63,9 @@ def lab(*, data: Path | None = None, mnist: Path | None = None, out: Path = Path
     config = LabConfig(
         data=data, mnist=mnist, out=out, backbone=backbone, weights=weights, offline=offline, amount=amount,
         seed=seed, seeds=seeds, authors=tuple(map(text_of, author)), stages=tuple(stages), profile=profile, count=count,
-        demo_seed=demo_seed, max_drop=max_drop, macs=macs, channels=channels, schedule=schedule,
+        demo_seed=demo_seed, max_drop=max_drop, channels=channels, schedule=schedule,
         prune_steps=prune_steps, importance=importance, spread=spread, reestimate=reestimate, study=study,
-        effort=effort(profile),
+        effort=effort(profile), **({} if macs is None else {"macs": macs}),
     ).checked()  # fmt: skip
     # Heavy libraries come after that: a wrong option is told at once.
     from petiole.lab.run import run_lab

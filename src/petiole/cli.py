@@ -63,23 +63,27 @@ def lab(
     offline: Annotated[bool, typer.Option("--offline", help="Never touch the network.")] = False,
     amount: Annotated[float, typer.Option(help="Share of weights to prune, between 0 and 1.")] = 0.3,
     macs: Annotated[
-        float, typer.Option(help="Share of the multiply-accumulates that structured pruning leaves, between 0 and 1.")
-    ] = 0.45,
+        float | None,
+        typer.Option(help="Share of the multiply-accumulates that structured pruning leaves, between 0 and 1 (0.45)."),
+    ] = None,
     channels: Annotated[
         float | None,
         typer.Option(help="Share of the inner layers' channels that leaves, instead of --macs (see --spread)."),
     ] = None,
     schedule: Annotated[
-        str, typer.Option(help="How pruning goes on step by step (where there are several): cubic, linear, one-shot.")
+        str, typer.Option(help="How pruning goes on where it has several steps: cubic, linear, one-shot.")
     ] = "cubic",
     prune_steps: Annotated[
         int | None,
-        typer.Option(help="Steps of pruning, each followed by retraining (2; for channels of photo networks 1)."),
+        typer.Option(
+            help="Steps of pruning, each followed by retraining (2, but channels of photo networks leave in one)."
+        ),
     ] = None,
     importance: Annotated[
         str,
         typer.Option(
-            help="Which channels leave first: contribution, random, l1, l2, taylor, bn_scale (LeNet: contribution)."
+            help="Which channels leave first: contribution, random, l1, l2, taylor, bn_scale (layers without BatchNorm "
+            "stay whole; LeNet, which has none: contribution)."
         ),
     ] = "contribution",
     spread: Annotated[

@@ -17,7 +17,7 @@ def quick() -> Effort:
         refit_photos=96, photo_qat_epochs=1,
         lenet_epochs=2, lenet_qat_epochs=1, lenet_prune_epochs=1,
         calibration_images=16, latency_samples=10, latency_seconds=0.02, latency_rounds=2, batch_samples=0,
-        profile_rounds=2, curve_amounts=(0.3, 0.6), study_amounts=(0.3, 0.6), sensitivity_amounts=(0.5,),
+        profile_rounds=2, curve_amounts=(0.3, 0.6), study_amounts=(0.3, 0.6), sensitivity_amounts=(0.5, 0.75),
         drawn_photos=48,
     )  # fmt: skip
 

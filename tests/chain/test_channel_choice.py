@@ -5,9 +5,10 @@ import torch
 from torch import nn
 
 from petiole.chain.channel_choice import inner, scorer, share_of_costs, share_of_counts
-from petiole.errors import GateError
+from petiole.errors import GateError, UserError
 from petiole.models import backbones
 from petiole.models.lenet import LeNet
+from petiole.pruning.pruner import ChannelPruner
 from petiole.pruning.structured import ChannelGroup, Dependencies
 
 
@@ -102,3 +103,58 @@ def test_a_share_of_all_channels_takes_the_least_important_of_all_groups() -> No
         GateError, match=r"--channels 0\.1 removes none of the channels of 2 groups .* give 0\.15 or more"
     ):
         share_of_counts(0.1, "global", multiple=16, option="--channels")(groups, scores, 1.0)
+
+
+def partly_normalized(first: int = 32) -> nn.Sequential:
+    """Three convolutions, the second one without BatchNorm, and an output layer."""
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(3, first, 1), nn.BatchNorm2d(first), nn.ReLU(), nn.Conv2d(first, 32, 1), nn.ReLU()]
+    layers += [nn.Conv2d(32, 32, 1), nn.BatchNorm2d(32), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+    return nn.Sequential(*layers, nn.Linear(32, 2)).eval()
+
+
+def halved(network: nn.Module, spread: str) -> ChannelPruner:
+    """Half of the channels that may leave, by BatchNorm's scales."""
+    inputs, labels = torch.randn(4, 3, 4, 4), torch.arange(4) % 2
+    pruner = ChannelPruner(
+        network, inputs[:1], protected=["10"], choose=inner, score=scorer("bn_scale", inputs, labels, 0),
+        keep=share_of_counts(0.5, spread),
+    )  # fmt: skip
+    pruner.prune(1.0)
+    return pruner
+
+
+@pytest.mark.parametrize("spread", ["global", "uniform"])
+def test_by_scales_layers_without_batch_norm_stay_whole(spread: str) -> None:
+    """Scales 1 to 32 (their mean is 16.5): in each of the two layers that have them the first 16 leave."""
+    network = partly_normalized()
+    for name in ("1", "6"):
+        network.get_submodule(name).weight.data = torch.arange(1.0, 33.0)
+    pruner = halved(network, spread)
+    assert pruner.removed == {"0": list(range(16)), "5": list(range(16))}
+    scores = pruner.scores()
+    assert set(scores) == {"0", "5"}
+    assert torch.allclose(scores["0"], torch.arange(1.0, 33.0).double() / 16.5)
+    pruner.finish()
+    assert [network.get_submodule(name).weight.shape[0] for name in "035"] == [16, 32, 16]  # type: ignore[index]
+
+
+def test_equal_scales_leave_all_layers_alike() -> None:
+    """A network that has learned nothing: half of 64 and half of 32, not the first layer and then the next one."""
+    removed = halved(partly_normalized(first=64), "global").removed
+    assert removed == {"0": list(range(32)), "5": list(range(16))}
+
+
+def test_bn_scale_of_a_network_without_batch_norm_is_refused() -> None:
+    dependencies = Dependencies(LeNet(), torch.zeros(1, 1, 32, 32), protected=["fc3"])
+    score = scorer("bn_scale", torch.zeros(1, 1, 32, 32), torch.zeros(1, dtype=torch.long), 0)
+    with pytest.raises(GateError, match=r"bn_scale says nothing about this network: no layer .* has BatchNorm; choose"):
+        score(dependencies, dependencies.groups)
+
+
+def test_an_unknown_importance_is_told_with_all_that_there_are() -> None:
+    inputs, labels = torch.zeros(1, 1, 32, 32), torch.zeros(1, dtype=torch.long)
+    with pytest.raises(UserError, match=r"'foo': choose from contribution, random, l1, l2, taylor, bn_scale$"):
+        scorer("foo", inputs, labels, 0)
+    with pytest.raises(UserError, match="'L1': choose from random, l1, l2, taylor, bn_scale, contribution"):
+        Dependencies(LeNet(), inputs).scores("L1")  # type: ignore[arg-type]

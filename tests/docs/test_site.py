@@ -114,3 +114,18 @@ def test_the_pages_of_the_four_kinds_are_there(site: Path) -> None:
     for name in ("tutorial/pruning", "how-to/deploy", "reference/python", "explanation/photos", "log"):
         assert (site / f"{name}.html").is_file()
     assert "petiole.api.compress" in (site / "reference" / "python.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "pruning.pruner.ChannelPruner",
+        "pruning.pruner.ChannelPruner.prune",
+        "chain.channel_choice.scorer",
+        "chain.channel_choice.share_of_costs",
+        "chain.prune_retrain.prune_and_retrain",
+        "training.distillation.Distillation",
+    ],
+)
+def test_what_removes_channels_and_retrains_is_in_the_reference(name: str, site: Path) -> None:
+    assert f'id="petiole.{name}"' in (site / "reference" / "python.html").read_text(encoding="utf-8")

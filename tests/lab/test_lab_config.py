@@ -80,6 +80,10 @@ def test_all_options_together(data: st.DataObject) -> None:
     values = {option: data.draw(strategy) for option, strategy in OPTIONS.items()}
     config = LabConfig(**values)
     agree = values["schedule"] != "one-shot" or values["prune_steps"] in (None, 1)
+    if data.draw(st.booleans()):
+        values.pop("macs")
+        config = LabConfig(**values)
+    agree = agree and (values["channels"] is None or "macs" not in values)
     if agree and all(valid(option, value) for option, value in values.items()):
         assert config.checked().checked() == config.checked()
     else:
@@ -96,3 +100,11 @@ def test_a_study_needs_the_stage_that_makes_it() -> None:
 def test_a_share_of_channels_is_not_spread_by_what_multiply_accumulates_do() -> None:
     with pytest.raises(UserError, match="--channels does not go with --spread sensitivity"):
         LabConfig(channels=0.5, spread="sensitivity").checked()
+
+
+@pytest.mark.parametrize("macs", [0.3, 0.45])
+def test_two_shares_of_the_same_channels_do_not_go_together(macs: float) -> None:
+    """Also where the second one is what it would have been without the option."""
+    with pytest.raises(UserError, match=f"--channels 0.5 and --macs {macs:g} both say how many channels leave"):
+        LabConfig(channels=0.5, macs=macs).checked()
+    assert LabConfig(channels=0.5).checked().checked().macs == LabConfig().checked().macs == 0.45

@@ -13,6 +13,7 @@ from petiole.lab.bench import Bench
 from petiole.lab.config import LabConfig
 from petiole.models import backbones
 from petiole.pruning.unstructured import prunable
+from petiole.recipes import PROFILES, quick
 from petiole.rundir import RunDir
 
 
@@ -41,7 +42,7 @@ def set_up(photos: Path, out: Path, **options: Any) -> tuple[Bench, list[str]]:
     [
         ({"backbone": "efficientnet_lite0", "macs": 0.01}, r"--macs 0\.01 cannot be reached: with the fewest channels"),
         ({"backbone": "efficientnet_lite0", "channels": 0.0001}, r"--channels 0\.0001 removes none .* or more"),
-        ({"backbone": "alexnet", "importance": "bn_scale"}, "--importance bn_scale says nothing about classifier"),
+        ({"backbone": "alexnet", "importance": "bn_scale"}, "--importance bn_scale says nothing about this network"),
     ],
 )
 def test_options_that_cannot_be_met_end_the_run_before_it_trains(
@@ -52,9 +53,22 @@ def test_options_that_cannot_be_met_end_the_run_before_it_trains(
     set_up(photos, tmp_path / "other stages", **options, stages=("transfer", "pruning"))
 
 
+def test_what_sensitivity_will_not_reach_ends_the_run_before_it_trains(photos: Path, tmp_path: Path) -> None:
+    """How far it will be measured is known; at most half of each layer's channels leave no half of what is computed."""
+    options: dict[str, Any] = {"backbone": "efficientnet_lite0", "spread": "sensitivity"}
+    half = quick().model_copy(update={"sensitivity_amounts": (0.25, 0.5)})
+    with pytest.raises(UserError, match=r"--macs 0\.5 cannot be reached: .* 0\.51 is left .* or take --spread global"):
+        set_up(photos, tmp_path / "half", **options, macs=0.5, effort=half)
+    for profile, effort in PROFILES.items():
+        _, said = set_up(photos, tmp_path / profile, **options, macs=0.5, effort=effort())
+        assert not any("no channels" in line for line in said)
+        with pytest.raises(UserError, match="or take --spread global"):
+            set_up(photos, tmp_path / f"{profile} too far", **options, macs=0.1, effort=effort())
+
+
 def test_a_study_alone_tries_channels_too_but_asks_for_no_share(photos: Path, tmp_path: Path) -> None:
     study = {"stages": ("transfer", "pruning"), "study": True}
-    with pytest.raises(UserError, match="--importance bn_scale says nothing about classifier"):
+    with pytest.raises(UserError, match="--importance bn_scale says nothing about this network"):
         set_up(photos, tmp_path / "importance", **study, backbone="alexnet", importance="bn_scale")
     options = {"backbone": "efficientnet_lite0", "macs": 0.01, "channels": 0.0001}
     _, said = set_up(photos, tmp_path / "share", **study, **options)

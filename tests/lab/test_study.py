@@ -136,6 +136,8 @@ def test_channels_are_spread_by_what_was_measured(photos: Any) -> None:
     photos_apart = len(bench.photo_data().train.labels) - len(bench.photo_data().train.labels) // 2
     assert {row.total for row in result.sensitivities} == {photos_apart}
     shown = sensitivity.choosing(bench, course.seed, damage)
+    assert max(bench.config.effort.sensitivity_amounts) == 0.75, "as petiole lab --help says"
+    assert {max(share for share, _ in found) for found in damage.values()} == {0.5}, "16 of 32 in multiples of 16"
     assert shown is not None
     assert len(shown[1]) == len(bench.photo_data().train.labels) // 2, "the others have judged the damage"
     cutting = inner_pruner(bench, course.unpruned, course.seed, left=0.7, damage=damage, shown=shown)

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from petiole.errors import UserError
 from petiole.training.distillation import Distillation
 
 
@@ -46,3 +47,15 @@ def test_hard_labels_have_their_share() -> None:
     soft = Distillation(teacher=Fixed())(torch.zeros(1, 1), student, LABELS)
     mixed = Distillation(teacher=Fixed(), hard=0.25)(torch.zeros(1, 1), student, LABELS)
     assert float(mixed) == pytest.approx(0.75 * float(soft) + 0.25 * float(F.cross_entropy(student, LABELS)))
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, math.inf, math.nan])
+def test_a_temperature_that_gives_no_number_is_refused(temperature: float) -> None:
+    with pytest.raises(UserError, match=f"temperature {temperature:g} of distillation is not above 0: give one"):
+        Distillation(teacher=Fixed(), temperature=temperature)
+
+
+@pytest.mark.parametrize("hard", [-0.1, 1.5, math.nan])
+def test_a_share_of_hard_labels_that_is_none_is_refused(hard: float) -> None:
+    with pytest.raises(UserError, match=f"hard {hard:g} of distillation is not between 0 and 1"):
+        Distillation(teacher=Fixed(), hard=hard)

@@ -8,12 +8,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from petiole.errors import GateError
+from petiole.errors import GateError, unknown_choice
 from petiole.pruning.channels import Scores, keep_by_damage, keep_counts, within
-from petiole.pruning.choices import Importance
+from petiole.pruning.choices import IMPORTANCES, Importance
 from petiole.pruning.contribution import contributions
 from petiole.pruning.pruner import Score
-from petiole.pruning.structured import ChannelGroup, Dependencies
+from petiole.pruning.structured import ChannelGroup, Dependencies, ImportanceError
 
 BATCH_IMAGES = 16
 MULTIPLE = 16
@@ -25,20 +25,31 @@ BY = {
     "l1": "whose weights have the least L1 norm",
     "l2": "whose weights have the least L2 norm",
     "taylor": "whose weights times their gradients (Taylor) are least",
-    "bn_scale": "whose BatchNorm scales are least",
+    "bn_scale": "whose BatchNorm scales are least (layers without BatchNorm stay whole)",
 }
 """Words for the importances: which channels leave, "those ..."."""
+TIE = 1e-9
+"""Of the mean score: no two different scores in float32 near it are so close."""
 Damages = Mapping[str, Sequence[tuple[float, float]]]
 """By group: share removed, and the damage it does (:func:`petiole.pruning.channels.keep_by_damage`)."""
 
 
 def scorer(importance: str, inputs: torch.Tensor, labels: torch.Tensor, seed: int) -> Score:
-    """How much channels matter, by one of :data:`petiole.pruning.choices.Importance`.
+    """How much channels matter, by one of ``petiole.pruning.choices.IMPORTANCES``.
 
-    ``inputs`` ``(N, C, H, W)`` and ``labels`` are of the training split.
+    ``inputs`` ``(N, C, H, W)`` and ``labels`` ``(N,)`` are of the training split; ``contribution`` and ``taylor`` look
+    at them. ``bn_scale`` leaves out groups without BatchNorm: they stay whole.
+
+    Raises:
+        UserError: no such importance.
+        GateError: (when it is called) as :meth:`petiole.pruning.structured.Dependencies.scores`.
     """
+    if importance not in IMPORTANCES:
+        raise unknown_choice("importance", importance, list(IMPORTANCES))
     if importance == "contribution":
         return lambda dependencies, groups: contributions(dependencies.network, groups, inputs)
+    if importance == "bn_scale":
+        return _bn_scales
 
     def score(dependencies: Dependencies, groups: Sequence[ChannelGroup]) -> Scores:
         if importance == "taylor":
@@ -48,6 +59,28 @@ def scorer(importance: str, inputs: torch.Tensor, labels: torch.Tensor, seed: in
         return scores
 
     return score
+
+
+def _bn_scales(dependencies: Dependencies, groups: Sequence[ChannelGroup]) -> Scores:
+    """Of the groups that have BatchNorm. Equal scales, as in a network that has learned nothing, leave all layers
+    alike, their first channels first.
+
+    Raises:
+        ImportanceError: none has.
+    """
+    scores = {}
+    for group in groups:
+        try:
+            score = dependencies.scores("bn_scale", [group])[group.name].double()
+        except ImportanceError:
+            continue
+        scores[group.name] = score + TIE * torch.linspace(0, 1, len(score), dtype=torch.float64)
+    if not scores:
+        raise ImportanceError(
+            "--importance bn_scale says nothing about this network: no layer whose channels could leave has BatchNorm; "
+            "choose another, such as contribution"
+        )
+    return scores
 
 
 def _differentiate(network: nn.Module, inputs: torch.Tensor, labels: torch.Tensor) -> None:
@@ -126,7 +159,14 @@ def share_of_costs(
     costs: Mapping[str, int], target: float, spread: str, damage: Damages | None = None, *, multiple: int = MULTIPLE,
     option: str = "--macs",
 ) -> Callable[[Sequence[ChannelGroup], Scores, float], Mapping[str, int]]:  # fmt: skip
-    """How many channels stay when ``target`` of the costs is left in the end, by ``damage`` where it was measured."""
+    """How many channels stay when ``target`` of the ``costs`` of all layers
+    (:func:`petiole.bench.footprint.layer_macs`) is left in the end: spread ``global`` or ``uniform``, or by ``damage``
+    where it was measured. Counts are multiples of ``multiple``; ``option`` is what the user calls the target.
+
+    Raises:
+        UserError: (when it is called) ``target`` is not between 0 and 1.
+        UnreachableError: (when it is called) it cannot be reached; the message says how far it goes.
+    """
 
     def keep(groups: Sequence[ChannelGroup], scores: Scores, share: float) -> Mapping[str, int]:
         counts = partial(keep_counts, groups, scores, spread=spread, multiple=multiple)

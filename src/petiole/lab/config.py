@@ -100,6 +100,10 @@ class LabConfig(ChainConfig):
         return self.model_copy(update={"stages": tuple(stage for stage in STAGES if stage in wanted)})
 
     def _require_share_of_channels(self, channels: float) -> None:
+        if "macs" in self.model_fields_set:
+            raise UserError(
+                f"--channels {channels:g} and --macs {self.macs:g} both say how many channels leave: leave one out"
+            )
         if not 0 < channels < 1:
             raise UserError(f"--channels {channels:g} is not between 0 and 1: give the share that leaves, such as 0.4")
         if self.spread == "sensitivity":

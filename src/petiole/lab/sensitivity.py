@@ -41,7 +41,7 @@ def choosing(bench: Bench, seed: int, damage: object | None) -> tuple[torch.Tens
 def of_channels(bench: Bench, cutting: ChannelPruner, seed: int) -> list[Sensitivity]:
     """Each group that may lose channels, at a few amounts, in the multiples in which channels leave."""
     judge = _Judge(bench, cutting.network, seed)
-    scores, amounts = cutting.score(cutting.dependencies, cutting.groups), bench.config.effort.sensitivity_amounts
+    scores, amounts = cutting.scores(), bench.config.effort.sensitivity_amounts
     order = [name for name, _ in cutting.network.named_modules()]
     groups = sorted(cutting.groups, key=lambda group: order.index(group.name))  # as a photo passes them
     found = sensitivity.of_channels(cutting.dependencies, groups, scores, amounts, judge, multiple=MULTIPLE)

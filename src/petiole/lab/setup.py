@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -84,8 +85,9 @@ def _try_channels(bench: Bench) -> None:
     is known before anything is trained. What other options would mend ends the run; what lies in the backbone will be a
     failure of that stage.
 
-    A network that has learned nothing may have no gradients inside (``taylor``), and no sensitivity was measured. For
-    a study alone its smallest share is tried, and one that cannot be reached is told there, point by point.
+    A network that has learned nothing may have no gradients inside (``taylor``), and of sensitivity it is known how far
+    it will be measured. For a study alone its smallest share is tried, and one that cannot be reached is told there,
+    point by point.
 
     Raises:
         UserError: ``--macs`` cannot be reached, ``--channels`` rounds to none, or ``--importance`` says nothing about
@@ -95,18 +97,20 @@ def _try_channels(bench: Bench) -> None:
     instead: dict[str, Any] = {}
     if bench.config.importance == "taylor":
         instead["importance"] = "l1"
-    if bench.config.spread == "sensitivity":
-        instead["spread"] = "uniform"
     alone = "structured" not in bench.config.stages
     if alone:
         instead |= {"macs": 1 - min(bench.config.effort.study_amounts), "channels": None}
     config = bench.config.model_copy(update=instead)
     network = backbones.adapt(bench.backbone, bench.weights.state, classes=len(photos.record.classes), seed=0).eval()
+    trial = partial(
+        inner_pruner, replace(bench, config=config), network, 0, left=config.macs, channels=config.channels,
+        shown=(bench.train_inputs()[:FEW], photos.train.labels[:FEW]),
+    )  # fmt: skip
     try:
-        pruner = inner_pruner(
-            replace(bench, config=config), network, 0, left=config.macs, channels=config.channels,
-            shown=(bench.train_inputs()[:FEW], photos.train.labels[:FEW]),
-        )  # fmt: skip
+        pruner = trial()
+        if config.spread == "sensitivity":
+            most_measured = max(config.effort.sensitivity_amounts)
+            pruner = trial(damage={group.name: [(most_measured, 1.0)] for group in pruner.groups})
         pruner.prune(1.0)
         pruner.finish()
         most = {"macs_left": config.macs} if config.channels is None else {}

@@ -115,9 +115,9 @@ class ChannelPruner:
     """Channels. ``score`` says how much each matters in the network as it is, ``keep`` how many stay.
 
     ``choose`` takes the groups that may lose channels from all that hold no output of a ``protected`` layer. ``costs``
-    are those that ``keep`` goes by, if it does: where more than :data:`TOLERANCE` less of them is really left than the
+    are those that ``keep`` goes by, if it does: where more than ``TOLERANCE`` less of them is really left than the
     channels say, since some fall together (GhostNet uses tensors twice), fewer leave; so do they where a layer would
-    lose all.
+    lose all. Groups that ``score`` leaves out stay whole.
 
     Raises:
         GateError: no group may lose channels, or none loses any.
@@ -137,16 +137,30 @@ class ChannelPruner:
         if not self.groups:
             raise GateError(f"{NOTHING_LEAVES}: choose another --backbone")
 
+    def scores(self) -> Scores:
+        """How much each channel matters in the network as it is; ``groups`` are those with scores from then on."""
+        scores = self.score(self.dependencies, self.groups)
+        self.groups = tuple(group for group in self.groups if group.name in scores)
+        return scores
+
     def steps(self, shares: Sequence[float]) -> tuple[float, ...]:
+        """Those of ``shares`` at which more is gone than before, and the last."""
         if len(shares) == 1:
             return tuple(shares)  # nothing to compare, and scores take a while
-        scores, whole = self.score(self.dependencies, self.groups), self._whole
+        scores, whole = self.scores(), self._whole
         # The last one first: what cannot be reached is told as it was asked for.
         left = [self._counts(scores, share) for share in reversed(shares)][::-1]
         return steps_that_prune(shares, left, whole)
 
     def prune(self, share: float) -> Masks:
-        scores = {name: score.clone() for name, score in self.score(self.dependencies, self.groups).items()}
+        """Choose the channels that are gone when ``share`` of the pruning is done, and zero, in place, the weights that
+        take them in; returns masks of those weights (True: kept).
+
+        Raises:
+            GateError: none would leave, or a layer would lose all.
+            UnreachableError: ``keep`` cannot reach what it should.
+        """
+        scores = {name: score.clone() for name, score in self.scores().items()}
         for name, channels in self.removed.items():
             scores[name][channels] = -torch.inf  # what has left stays away
         self.removed = least_important(self.groups, scores, self._counts(scores, share))
@@ -226,6 +240,7 @@ class ChannelPruner:
         return answers
 
     def hold(self) -> None:
+        """Keep what is masked at zero: call it after every optimizer step."""
         hold(self.network, self.masks)
 
     def require(self) -> None:

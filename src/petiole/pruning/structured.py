@@ -140,7 +140,8 @@ class Dependencies:
             GateError: ``taylor`` without gradients.
         """
         if importance not in _IMPORTANCE:
-            raise unknown_choice("importance", importance, list(_IMPORTANCE))
+            others = ["contribution (which is petiole.pruning.contribution.contributions)"]
+            raise unknown_choice("importance", importance, [*_IMPORTANCE, *others])
         if importance == "taylor" and all(parameter.grad is None for parameter in self.network.parameters()):
             raise GateError("importance taylor needs gradients: differentiate a loss on training photos first")
         estimate, scores = _IMPORTANCE[importance](), {}

@@ -1,11 +1,14 @@
 """Knowledge distillation: a network learns to answer as a larger one does, not only to name the right class."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 from torch.nn import functional as F
+
+from petiole.errors import UserError
 
 Objective = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 """``(inputs (N, C, H, W), logits (N, classes) float32, labels (N,)) -> loss``, what :func:`petiole.training.fit.fit`
@@ -19,11 +22,20 @@ class Distillation:
 
     The teacher sees the same augmented pictures in eval mode. ``hard``, between 0 and 1, is the share of ordinary
     cross-entropy with the labels. Without it labels play no part: pictures that the teacher gets wrong are learned so.
+
+    Raises:
+        UserError: ``temperature`` is not above 0 and finite, or ``hard`` is not between 0 and 1.
     """
 
     teacher: nn.Module
     temperature: float = 2.0
     hard: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.temperature < math.inf:
+            raise UserError(f"temperature {self.temperature:g} of distillation is not above 0: give one such as 2")
+        if not 0 <= self.hard <= 1:
+            raise UserError(f"hard {self.hard:g} of distillation is not between 0 and 1: give a share such as 0.3")
 
     def describe(self) -> str:
         """The objective in words, for the report."""
