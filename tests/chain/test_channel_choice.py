@@ -43,6 +43,14 @@ def test_grouped_convolutions_and_squeezed_blocks_may_lose_channels() -> None:
     assert {"features.4.block.0.0", "features.4.block.2.fc2"} <= found["mobilenet_v3_small"]
 
 
+def test_what_additions_join_leaves_where_there_is_nothing_else() -> None:
+    """A block of RepVGG adds what its two convolutions make."""
+    network = backbones.adapt(backbones.find("repvgg_a0"), None, classes=2, seed=0)
+    groups = Dependencies(network, torch.zeros(1, 3, 64, 64), protected=["head.fc"]).groups
+    assert all(group.is_added for group in groups)
+    assert inner(groups) == groups
+
+
 def test_taylor_differentiates_the_mean_loss() -> None:
     """One channel, doubled for the output layer: the score is that of torch's own gradient, and none is left behind."""
     torch.manual_seed(0)

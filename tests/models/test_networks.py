@@ -77,3 +77,10 @@ def test_a_network_that_does_not_work_is_refused(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("torch.nn.Linear.forward", broken)
     with pytest.raises(UserError, match=r"resnet18 does not work with a new output layer \(size of tensor a"):
         backbones.require_trainable(backbones.find("resnet18").at(64), classes=2)
+
+
+def test_a_convolution_as_output_layer_is_named() -> None:
+    with pytest.raises(
+        UserError, match=r"no linear output layer to replace \(classifier\.1, its last layer, is a conv"
+    ):
+        backbones.output_layer(backbones.find("squeezenet1_1").build())

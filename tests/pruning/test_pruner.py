@@ -154,7 +154,11 @@ class Normalized(nn.Module):
         return answers
 
 
-def test_a_network_that_answers_otherwise_without_its_masked_channels_is_refused() -> None:
+def test_a_network_that_answers_otherwise_without_its_masked_channels_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where the trial had not told that these channels cannot be followed."""
+    monkeypatch.setattr("petiole.pruning.pruner.unfollowable", lambda dependencies, groups: ())
     pruner = ChannelPruner(
         Normalized(), torch.ones(1, 3, 8, 8), protected=["out"], choose=tuple,
         keep=lambda groups, scores, share: {"a": 4}, score=lambda dependencies, groups: {"a": torch.arange(8.0)},

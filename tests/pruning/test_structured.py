@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+import torchvision
 from torch import nn
 
 from multiplied import Multiplied
@@ -139,10 +140,15 @@ def test_all_that_falls_is_counted_before_it_leaves() -> None:
     assert dependencies.network.get_parameter("a.weight").shape[0] == 2
 
 
-def test_shuffled_channels_are_refused() -> None:
-    network = backbones.adapt(backbones.find("shufflenet_v2_x0_5"), None, classes=2, seed=0)
-    with pytest.raises(GateError, match="cannot be followed"):
-        Dependencies(network, torch.zeros(1, 3, 64, 64))
+def test_a_layer_that_runs_only_in_training_is_refused_before_any_cut() -> None:
+    """GoogLeNet's auxiliary outputs take in channels that would leave."""
+    network = torchvision.models.googlenet(weights=None, init_weights=False)
+    example = torch.zeros(1, 3, 64, 64)
+    with pytest.raises(GateError, match=r"^aux1\.conv\.conv does not run in eval mode"):
+        Dependencies(network, example)
+    with pytest.raises(GateError, match=r"^aux1\.conv\.conv does not run in eval mode"):
+        rebuild(network, example, [("conv1.conv", [0])])
+    assert network.get_parameter("conv1.conv.weight").shape[0] == 64
 
 
 def test_a_frozen_layer_is_an_error_and_not_an_invisible_group() -> None:
@@ -179,7 +185,9 @@ def test_a_network_that_was_cut_wrongly_is_an_error(
     network = chain()
     dependencies = Dependencies(network, EXAMPLE, protected=["6"])
 
-    class Careless:
+    class Careless(list[object]):
+        items = ()
+
         def prune(self) -> None:
             setattr(network, layer, wrong)
 

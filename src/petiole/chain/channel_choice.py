@@ -93,12 +93,10 @@ def _differentiate(network: nn.Module, inputs: torch.Tensor, labels: torch.Tenso
 
 def inner(groups: Sequence[ChannelGroup]) -> tuple[ChannelGroup, ...]:
     """The groups that may lose channels. Those that residual additions share may not: they cost far more accuracy for
-    what they save (docs/log.md); nor those that grouped convolutions tie all together."""
-    return tuple(
-        group
-        for group in groups
-        if group.users and not group.is_added and (group.tied == 1 or group.tied < group.channels)
-    )
+    what they save (docs/log.md), so that they may only where there are no others (RepVGG adds all that it makes); nor
+    may those that grouped convolutions or norms tie all together."""
+    free = [group for group in groups if group.users and (group.tied == 1 or group.tied < group.channels)]
+    return tuple(group for group in free if not group.is_added) or tuple(free)
 
 
 def of_first(groups: Sequence[ChannelGroup], first: str) -> tuple[ChannelGroup, ...]:

@@ -27,7 +27,7 @@ from petiole.lab import sensitivity
 from petiole.lab.bench import BASELINE, Bench, ChapterResult
 from petiole.lab.config import LabConfig
 from petiole.pruning.pruner import ChannelPruner
-from petiole.pruning.structured import Plan
+from petiole.pruning.structured import ChannelGroup, Plan
 from petiole.pruning.unstructured import prunable
 from petiole.quantization import pt2e
 from petiole.quantization.mixed import Mixed, quantize_within
@@ -44,10 +44,13 @@ MUCH = 0.05
 CUT = {
     FIRST: "{removed} of the first convolution{shared} removed: those {by}; nothing else changed.",
     GLOBAL: "{asked}: those {by}, "
-    "{spread} (the first convolution and what residual additions share stay whole), "
+    "{spread} ({whole} stay whole), "
     "counts rounded to multiples of 16{tied}; nothing else changed.",
 }
-TIED = " (around grouped convolutions of the number of their groups)"
+TIED = {
+    False: " (around grouped convolutions of the number of their groups)",
+    True: " (in front of group normalization of what it normalizes together)",
+}
 SPREAD = {
     "global": "over all layers together",
     "uniform": "the same share of each layer",
@@ -103,6 +106,30 @@ def sharing(network: nn.Module, makers: Sequence[str]) -> str:
     return f" (shared by {', '.join(others)})" if others else ""
 
 
+def staying(groups: Sequence[ChannelGroup], kept: Sequence[str]) -> str:
+    """Words for what stays whole where channels of ``groups`` leave, and those of ``kept`` cannot.
+
+    >>> group = ChannelGroup(name="a", channels=8, makers=("a",), users=("b",))
+    >>> staying([group], [])
+    'the first convolution and what residual additions share'
+    >>> staying([group], ["c", "d"]).partition(" share")[2]
+    ' and 2 groups that cannot be followed (such as that of c)'
+    """
+    whole = ["the first convolution"]
+    if not any(group.is_added for group in groups):
+        whole.append("what residual additions share")
+    if kept:
+        number = f"{len(kept)} groups that" if len(kept) > 1 else "a group that"
+        whole.append(f"{number} cannot be followed (such as that of {kept[0]})")
+    return " and ".join(whole)
+
+
+def tied(groups: Sequence[ChannelGroup]) -> str:
+    """Words for counts that are no multiples, if there are such."""
+    are_blocks = sorted({group.is_block for group in groups if group.tied > 1})
+    return "".join(TIED[each] for each in are_blocks)
+
+
 @dataclass(kw_only=True)
 class _Cut:
     """A network without some of its channels, and how it came about."""
@@ -114,7 +141,8 @@ class _Cut:
     train: Train | None = None
     how: str = ""
     channels: int = 0
-    is_tied: bool = False
+    whole: str = ""
+    tied: str = ""
 
 
 def run(bench: Bench, seed: int, result: ChapterResult) -> None:
@@ -170,7 +198,7 @@ def _cut(bench: Bench, course: Course, name: str, damage: Damages | None) -> _Cu
     channels = sum(group.channels for group in cutting.groups)
     return _Cut(
         name=name, network=cutting.network, plan=cutting.plan, shared=shared, channels=channels,
-        is_tied=any(group.tied > 1 for group in cutting.groups),
+        whole=staying(cutting.groups, cutting.kept), tied=tied(cutting.groups),
     )  # fmt: skip
 
 
@@ -194,7 +222,7 @@ def _judge(bench: Bench, course: Course, cut: _Cut) -> Variant:
     removed = share_removed(gone, cast(nn.Conv2d, first).out_channels, config.amount)
     how = (CUT[cut.name] if raw else AGAIN).format(
         name=parent, how=cut.how, by=BY[config.importance],
-        spread=SPREAD[config.spread], removed=removed, shared=cut.shared, tied=TIED if cut.is_tied else "",
+        spread=SPREAD[config.spread], removed=removed, shared=cut.shared, tied=cut.tied, whole=cut.whole,
         asked=asked_for(config, left["macs_left"], gone / max(cut.channels, 1)),
     )  # fmt: skip
     subject = Subject(

@@ -84,7 +84,11 @@ def output_layer(network: nn.Module) -> tuple[str, nn.Linear]:
     """
     linears = [(name, module) for name, module in network.named_modules() if isinstance(module, nn.Linear)]
     if not linears:
-        raise UserError("this backbone has no linear output layer to replace: choose one that has, such as resnet18")
+        convolutions = [name for name, module in network.named_modules() if isinstance(module, nn.Conv2d)]
+        which = f" ({convolutions[-1]}, its last layer, is a convolution)" if convolutions else ""
+        raise UserError(
+            f"this backbone has no linear output layer to replace{which}: choose one that has, such as resnet18"
+        )
     return linears[-1]
 
 

@@ -116,7 +116,19 @@ def _step(group: ChannelGroup, multiple: int) -> int:
 
 def _tied_means(scores: torch.Tensor, group: ChannelGroup) -> torch.Tensor:
     """Scores ``(channels,)`` -> the means of those that leave together, ``(channels / tied,)``."""
-    return scores.view(group.tied, -1).mean(0)
+    return scores.view(-1, group.tied).mean(1) if group.is_block else scores.view(group.tied, -1).mean(0)
+
+
+def together(group: ChannelGroup, place: int) -> list[int]:
+    """The channels of a group that leave together, the ``place``-th ones.
+
+    >>> from dataclasses import replace
+    >>> group = ChannelGroup(name="a", channels=6, makers=("a",), users=("b",), tied=2)
+    >>> together(group, 1), together(replace(group, is_block=True), 1)
+    ([1, 4], [2, 3])
+    """
+    first, step = (place * group.tied, 1) if group.is_block else (place, group.channels // group.tied)
+    return [first + step * each for each in range(group.tied)]
 
 
 def remaining(groups: Sequence[ChannelGroup], keep: Mapping[str, int], costs: Mapping[str, int]) -> float:
@@ -187,9 +199,8 @@ def least_important(groups: Sequence[ChannelGroup], scores: Scores, keep: Mappin
     for group in groups:
         count = group.channels - keep[group.name]
         if count:
-            width = group.channels // group.tied
             places = _tied_means(scores[group.name], group).argsort()[: count // group.tied].tolist()
-            removed[group.name] = sorted(place + first for first in range(0, group.channels, width) for place in places)
+            removed[group.name] = sorted(channel for place in places for channel in together(group, place))
     if not removed:
         raise GateError("no channel would leave: prune more")
     return removed

@@ -1,9 +1,12 @@
-"""Grouped convolutions: the same places leave each of their groups, and the number of groups stays.
+"""Grouped convolutions lose the same places of each of their groups, group normalization whole groups.
 
 A convolution of inputs 0 to 3 in two groups makes half of its outputs of 0 and 1, the other half of 2 and 3; its weight
 has a column for each *place* in a group, 0 and 1. Without input 0 the column of place 0 can leave only if input 2, at
 the same place of the other group, leaves too: 0 and 2 are *tied*, and so are 1 and 3. Outputs are tied likewise. That
-is how torch-pruning cuts (``prune_conv_in_channels`` keeps the same columns in all rows).
+is how torch-pruning cuts (``prune_conv_in_channels`` keeps the same columns in all rows); the number of groups stays.
+
+GroupNorm (Wu and He 2018) takes the mean and variance of neighbours: of 8 channels in four groups, of 0 and 1, of 2 and
+3, ... Without 0 those of 1 would be others. Without 0 and 1 all others stay as they are, in three groups.
 """
 
 import math
@@ -30,46 +33,72 @@ def size(layer: nn.Module, side: int) -> int:
     return layer.get_parameter("weight").shape[side] * (convolution_groups(layer) if side else 1)
 
 
-def tied(found: Any, channels: int) -> int:
-    """How many of all ``channels`` of a ``tp.Group`` leave together: ``j, j + w, ...`` with ``w = channels / tied``.
+def tied(found: Any, channels: int) -> tuple[int, bool]:
+    """How many of all ``channels`` of a ``tp.Group`` leave together, and whether neighbours do: else ``j, j + w, ...``
+    with ``w = channels / tied``.
 
-    1 where no grouped convolution makes them or takes them in, else the number of its groups (of several, the least
-    common multiple); all where one has them in part or in another order, so that none can leave, nor can they where
-    torch-pruning takes a convolution for depthwise that makes one output of several inputs.
+    1 where no grouped convolution or GroupNorm has them, else the number of a convolution's groups or of the channels
+    of a norm's group (of several, the least common multiple); all where one has them in part or in another order, or
+    where there is both, so that none can leave, nor can they where torch-pruning takes a convolution for depthwise that
+    makes one output of several inputs.
     """
-    numbers = [1]
+    places, neighbours = {1}, {1}
     for item in found.items:
         layer = item.dep.target.module
         if is_depthwise(layer) and layer.in_channels != layer.out_channels:
-            return channels
-        if _is_grouped(layer):
-            pairs = sorted(zip(item.idxs, item.root_idxs, strict=True))
-            if pairs != [(each, each) for each in range(channels)] or size(layer, _side(item.dep)) != channels:
-                return channels
-            numbers.append(layer.groups)
-    return math.lcm(*numbers)
+            return channels, False
+        if not _has_groups(layer):
+            continue
+        pairs = sorted(zip(item.idxs, item.root_idxs, strict=True))
+        if pairs != [(each, each) for each in range(channels)] or _all(layer, item.dep) != channels:
+            return channels, False
+        if isinstance(layer, nn.GroupNorm):
+            neighbours.add(channels // layer.num_groups)
+        else:
+            places.add(layer.groups)
+    if len(places) > 1 and len(neighbours) > 1:
+        return channels, False
+    return math.lcm(*places, *neighbours), len(neighbours) > 1
 
 
 def is_even(part: Any) -> bool:
-    """Whether what would leave with a ``tp.Group`` has the same places in all groups of each grouped convolution."""
+    """Whether what would leave with a ``tp.Group`` has the same places in all groups of each grouped convolution, and
+    only whole groups of each GroupNorm."""
     return all(
-        _same_places(item.dep.target.module, _side(item.dep), set(item.idxs))
+        _is_even(item.dep.target.module, item.dep, set(item.idxs))
         for item in part.items
-        if _is_grouped(item.dep.target.module)
+        if _has_groups(item.dep.target.module)
     )
 
 
-def _is_grouped(layer: nn.Module) -> bool:
-    return isinstance(layer, nn.Conv2d) and layer.groups > 1 and not is_depthwise(layer)
+def cut(part: Any) -> None:
+    """Let leave, in place, what an even ``tp.Group`` holds; groups of a GroupNorm stay as large as they were."""
+    norms = {item.dep.target.module for item in part.items if isinstance(item.dep.target.module, nn.GroupNorm)}
+    widths = {norm: norm.num_channels // norm.num_groups for norm in norms}
+    part.prune()
+    for norm, width in widths.items():
+        norm.num_groups = norm.num_channels // width
 
 
-def _side(dependency: Any) -> int:
-    return int(dependency.handler == tp.prune_conv_in_channels)
+def _has_groups(layer: nn.Module) -> bool:
+    """Whether a layer treats its channels by group."""
+    is_grouped = isinstance(layer, nn.Conv2d) and layer.groups > 1 and not is_depthwise(layer)
+    return is_grouped or isinstance(layer, nn.GroupNorm)
 
 
-def _same_places(layer: nn.Conv2d, side: int, indices: Collection[int]) -> bool:
-    width = size(layer, side) // layer.groups
-    return len(indices) == layer.groups * len({index % width for index in indices})
+def _all(layer: nn.Module, dependency: Any) -> int:
+    """How many channels a layer has on the side that a dependency is of."""
+    if isinstance(layer, nn.GroupNorm):
+        return layer.num_channels
+    return size(layer, int(dependency.handler == tp.prune_conv_in_channels))
+
+
+def _is_even(layer: nn.Module, dependency: Any, indices: Collection[int]) -> bool:
+    groups = layer.num_groups if isinstance(layer, nn.GroupNorm) else convolution_groups(layer)
+    width = _all(layer, dependency) // groups
+    if isinstance(layer, nn.GroupNorm):
+        return len(indices) == width * len({index // width for index in indices})
+    return len(indices) == groups * len({index % width for index in indices})
 
 
 def mask_inputs(mask: torch.Tensor, layer: nn.Module, inputs: Collection[int]) -> None:

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from petiole.errors import GateError
+from petiole.pruning.channel_gates import require_same
 from petiole.pruning.channels import (
     NOTHING_LEAVES,
     Scores,
@@ -22,6 +23,7 @@ from petiole.pruning.channels import (
 )
 from petiole.pruning.schedule import steps_that_prune
 from petiole.pruning.structured import ChannelGroup, Dependencies, Plan
+from petiole.pruning.trial import unfollowable
 from petiole.pruning.unstructured import Masks, Method, Scope, hold, prunable, prune_weights, require_sparsity
 
 Choose = Callable[[Sequence[ChannelGroup]], tuple[ChannelGroup, ...]]
@@ -29,8 +31,10 @@ Score = Callable[[Dependencies, Sequence[ChannelGroup]], Scores]
 Keep = Callable[[Sequence[ChannelGroup], Scores, float], Mapping[str, int]]
 TOLERANCE = 0.01
 """Of all costs: how much more than the channels say may leave."""
-SAME = 0.001
-"""Of the largest logit: by how much a network without its masked channels may answer otherwise (rounding: 0.00001)."""
+NOTHING_FOLLOWED = (
+    "no layer has channels that could leave and change nothing else: those that could be tried are shuffled, split at "
+    "fixed places, or weighed or normalized together"
+)
 HALVINGS = 10
 """Of the search for how many may leave where they fall together; each costs a walk through all groups."""
 
@@ -130,12 +134,16 @@ class ChannelPruner:
         self.network, self.costs = network, costs
         self.score, self.keep = score, keep
         self.dependencies = Dependencies(network, example, protected=protected)
-        self.groups = choose(self.dependencies.groups)
+        chosen = choose(self.dependencies.groups)
+        self.kept = unfollowable(self.dependencies, chosen)
+        self.groups = tuple(group for group in chosen if group.name not in self.kept)
         self.removed: dict[str, list[int]] = {}
         self.masks: Masks = {}
         self.plan: Plan = []
-        if not self.groups:
+        if not chosen:
             raise GateError(f"{NOTHING_LEAVES}: choose another --backbone")
+        if not self.groups:
+            raise GateError(f"{NOTHING_FOLLOWED} (such as {self.kept[0]}): choose another --backbone")
 
     def scores(self) -> Scores:
         """How much each channel matters in the network as it is; ``groups`` are those with scores from then on."""
@@ -227,12 +235,7 @@ class ChannelPruner:
         masked = self._answers()
         self.plan = self.dependencies.remove(self.removed)
         self.masks = {}
-        off = float((self._answers() - masked).abs().max() / masked.abs().max().clamp_min(1e-12))
-        if not off <= SAME:
-            raise GateError(
-                f"without its masked channels the network answers otherwise than with them ({off:.1%} off): it weighs "
-                "or normalizes channels together, which masks cannot follow; choose another --backbone"
-            )
+        require_same(self.network, self.dependencies.example, masked)
 
     @torch.no_grad()
     def _answers(self) -> torch.Tensor:

@@ -7,6 +7,7 @@ one group: removing channel 3 takes row 3 of ``conv1``, entry 3 of the BatchNorm
 torch-pruning finds the groups and cuts; which channels go is decided in :mod:`petiole.pruning.channels`.
 """
 
+import copy
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,10 +17,11 @@ import torch_pruning as tp
 from torch import nn
 
 from petiole.errors import GateError, UserError, unknown_choice
-from petiole.pruning.channel_gates import count, require_followable, require_whole
+from petiole.pruning.channel_gates import WEIGHTED, count, like, require_followable, require_same, require_whole
 from petiole.pruning.choices import Importance
 from petiole.pruning.falling import walk
-from petiole.pruning.grouped import is_depthwise, is_even, mask_inputs, size, tied
+from petiole.pruning.graph import graph_of, groups_of, is_shuffled
+from petiole.pruning.grouped import cut, is_depthwise, is_even, mask_inputs, size, tied
 
 Removed = Mapping[str, Sequence[int]]
 """Group name -> the channels that leave."""
@@ -31,7 +33,6 @@ Falls = dict[tuple[str, int], dict[int, set[int]]]
 
 ADDED = ("AddBackward", "CopySlices")
 """What autograd calls an addition, and one into a part of a tensor (GhostNet adds in place to what it has cut off)."""
-WEIGHTED = (nn.Conv2d, nn.Linear)
 _IMPORTANCE: dict[Importance, Any] = {
     "random": tp.importance.RandomImportance,
     "l1": lambda: tp.importance.GroupMagnitudeImportance(p=1),
@@ -53,7 +54,8 @@ class ChannelGroup:
     ``of_outputs`` and ``of_inputs`` are the shares of a maker's outputs and a user's inputs that are of this group (1
     where not given: concatenation joins groups). ``places`` are a user's inputs and the channel that each comes from.
     ``is_added``: a residual addition joins the makers. ``fewest`` stay, since with more of them a layer would lose all.
-    ``tied`` channels leave together, as grouped convolutions want it (:func:`petiole.pruning.grouped.tied`).
+    ``tied`` channels leave together, neighbours if ``is_block`` (:func:`petiole.pruning.grouped.tied`). Those that are
+    shuffled (``is_shuffled``) cannot leave.
     """
 
     name: str
@@ -66,6 +68,8 @@ class ChannelGroup:
     is_added: bool = False
     fewest: int = 1
     tied: int = 1
+    is_block: bool = False
+    is_shuffled: bool = False
 
 
 class Dependencies:
@@ -74,23 +78,17 @@ class Dependencies:
     ``example`` is an input ``(1, C, H, W)``; groups that hold an output of a layer in ``protected`` are left out.
 
     Raises:
-        GateError: a parameter does not require grad; its channels would be invisible, and stay without a word. Or the
-            network has operations that channels cannot be followed through.
+        GateError: a parameter does not require grad, or a layer does not run; channels there would be invisible, and
+            stay without a word. Or the network has operations that channels cannot be followed through.
     """
 
     def __init__(self, network: nn.Module, example: torch.Tensor, *, protected: Collection[str] = ()) -> None:
-        require_followable(network)
+        require_followable(network, example)
         self.network, self.example = network.eval().to(memory_format=torch.contiguous_format), example
         self._names = {module: name for name, module in network.named_modules()}
         ignored = [network.get_submodule(name) for name in protected]
-        try:
-            with torch.enable_grad():  # channels are followed through autograd's graph
-                self._graph = tp.DependencyGraph().build_dependency(network, example_inputs=example, verbose=False)
-            self._found = list(self._graph.get_all_groups(ignored_layers=ignored, root_module_types=list(WEIGHTED)))
-        except ZeroDivisionError as error:  # torch-pruning on shuffled channels
-            raise GateError(
-                "this network's channels cannot be followed (it shuffles them): prune another one"
-            ) from error
+        self._graph = graph_of(network, example)
+        self._found = groups_of(self._graph, ignored=ignored)
         self.groups = tuple(self._group(found) for found in self._found)
         self._falling: dict[str, Falls] = {}
 
@@ -118,9 +116,11 @@ class Dependencies:
             elif item.dep.handler == self._graph.get_pruner_of_module(layer).prune_out_channels:
                 of_outputs[name] = of_outputs.get(name, 0.0) + share
         number = len(found[0][1])
+        together, is_block = tied(found, number)
         return ChannelGroup(
             name=next(iter(of_outputs)), channels=number, makers=tuple(of_outputs), users=tuple(of_inputs),
-            of_outputs=of_outputs, of_inputs=of_inputs, places=places, tied=tied(found, number),
+            of_outputs=of_outputs, of_inputs=of_inputs, places=places,
+            tied=together, is_block=is_block, is_shuffled=is_shuffled(found),
             is_added=any(add in str(item.dep.target.name) for item in found.items for add in ADDED),
         )  # fmt: skip
 
@@ -159,11 +159,14 @@ class Dependencies:
 
     def _part(self, name: str, channels: Sequence[int]) -> Any:
         layer = self.network.get_submodule(name)
-        cut = self._graph.get_pruner_of_module(layer).prune_out_channels
-        part = self._graph.get_pruning_group(layer, cut, sorted(channels))
+        handler = self._graph.get_pruner_of_module(layer).prune_out_channels
+        part = self._graph.get_pruning_group(layer, handler, sorted(channels))
+        if is_shuffled(part):
+            raise GateError(f"channels of {name} are shuffled with others, so that none can leave: choose other ones")
         if not is_even(part):
             raise GateError(
-                f"channels of {name} leave unevenly: give those at the same place of each convolution group"
+                f"channels of {name} leave unevenly: give those at the same place of each convolution group, and whole "
+                "groups of a GroupNorm"
             )
         return part
 
@@ -171,8 +174,8 @@ class Dependencies:
         """Masks (True: kept) of the layers that take in what will leave: weight name -> the weight's shape.
 
         With these weights at zero the removed channels reach nothing any more, so that what is refitted under the
-        masks is what is left after :meth:`remove`: exactly so, but for what normalizes over channels (LayerNorm takes
-        the removed ones into its mean until they have left).
+        masks is what is left after :meth:`remove` (which refuses what normalizes over channels: LayerNorm takes the
+        removed ones into its mean until they have left).
         """
         masks: dict[str, torch.Tensor] = {}
         for name, channels in removed.items():
@@ -239,17 +242,25 @@ class Dependencies:
 
     def remove(self, removed: Removed) -> Plan:
         """Cut the channels out of the network, in place; returns the plan with which :func:`rebuild` does the same.
+        Tried on a copy first, so that a network that is refused is whole.
 
         Raises:
-            GateError: nothing left, a layer would lose all, or the network gives outputs of another shape.
+            GateError: nothing left, a layer would lose all, or the network answers otherwise than with masked channels.
         """
         self.require_some_left(removed)
         with torch.no_grad():
             shape = self.network(self.example).shape
         before = count(self.network)
         plan: Plan = [(name, sorted(map(int, channels))) for name, channels in removed.items() if len(channels)]
+        tried, inputs = copy.deepcopy(self.network), like(self.example)
+        with torch.no_grad():
+            for key, mask in self.user_masks(dict(plan)).items():
+                tried.get_parameter(key).masked_fill_(~mask, 0.0)
+            masked = tried(inputs)
+        require_whole(rebuild(tried, self.example, plan), self.example, shape, before)
+        require_same(tried, inputs, masked)
         for name, channels in plan:
-            self._part(name, channels).prune()
+            cut(self._part(name, channels))
         require_whole(self.network, self.example, shape, before)
         return plan
 
@@ -259,21 +270,19 @@ def rebuild(network: nn.Module, example: torch.Tensor, plan: Sequence[tuple[str,
 
     Raises:
         UserError: the plan is of another network.
-        GateError: a parameter does not require grad.
+        GateError: a parameter does not require grad, a layer does not run, or channels cannot be followed.
     """
-    require_followable(network)
-    with torch.enable_grad():  # channels are followed through autograd's graph
-        graph = tp.DependencyGraph().build_dependency(network.eval(), example_inputs=example, verbose=False)
+    require_followable(network, example)
+    graph = graph_of(network, example)
     for name, channels in plan:
         layer = dict(network.named_modules()).get(name)
         those = {each for each in channels if isinstance(layer, WEIGHTED) and 0 <= each < layer.weight.shape[0]}
         if not isinstance(layer, WEIGHTED) or not len(those) == len(channels) < layer.weight.shape[0]:
             raise UserError(f"the pruning plan does not fit: {name} has no such channels in this network")
-        cut = graph.get_pruner_of_module(layer).prune_out_channels
-        part = graph.get_pruning_group(layer, cut, list(channels))
-        if not is_even(part):
+        part = graph.get_pruning_group(layer, graph.get_pruner_of_module(layer).prune_out_channels, list(channels))
+        if is_shuffled(part) or not is_even(part):
             raise UserError(f"the pruning plan does not fit: {name} loses channels unevenly in this network")
-        part.prune()
+        cut(part)
     return network
 
 
