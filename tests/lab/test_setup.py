@@ -73,8 +73,8 @@ def test_a_study_alone_tries_channels_too_but_asks_for_no_share(photos: Path, tm
     options = {"backbone": "efficientnet_lite0", "macs": 0.01, "channels": 0.0001}
     _, said = set_up(photos, tmp_path / "share", **study, **options)
     assert not any("no channels" in line for line in said)
-    _, said = set_up(photos, tmp_path / "none", **study, backbone="edgenext_xx_small")
-    assert "no channels will leave behind the first convolution of edgenext_xx_small: " in said[-1]
+    _, said = set_up(photos, tmp_path / "none", **study, backbone="cs3darknet_focus_s")
+    assert "no channels will leave behind the first convolution of cs3darknet_focus_s: " in said[-1]
 
 
 def test_what_a_network_that_has_learned_nothing_cannot_say_ends_no_run(photos: Path, tmp_path: Path) -> None:
@@ -84,7 +84,11 @@ def test_what_a_network_that_has_learned_nothing_cannot_say_ends_no_run(photos: 
 
 
 @pytest.mark.parametrize(
-    ("backbone", "why"), [("repvgg_a0", "no layer has channels that could leave"), ("edgenext_xx_small", "no longer")]
+    ("backbone", "why"),
+    [
+        ("nf_resnet26", "no layer has channels that could leave and change nothing else"),
+        ("cs3darknet_focus_s", "channels cannot be followed"),
+    ],
 )
 def test_a_backbone_whose_channels_cannot_leave_is_told_and_the_rest_goes_on(
     photos: Path, tmp_path: Path, backbone: str, why: str
