@@ -121,6 +121,12 @@ def test_every_file_belongs_to_a_layer(path: Path) -> None:
     assert name == "" or name in LEVEL, f"{name} is in no layer: put it into LAYERS and CONTRIBUTING.md, or elsewhere"
 
 
+def test_contributors_read_the_same_layers() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| \d \| (.*) \|$", text, re.MULTILINE)
+    assert [set(re.findall(r"`(\w+)/?`", row)) for row in rows] == [set(layer) for layer in LAYERS]
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=short)
 def test_imports_go_down_the_layers(path: Path) -> None:
     importer = part(module_name(path))

@@ -9,6 +9,7 @@ import pytest
 
 import petiole
 from fabricated import results, variant
+from petiole.records import Results
 from petiole.report.bundle import write_bundle
 from petiole.report.readme import WIDTH, write_readme
 
@@ -35,9 +36,9 @@ def run_in(top: Path) -> Path:
     return top / "mine"
 
 
-def packed(run: Path, *, weights: bool = False) -> dict[str, str]:
+def packed(run: Path, *, of: Results | None = None, weights: bool = False) -> dict[str, str]:
     """What lies in the archive of a run, by its path within the run; of texts what they say."""
-    path = write_bundle(run, results([variant("CNNScratch", 70)]), weights=weights)
+    path = write_bundle(run, of or results([variant("CNNScratch", 70)]), weights=weights)
     with zipfile.ZipFile(path) as archive:
         texts = {name: archive.read(name).decode("utf-8", "replace") for name in archive.namelist()}
     assert {name.split("/")[0] for name in texts} == {run.name}

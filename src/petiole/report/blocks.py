@@ -1,9 +1,10 @@
 """What a page is made of, whatever it is written in: HTML and Markdown render the same blocks."""
 
 import re
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +34,23 @@ class Linked:
 
     def __str__(self) -> str:
         return self.text
+
+
+class Counted(str):
+    """An exact count, shortened as :mod:`petiole.units` does; ``value`` has all digits, to sort by and to be shown."""
+
+    value: float
+
+    @classmethod
+    def of(cls, value: float, shorten: Callable[[float], str]) -> Self:
+        """``value`` as ``shorten`` writes it.
+
+        >>> Counted.of(1_319_938, lambda size: f"{size / 1e6:.1f} MB").value
+        1319938
+        """
+        text = cls(shorten(value))
+        text.value = value
+        return text
 
 
 Cell = str | Linked

@@ -48,6 +48,8 @@ def _run(run_dir: Path, results: Results, *, weights: bool) -> Iterator[tuple[st
     other data or stages has left in the directory stays out."""
     found = {run_dir / name for name in FILES}
     found |= {path for folder in FOLDERS for path in (run_dir / folder).glob("*")}
+    raw = results.demos.get("lstm", {}).get("raw_file")
+    found |= {run_dir / raw} if raw and is_plain(raw) else set()
     for row in results.variants:
         named = (row.predictions, *(time.raw_file for time in row.latency))
         found |= {run_dir / name for name in named if name and is_plain(name)}

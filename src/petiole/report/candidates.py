@@ -8,7 +8,7 @@ import altair as alt
 from petiole import units
 from petiole.records import Accuracy
 from petiole.report import charts, provenance
-from petiole.report.blocks import Block, Picture, Table, Text
+from petiole.report.blocks import Block, Counted, Picture, Table, Text
 from petiole.report.overview import non_dominated
 from petiole.report.timings import RUNTIMES
 from petiole.search_records import Candidate, SearchResults
@@ -55,11 +55,11 @@ def _table(rows: list[Candidate], caption: str) -> Table:
             provenance.file(each.recipe_file, each.name), "all of it" if each.retrained else "output layer",
             f"{each.accuracy.correct}/{each.accuracy.total}", accuracy(each.accuracy),
             f"{each.log_loss:.3f}", units.ms(each.p50_ms), RUNTIMES.get(each.runtime, each.runtime),
-            units.bytes(each.file_bytes), units.count(each.macs),
+            Counted.of(each.file_bytes, units.bytes), Counted.of(each.macs, units.count),
         )
         for each in sorted(rows, key=lambda each: each.p50_ms)
     )  # fmt: skip
-    single = "Log loss and time are single figures, to put recipes in order by; bytes and MACs are exact."
+    single = "Log loss and time are single figures, to put recipes in order by; bytes and MACs are exact, shortened."
     return Table(
         caption=f"{caption} {single}", rows=cells, words=frozenset({1, 6}),
         header=("Recipe", "Trained", "Right", "Accuracy (95%)", "Log loss (nats)", "p50, batch 1", "Runtime", "File",

@@ -52,8 +52,8 @@ MEASURED = (
     "A difference counts only if the boxes from the 25th to the 75th percentile lie apart (of batches of 32 the "
     "networks for photos, timed one after the other, are not compared); else there is no measurable "
     "difference, however well the ratio of the medians is known: it is less than what one call differs from the next "
-    "(the answers give the ratio, where its interval leaves out 1). How many times as fast: that ratio; its 95% "
-    "interval is a bootstrap of consecutive parts of both series, since neighbouring timings "
+    "(the answers give the ratio, where its interval leaves out 1 to two digits). How many times as fast: that ratio; "
+    "its 95% interval is a bootstrap of consecutive parts of both series, since neighbouring timings "
     "resemble each other (of several seeds the median of their ratios, and the outermost ends of their intervals).",
     "Size: bytes of the file that is deployed. MACs: multiply-accumulates of one input; zeroed weights count, for "
     "a dense network multiplies by them too. Gates: what was checked so that a step which did nothing cannot pass. "

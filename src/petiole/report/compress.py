@@ -7,7 +7,7 @@ from petiole import stats, units
 from petiole.evidence import groups
 from petiole.records import Accuracy, Latency, Variant
 from petiole.report import candidates, details, flips, provenance, summary
-from petiole.report.blocks import NONE, Block, Cell, Chapter, Linked, Page, Steps, Table, Text
+from petiole.report.blocks import NONE, Block, Cell, Chapter, Counted, Linked, Page, Steps, Table, Text
 from petiole.report.candidates import accuracy
 from petiole.report.timings import RUNTIMES
 from petiole.search_records import Limit, SearchResults
@@ -151,12 +151,12 @@ def _judged(results: SearchResults) -> Table:
             else _points(final.difference, final.ci95, final.accuracy.total),
             _time(time), _runtime(time),
             NONE if final is None or final.speedup is None else _speed(*final.speedup),
-            units.bytes(row.file_bytes), units.count(row.macs),
+            Counted.of(row.file_bytes, units.bytes), Counted.of(row.macs, units.count),
         ))  # fmt: skip
     return Table(
         caption=f"Judged on {results.variants[0].accuracy.total:,} test photos. Balanced: mean of the classes' "
         "accuracies. Points of accuracy and speed: against the reference, the speed in the same rounds of timing. "
-        "Times: median and middle half of the calls at batch 1. Bytes and MACs are exact counts.",
+        "Times: median and middle half of the calls at batch 1. Bytes and MACs are exact counts, shortened.",
         header=("Network", "Accuracy (95%)", "Balanced (95%)", "Points (95%)", "p50 (p25-p75)", "Runtime",
                 "Speed (95%)", "File", "MACs"),
         rows=tuple(rows), words=frozenset({5}),

@@ -6,7 +6,7 @@ import altair as alt
 
 from petiole import units
 from petiole.records import Photos, Results
-from petiole.report import charts
+from petiole.report import charts, provenance
 from petiole.report.blocks import NONE, Picture, Table
 
 DTYPE = {"seed", "scale", "zero_point", "input", "output_fp32", "output_int8", "weight_fp32", "weight_int8", "int_repr"}
@@ -64,15 +64,18 @@ def dtype_picture(demo: dict[str, Any], name: str) -> Picture:
 def lstm(demo: dict[str, Any]) -> Table:
     """The LSTM of the dynamic quantization recipe before and after."""
     seed = f", seed {demo['seed']}" if "seed" in demo else ""
+    raw, kinds = demo.get("raw_file"), ("float", "int8")
     shape = f", {demo['shape']}" if demo.get("shape") else ""
     return Table(
         caption=f"LSTM of the dynamic quantization recipe{seed}{shape}. Bytes and outputs are exact. Times are of "
-        "eager-mode PyTorch, one sequence a call, the two networks in turns."
-        + (" Every call: latency/lstm.json." if demo.get("raw_file") else ""),
+        "eager-mode PyTorch, one sequence a call, the two networks in turns." + (f" Every call: {raw}." if raw else ""),
         header=("Quantity", "LSTM", "LSTM-dynamic-int8"),
         rows=(
-            ("File", units.bytes(demo["float_bytes"]), units.bytes(demo["int8_bytes"])),
-            ("Time of one call: median (middle half)", _time(demo, "float"), _time(demo, "int8")),
+            ("File", f"{demo['float_bytes']:,} bytes", f"{demo['int8_bytes']:,} bytes"),
+            (
+                "Time of one call: median (middle half)",
+                *(provenance.file(raw or "", _time(demo, each)) for each in kinds),
+            ),
             ("Mean absolute output", f"{demo['mean_abs_output']:.4f}", NONE),
             ("Mean absolute difference of outputs", NONE, f"{demo['mean_abs_difference']:.2g}"),
         ),

@@ -17,7 +17,7 @@ from petiole import units
 from petiole.errors import UserError
 from petiole.records import Results
 from petiole.report import chapters, compare, compress
-from petiole.report.blocks import Cell, Page
+from petiole.report.blocks import Cell, Counted, Linked, Page
 from petiole.report.drawing import board
 from petiole.report.markdown import write_markdown
 from petiole.report.pairs import Side
@@ -89,6 +89,7 @@ def _write(run_dir: Path, page: Page, commands: Sequence[str]) -> Path:
     )
     environment.filters["svg"] = Markup  # only charts of ours: their text is escaped where they are drawn
     environment.filters["sort_key"] = _sort_key
+    environment.filters["digits"] = _digits
     environment.filters["paragraphs"] = lambda text: paragraphs(text, dict(page.places))
     coded, linked = _commands_in(commands), _links_to(page.places)
     environment.filters["command"] = _command
@@ -111,8 +112,20 @@ def _write(run_dir: Path, page: Page, commands: Sequence[str]) -> Path:
 
 def _sort_key(cell: Cell) -> str:
     """What a column of numbers is sorted by; nothing for what has no value."""
-    number = units.leading_number(str(cell))
+    exact = _counted(cell)
+    number = units.leading_number(str(cell)) if exact is None else exact.value
     return "" if number is None else f"{number:.10g}"
+
+
+def _digits(cell: Cell) -> str:
+    """All digits of an exact count that is shown shortened; nothing for other cells."""
+    exact = _counted(cell)
+    return "" if exact is None else f"{exact.value:,.0f}"
+
+
+def _counted(cell: Cell) -> Counted | None:
+    text = cell.text if isinstance(cell, Linked) else cell
+    return text if isinstance(text, Counted) else None
 
 
 UNIT = re.compile(r"(?<=\d) (?=(?:us|ms|s|min|h|bytes|kB|MB|GB|k|M|points?)\b)")

@@ -9,7 +9,7 @@ from pathlib import Path
 from petiole import units
 from petiole.evidence import Group
 from petiole.records import Latency, Results, Variant
-from petiole.report.blocks import NONE, Block, Cell, Chapter, Linked, Table, Text
+from petiole.report.blocks import NONE, Block, Cell, Chapter, Counted, Linked, Table, Text
 
 CHAPTER = "sources"
 WHOLE = "everything"
@@ -236,7 +236,7 @@ def accuracy_link(group: Group, text: str) -> Cell:
 def file_link(group: Group) -> Cell:
     """The size of a deployed file that leads to it."""
     path = group.first.artifact and f"{group.first.artifact}/model.onnx"
-    return _of_all(group, path, units.bytes(group.file_bytes))
+    return _of_all(group, path, Counted.of(group.file_bytes, units.bytes))
 
 
 def time_link(group: Group, setting: tuple[str, int, int], text: str) -> Cell:

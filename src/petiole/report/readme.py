@@ -8,6 +8,7 @@ from petiole import units
 from petiole.evidence import REFUSED, groups
 from petiole.records import Results, Variant
 from petiole.report import compress, summary
+from petiole.report.keys import GRAPHS, NUMBERS, SEARCH_NUMBERS
 from petiole.report.tables import accuracy
 from petiole.search_records import SearchResults
 from petiole.writing import write_atomic
@@ -54,67 +55,6 @@ SEARCH_FILES = (
     ("search/", "networks and artifacts of candidates; may be deleted when the search is over"),
     ("networks/", "float networks that the finalists come from"),
 )
-
-NUMBERS = (
-    ("accuracy, interval, by class", "variants[].accuracy", "predictions/"),
-    ("lost, gained, McNemar p", "variants[].versus_parent", "predictions/"),
-    ("the same against the baseline", "variants[].versus_baseline", "predictions/"),
-    ("the same of two networks neither of which was made from the other", "comparisons", "predictions/"),
-    ("parameters, nonzero, MACs, bytes", "variants[].parameters and the keys after it", "artifacts/"),
-    ("bytes as nonzeros and bitmasks, and dense", "variants[].sparse_bytes and dense_bytes", "artifacts/"),
-    (
-        "points against another network, and their interval",
-        "variants[].versus_parent and versus_baseline",
-        "lost, gained and the total, by Tango",
-    ),
-    ("pictures lost and gained, with probabilities (at most 200 of a variant)", "variants[].flips", "predictions/"),
-    ("time of a call, p50 and p90", "variants[].latency", "latency/"),
-    ("how many times as fast, with interval", "variants[].time_ratios", "latency/"),
-    ("operators and CPU time by the profiler", "variants[].profile and the keys after it", "the run"),
-    (
-        "training: loss and accuracy by epoch, seconds, images in a second, epochs, converged (the last epoch: not)",
-        "variants[].train",
-        "the run",
-    ),
-    ("histograms of the weights", "variants[].histogram", "artifacts/"),
-    ("gates", "variants[].gates", "the run"),
-    ("accuracy against pruning amount", "curves", "the run; at 0% CNNOptimized itself"),
-    ("accuracy when one layer is pruned", "sensitivities", "the run"),
-    ("what int8 does to each layer", "layer_errors", "the run"),
-    ("the two demos", "demos", "the run"),
-    ("answers", "answers", "the other keys of results.json"),
-    ("photos and digits, by class and skipped", "data", "the data"),
-    ("what failed, and why", "failures", "the run"),
-    ("seconds and most memory of the run", "run.seconds and peak_memory_bytes", "the run"),
-    ("time of each stage, pictures in a second", "run.stages", "the run"),
-    ("machine, instruction sets, versions", "run.machine", "the run"),
-)
-SEARCH_NUMBERS = (
-    "what was chosen: chosen",
-    "judged on the test split: finalists[] and variants[]",
-    "all candidates, and those that no other beats: candidates[], pareto[]",
-    "limits: chosen.limits[]",
-    "time of the search: run.seconds; machine, instruction sets, versions: run.machine",
-)
-
-GRAPHS = (
-    ("candidates-time", "accuracy of the candidates on held-out photos against time", "candidates"),
-    ("candidates-size", "accuracy of the candidates on held-out photos against file size", "candidates"),
-    ("overview-time", "accuracy against time", "variants[].accuracy and variants[].latency"),
-    ("overview-size", "accuracy against file size", "variants[].accuracy and variants[].file_bytes"),
-    ("-accuracy", "accuracy of each variant with its interval", "variants[].accuracy"),
-    ("-training", "training loss by epoch", "variants[].train.history"),
-    ("-size", "size on disk", "variants[].file_bytes, and sparse_bytes where there are any"),
-    ("-time", "time of one call", "variants[].latency"),
-    ("-curve-retrained", "accuracy against pruning amount after retraining", "curves"),
-    ("-curve", "accuracy against pruning amount before retraining", "curves"),
-    ("-sensitivity", "what each layer means to the network", "sensitivities"),
-    ("-confusion", "confusion matrices", "variants[].accuracy.confusion"),
-    ("-weights", "histograms of the weights", "variants[].histogram"),
-    ("-layers", "quantization noise of each layer", "layer_errors"),
-    ("-dtype", "the two-weight layer in float32 and int8", "demos.dtype"),
-)
-"""By what a graph's file name holds: what it shows, and its key in results.json. The first that fits counts."""
 
 
 def write_readme(run_dir: Path, results: Results) -> Path:

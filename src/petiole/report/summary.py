@@ -8,7 +8,7 @@ from petiole.caveats import busy_share, may_have_been_seen, random_weights, synt
 from petiole.evidence import Group, Timing, groups, is_as_fast
 from petiole.records import Results
 from petiole.report.tables import MOST_CLASSES, accuracy
-from petiole.report.timings import RUNTIMES
+from petiole.report.timings import RUNTIMES, restless
 from petiole.units import listed
 
 TITLE = "IL2230 Lab 3B: transfer learning, network pruning and quantization"
@@ -93,7 +93,7 @@ def facts(results: Results) -> list[tuple[str, str]]:
     seeds = ("seed " if len(results.run.seeds) == 1 else "seeds ") + ", ".join(map(str, results.run.seeds))
     failed = "" if results.failures else "; no step failed"
     lines.append(("Run", f"{results.run.command} ({seeds}; {units.seconds(results.run.seconds)}{failed})"))
-    lines.append(("Numbers", _meant(len(results.run.seeds))))
+    lines.append(("Numbers", _meant(len(results.run.seeds)) + restless(results.variants)))
     return lines
 
 
@@ -127,7 +127,8 @@ def _meant(seeds: int) -> str:
     return (
         f"Accuracies: 95% intervals {chance}. Times: medians, brackets hold the middle half of the calls; "
         "where these overlap, no difference is called measurable; intervals of ratios are of this run on this machine. "
-        "Sizes and counts (parameters, MACs, shares removed) are exact; the run's own time is that of this once."
+        "Sizes and counts (parameters, MACs, shares removed) are exact, shortened; the run's own time is that of this "
+        "once."
     )
 
 

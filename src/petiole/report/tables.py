@@ -8,7 +8,7 @@ from petiole.evidence import Group, mean_interval
 from petiole.paired import SIGNIFICANT
 from petiole.records import Results, Train
 from petiole.report import provenance as sources
-from petiole.report.blocks import NONE, Cell, Table
+from petiole.report.blocks import NONE, Cell, Counted, Table
 from petiole.report.timings import RUNTIMES, p90
 
 MOST_CLASSES = 12
@@ -75,9 +75,9 @@ def variants(results: Results, groups: Sequence[Group], caption: str) -> Table:
                 first.parent or NONE,
                 points_against_parent(group),
                 versus_parent(group),
-                units.count(fmean(row.parameters for row in group.rows)),
-                units.count(nonzero),
-                units.count(fmean(row.macs for row in group.rows)),
+                Counted.of(fmean(row.parameters for row in group.rows), units.count),
+                Counted.of(nonzero, units.count),
+                Counted.of(fmean(row.macs for row in group.rows), units.count),
                 sources.file_link(group),
                 *(sources.time_link(group, setting, _timing(group, setting)) for setting in settings),
                 *([_seeds(group, len(results.run.seeds))] if seeds else []),
@@ -90,7 +90,7 @@ def variants(results: Results, groups: Sequence[Group], caption: str) -> Table:
         made += "; p50 and p90 are exact percentiles of this run's calls, and their middle half is in the appendix"
     if any(_timing(group, setting) == NONE for group in groups for setting in settings):
         made += f"; {NONE} in place of a time: not timed there (see How everything was measured)"
-    made += "; parameters, MACs and bytes are exact counts" + (", mean over the seeds" if seeds else "")
+    made += "; parameters, MACs and bytes are exact counts, shortened" + (", mean over the seeds" if seeds else "")
     flips = [group.flips for group in groups if group.flips is not None]
     if any((each.interval[0] > 0 or each.interval[1] < 0) and each.p >= SIGNIFICANT for each in flips):
         made += "; where an interval in points leaves out 0 and p is above 0.05, the exact test is the stricter one"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from petiole import units
 from petiole.evidence import Group, Timing
-from petiole.records import Latency
+from petiole.records import Latency, Variant
 from petiole.report import provenance as sources
 from petiole.report.blocks import NONE, Cell, Table
 
@@ -20,6 +20,22 @@ MOST_WIDE = 5
 def p90(time: Timing | Latency) -> str:
     """The 90th percentile, where enough calls were timed to have one."""
     return units.ms(time.p90_ms) if time.p90_ms > 0 and time.samples >= CALLS_FOR_P90 else NONE
+
+
+def restless(rows: Sequence[Variant]) -> str:
+    """That many timings spread widely, where more than a quarter of them do."""
+    times = [time for row in rows for time in row.latency]
+    wide = sum(map(_is_wide, times))
+    if 4 * wide <= len(times):
+        return ""
+    return (
+        f" The machine was restless: in {wide} of {len(times)} timings the 75th percentile is more than {WIDE:g} times "
+        "the 25th."
+    )
+
+
+def _is_wide(time: Latency) -> bool:
+    return time.p75_ms > WIDE * time.p25_ms > 0
 
 
 def latencies(groups: Sequence[Group]) -> Table | None:
@@ -53,7 +69,7 @@ def latencies(groups: Sequence[Group]) -> Table | None:
     wide = [
         f"{label} on {RUNTIMES.get(time.runtime, time.runtime)} at batch {time.batch}"
         for label, time in every
-        if time.p75_ms > WIDE * time.p25_ms > 0
+        if _is_wide(time)
     ]
     if wide:
         named = ", ".join(wide[:MOST_WIDE]) + (" and others" if len(wide) > MOST_WIDE else "")
