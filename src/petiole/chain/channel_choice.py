@@ -12,7 +12,7 @@ from petiole.errors import GateError, unknown_choice
 from petiole.pruning.channels import Scores, keep_by_damage, keep_counts, within
 from petiole.pruning.choices import IMPORTANCES, Importance
 from petiole.pruning.contribution import contributions
-from petiole.pruning.pruner import Score
+from petiole.pruning.step_scores import Score
 from petiole.pruning.structured import ChannelGroup, Dependencies, ImportanceError
 
 BATCH_IMAGES = 16

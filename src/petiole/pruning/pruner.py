@@ -11,7 +11,7 @@ from typing import Protocol
 import torch
 from torch import nn
 
-from petiole.errors import GateError
+from petiole.errors import GateError, UserError
 from petiole.pruning.channel_gates import require_same
 from petiole.pruning.channels import (
     NOTHING_LEAVES,
@@ -22,12 +22,12 @@ from petiole.pruning.channels import (
     smallest,
 )
 from petiole.pruning.schedule import steps_that_prune
+from petiole.pruning.step_scores import Score, StepScores
 from petiole.pruning.structured import ChannelGroup, Dependencies, Plan
 from petiole.pruning.trial import unfollowable
 from petiole.pruning.unstructured import Masks, Method, Scope, hold, prunable, prune_weights, require_sparsity
 
 Choose = Callable[[Sequence[ChannelGroup]], tuple[ChannelGroup, ...]]
-Score = Callable[[Dependencies, Sequence[ChannelGroup]], Scores]
 Keep = Callable[[Sequence[ChannelGroup], Scores, float], Mapping[str, int]]
 TOLERANCE = 0.01
 """Of all costs: how much more than the channels say may leave."""
@@ -132,8 +132,9 @@ class ChannelPruner:
         keep: Keep, costs: Mapping[str, int] | None = None,
     ) -> None:  # fmt: skip
         self.network, self.costs = network, costs
-        self.score, self.keep = score, keep
+        self.keep = keep
         self.dependencies = Dependencies(network, example, protected=protected)
+        self._scores = StepScores(self.dependencies, score)
         chosen = choose(self.dependencies.groups)
         self.kept = unfollowable(self.dependencies, chosen)
         self.groups = tuple(group for group in chosen if group.name not in self.kept)
@@ -147,7 +148,8 @@ class ChannelPruner:
 
     def scores(self) -> Scores:
         """How much each channel matters in the network as it is; ``groups`` are those with scores from then on."""
-        scores = self.score(self.dependencies, self.groups)
+        self._require_unfinished()
+        scores = self._scores(self.groups)
         self.groups = tuple(group for group in self.groups if group.name in scores)
         return scores
 
@@ -165,14 +167,16 @@ class ChannelPruner:
         take them in; returns masks of those weights (True: kept).
 
         Raises:
-            GateError: none would leave, or a layer would lose all.
+            UserError: ``share`` is not above 0 and at most 1.
+            GateError: none would leave, a layer would lose all, or the channels have left the network (:meth:`finish`).
             UnreachableError: ``keep`` cannot reach what it should.
         """
-        scores = {name: score.clone() for name, score in self.scores().items()}
-        for name, channels in self.removed.items():
-            scores[name][channels] = -torch.inf  # what has left stays away
+        if not 0 < share <= 1:
+            raise UserError(f"a share of {share:g} of the pruning is not above 0 and at most 1: give one such as 0.5")
+        scores = self.scores()
         self.removed = least_important(self.groups, scores, self._counts(scores, share))
         self.dependencies.require_some_left(self.removed)
+        self._scores.leave(self.removed, scores)
         self.masks = self.dependencies.user_masks(self.removed)
         self.hold()
         return self.masks
@@ -231,11 +235,17 @@ class ChannelPruner:
 
         Raises:
             GateError: the network answers otherwise then: what was chosen and refitted under the masks was another one.
+                Or the channels have left before, or none was chosen.
         """
+        self._require_unfinished()
         masked = self._answers()
         self.plan = self.dependencies.remove(self.removed)
         self.masks = {}
         require_same(self.network, self.dependencies.example, masked)
+
+    def _require_unfinished(self) -> None:
+        if self.plan:
+            raise GateError("the channels have left this network: make another ChannelPruner to remove more")
 
     @torch.no_grad()
     def _answers(self) -> torch.Tensor:

@@ -140,8 +140,8 @@ class Dependencies:
             GateError: ``taylor`` without gradients.
         """
         if importance not in _IMPORTANCE:
-            others = ["contribution (which is petiole.pruning.contribution.contributions)"]
-            raise unknown_choice("importance", importance, [*_IMPORTANCE, *others])
+            elsewhere = "contribution (which is petiole.pruning.contribution.contributions)"
+            raise unknown_choice("importance", importance, [*_IMPORTANCE, elsewhere])
         if importance == "taylor" and all(parameter.grad is None for parameter in self.network.parameters()):
             raise GateError("importance taylor needs gradients: differentiate a loss on training photos first")
         estimate, scores = _IMPORTANCE[importance](), {}
@@ -203,14 +203,18 @@ class Dependencies:
                         fallen.setdefault(channel, set()).add(index)
         return self._falling[name]
 
-    def _gone(self, removed: Removed) -> dict[tuple[str, int], tuple[int, int]]:
-        """How many outputs (side 0) or inputs (side 1) layers lose with ``removed``, and of how many."""
-        gone: dict[tuple[str, int], set[int]] = {}
+    def fallen(self, removed: Removed) -> dict[tuple[str, int], set[int]]:
+        """The outputs (side 0) and inputs (side 1) that layers lose with ``removed``."""
+        found: dict[tuple[str, int], set[int]] = {}
         for name, channels in removed.items():
-            for place, fallen in self._falls(name).items():
-                gone.setdefault(place, set()).update(*(fallen.get(channel, ()) for channel in channels))
-        sizes = {(name, side): size(self.network.get_submodule(name), side) for name, side in gone}
-        return {place: (len(those), sizes[place]) for place, those in gone.items()}
+            for place, falls in self._falls(name).items():
+                found.setdefault(place, set()).update(*(falls.get(channel, ()) for channel in channels))
+        return found
+
+    def _gone(self, removed: Removed) -> dict[tuple[str, int], tuple[int, int]]:
+        """How many of them, and of how many."""
+        at, fallen = self.network.get_submodule, self.fallen(removed)
+        return {(name, side): (len(those), size(at(name), side)) for (name, side), those in fallen.items()}
 
     def emptied(self, removed: Removed) -> str | None:
         """A layer that would lose all its outputs or inputs with ``removed``, and with all that falls with it."""
@@ -248,12 +252,11 @@ class Dependencies:
             GateError: nothing left, a layer would lose all, or the network answers otherwise than with masked channels.
         """
         self.require_some_left(removed)
-        with torch.no_grad():
-            shape = self.network(self.example).shape
         before = count(self.network)
         plan: Plan = [(name, sorted(map(int, channels))) for name, channels in removed.items() if len(channels)]
         tried, inputs = copy.deepcopy(self.network), like(self.example)
         with torch.no_grad():
+            shape = self.network(self.example).shape
             for key, mask in self.user_masks(dict(plan)).items():
                 tried.get_parameter(key).masked_fill_(~mask, 0.0)
             masked = tried(inputs)
