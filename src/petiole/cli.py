@@ -61,7 +61,10 @@ def lab(
     ] = None,
     weights: Annotated[str | None, typer.Option(help="File of pretrained weights, or the word random.")] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Never touch the network.")] = False,
-    amount: Annotated[float, typer.Option(help="Share of weights to prune, between 0 and 1.")] = 0.3,
+    amount: Annotated[
+        float,
+        typer.Option(help="Share of weights, and of the first convolution's channels, to prune, between 0 and 1."),
+    ] = 0.3,
     macs: Annotated[
         float | None,
         typer.Option(help="Share of the multiply-accumulates that structured pruning leaves, between 0 and 1 (0.45)."),
@@ -111,9 +114,7 @@ def lab(
     author: Annotated[list[str] | None, typer.Option(help="Name on the report's first page; repeatable.")] = None,
     stages: Annotated[
         str,
-        typer.Option(
-            help="Chapters to run, with commas: scratch,transfer,pruning,structured,demos,quantization,lenet."
-        ),
+        typer.Option(help="Chapters, with commas: scratch,transfer,pruning,structured,demos,quantization,lenet."),
     ] = "",
     profile: Annotated[str, typer.Option(help="lab, or quick: a small version for trying out.")] = "lab",
     demo_seed: Annotated[int, typer.Option(help="Seed of demo-dtype's layer and input; the handout's is 123.")] = 123,

@@ -7,7 +7,7 @@ import pytest
 from torch import nn
 
 from petiole import api
-from petiole.errors import UserError
+from petiole.errors import GateError, UserError
 from petiole.lab import setup, structured
 from petiole.lab.bench import Bench
 from petiole.lab.config import LabConfig
@@ -51,6 +51,24 @@ def test_options_that_cannot_be_met_end_the_run_before_it_trains(
     with pytest.raises(UserError, match=told):
         set_up(photos, tmp_path, **options)
     set_up(photos, tmp_path / "other stages", **options, stages=("transfer", "pruning"))
+
+
+def test_an_amount_too_small_for_the_first_convolution_ends_the_run_before_it_trains(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """10% of the 32 channels are 3, and the nearest multiple of 8 is 0; 15% are 5, to which 8 is nearer."""
+
+    def none(*_: Any, **__: Any) -> None:
+        raise GateError("inner channels take seconds, and are not asked about here")
+
+    monkeypatch.setattr(setup, "inner_pruner", none)
+    options: dict[str, Any] = {"backbone": "efficientnet_lite0", "amount": 0.1}
+    with pytest.raises(UserError, match=r"^--amount 0\.1 removes none of the 32 channels .*: give 0\.15 or more$"):
+        set_up(photos, tmp_path / "both", **options)
+    set_up(photos, tmp_path / "study", **options, stages=("transfer", "pruning"), study=True)
+    set_up(photos, tmp_path / "inner channels alone", **options, effort=quick())
+    _, said = set_up(photos, tmp_path / "more", **{**options, "amount": 0.15})
+    assert not any("of the first convolution of" in line for line in said if "behind" not in line)
 
 
 def test_what_sensitivity_will_not_reach_ends_the_run_before_it_trains(photos: Path, tmp_path: Path) -> None:

@@ -65,6 +65,15 @@ def test_an_amount_outside_zero_and_one_is_the_users_error(amount: float) -> Non
         prune_weights(network(), amount=amount, method="random", scope="global", seed=0)
 
 
+def test_an_unknown_method_or_scope_is_told_with_those_there_are_and_prunes_nothing() -> None:
+    whole, given = network(), network()
+    with pytest.raises(UserError, match=r"^unknown method 'Random': choose from random, magnitude$"):
+        prune_weights(given, amount=0.3, method="Random", scope="global", seed=0)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match=r"^unknown scope 'everything': choose from first, global$"):
+        prune_weights(given, amount=0.3, method="random", scope="everything", seed=0)  # type: ignore[arg-type]
+    assert all(torch.equal(value, given.state_dict()[name]) for name, value in whole.state_dict().items())
+
+
 def test_masks_that_prune_nothing_are_refused() -> None:
     masks = {name: torch.ones_like(p).bool() for name, p in copy.deepcopy(network()).named_parameters()}
     with pytest.raises(GateError, match="asked to prune"):

@@ -44,10 +44,13 @@ def inner_pruner(
     return _pruner(bench, unpruned, seed, shown, choose=choose, costs=costs, keep=keep, importance=importance)
 
 
-def first_pruner(bench: PhotoBench, unpruned: nn.Module, seed: int, *, amount: float) -> ChannelPruner:
-    """Removes ``amount`` of the channels of the first convolution, and of what shares them."""
+def first_pruner(
+    bench: PhotoBench, unpruned: nn.Module, seed: int, *, amount: float, shown: Shown | None = None
+) -> ChannelPruner:
+    """Removes ``amount`` of the channels of the first convolution, and of what shares them; importance is judged on
+    ``shown`` as by :func:`inner_pruner`."""
     choose = partial(of_first, first=_first(unpruned))
-    return _pruner(bench, unpruned, seed, None, choose=choose, keep=share_of_counts(amount))
+    return _pruner(bench, unpruned, seed, shown, choose=choose, keep=share_of_counts(amount))
 
 
 def _first(network: nn.Module) -> str:

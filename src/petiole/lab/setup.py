@@ -6,10 +6,11 @@ from functools import partial
 from typing import Any
 
 import torch
+from torch import nn
 
 from petiole.bench.machine import available_threads, cpu_name, isa, library_versions
 from petiole.chain.channel_choice import ShareError
-from petiole.chain.channel_pruner import inner_pruner
+from petiole.chain.channel_pruner import Shown, first_pruner, inner_pruner
 from petiole.chain.made_by import made_by
 from petiole.chain.prune_retrain import require_smaller
 from petiole.data.digits import DigitData, load_digits
@@ -81,17 +82,17 @@ def _photos(config: LabConfig, say: Say, *, progress: bool) -> PhotoData:
 
 
 def _try_channels(bench: Bench) -> None:
-    """Let channels behind the first convolution leave a network that has learned nothing yet: what stands against it
-    is known before anything is trained. What other options would mend ends the run; what lies in the backbone will be a
-    failure of that stage.
+    """Let channels leave a network that has learned nothing yet, those behind its first convolution
+    and, where the run will remove them, those of it: what stands against it is known before anything is trained. What
+    other options would mend ends the run; what lies in the backbone will be a failure of that stage.
 
     A network that has learned nothing may have no gradients inside (``taylor``), and of sensitivity it is known how far
     it will be measured. For a study alone its smallest share is tried, and one that cannot be reached is told there,
     point by point.
 
     Raises:
-        UserError: ``--macs`` cannot be reached, ``--channels`` rounds to none, or ``--importance`` says nothing about
-            this network.
+        UserError: ``--macs`` cannot be reached, ``--channels`` or ``--amount`` rounds to none, or ``--importance`` says
+            nothing about this network.
     """
     photos = bench.photo_data()
     instead: dict[str, Any] = {}
@@ -102,9 +103,11 @@ def _try_channels(bench: Bench) -> None:
         instead |= {"macs": 1 - min(bench.config.effort.study_amounts), "channels": None}
     config = bench.config.model_copy(update=instead)
     network = backbones.adapt(bench.backbone, bench.weights.state, classes=len(photos.record.classes), seed=0).eval()
+    bench, shown = replace(bench, config=config), (bench.train_inputs()[:FEW], photos.train.labels[:FEW])
+    if config.effort.structured_first and not alone:
+        _try_first(bench, network, shown)
     trial = partial(
-        inner_pruner, replace(bench, config=config), network, 0, left=config.macs, channels=config.channels,
-        shown=(bench.train_inputs()[:FEW], photos.train.labels[:FEW]),
+        inner_pruner, bench, network, 0, left=config.macs, channels=config.channels, shown=shown
     )  # fmt: skip
     try:
         pruner = trial()
@@ -123,6 +126,20 @@ def _try_channels(bench: Bench) -> None:
         if too_far or isinstance(error, ImportanceError | ShareError):
             raise UserError(str(error)) from error
         bench.say(f"no channels will leave behind the first convolution of {bench.backbone.name}: {error}")
+
+
+def _try_first(bench: Bench, network: nn.Module, shown: Shown) -> None:
+    """The same for channels of the first convolution.
+
+    Raises:
+        UserError: ``--amount`` rounds to none of them.
+    """
+    try:
+        first_pruner(bench, network, 0, amount=bench.config.amount, shown=shown).prune(1.0)
+    except ShareError as error:
+        raise UserError(str(error)) from error
+    except GateError as error:
+        bench.say(f"no channels of the first convolution of {bench.backbone.name} will leave: {error}")
 
 
 def _require_same_sources(bench: Bench, rundir: RunDir) -> None:

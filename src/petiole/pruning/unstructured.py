@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn.utils import prune
 
-from petiole.errors import GateError, UserError
+from petiole.errors import GateError, UserError, unknown_choice
 
 Method = Literal["random", "magnitude"]
 Scope = Literal["first", "global"]
@@ -19,10 +19,17 @@ Masks = Mapping[str, torch.Tensor]
 """Parameter name -> mask of the weight's shape, True where the weight is kept."""
 
 METHODS: tuple[Method, ...] = ("random", "magnitude")
+SCOPES: tuple[Scope, ...] = ("first", "global")
 
 
 def prunable(network: nn.Module, scope: Scope) -> list[tuple[str, nn.Module]]:
-    """The layers that a scope covers: the first convolution, or all convolution and linear layers."""
+    """The layers that a scope covers: the first convolution, or all convolution and linear layers.
+
+    Raises:
+        UserError: no such scope.
+    """
+    if scope not in SCOPES:
+        raise unknown_choice("scope", scope, [*SCOPES])
     layers: list[tuple[str, nn.Module]] = [
         (name, module) for name, module in network.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)
     ]
@@ -40,13 +47,15 @@ def prune_weights(
     the same seed, a larger amount takes what a smaller one takes, and more: pruning may go on step by step.
 
     Raises:
-        UserError: ``amount`` is not between 0 and 1.
+        UserError: ``amount`` is not between 0 and 1, or there is no such method or scope.
         GateError: nothing was pruned.
     """
     if not 0 < amount < 1:
         raise UserError(f"--amount {amount:g} is not between 0 and 1: give a share such as 0.3")
-    network.to(memory_format=torch.contiguous_format)  # torch's pruning calls view(), which channels_last refuses
+    if method not in METHODS:
+        raise unknown_choice("method", method, [*METHODS])
     layers = prunable(network, scope)
+    network.to(memory_format=torch.contiguous_format)  # torch's pruning calls view(), which channels_last refuses
     targets = [(module, "weight") for _, module in layers]
     scores = _random_scores(layers, seed) if method == "random" else None  # magnitude is torch's own default
     prune.global_unstructured(targets, prune.L1Unstructured, importance_scores=scores, amount=amount)
