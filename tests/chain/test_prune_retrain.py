@@ -127,11 +127,15 @@ def test_what_should_be_smaller_must_be() -> None:
         require_smaller("whole", whole, whole, shape)
 
 
-def test_statistics_estimated_anew_are_told() -> None:
-    unpruned, recorder = network(), Recorder()
+@pytest.mark.parametrize("has_some", [True, False])
+def test_statistics_estimated_anew_are_told_where_there_are_some(has_some: bool) -> None:
+    unpruned = network()
+    if has_some:
+        unpruned[1] = nn.Sequential(nn.BatchNorm2d(8), nn.ReLU()).eval()
     pruner = MaskPruner(network=copy.deepcopy(unpruned), amount=0.4, method="random", scope="global", seed=0)
-    again = replace(course(unpruned, recorder, (1.0,), []), reestimates=True)
-    assert "estimated anew" in str(prune_and_retrain(pruner, again, epochs=1, name="net").train.recipe)
+    again = replace(course(unpruned, Recorder(), (1.0,), []), reestimates=True)
+    recipe = str(prune_and_retrain(pruner, again, epochs=1, name="net").train.recipe)
+    assert ("estimated anew" in recipe) == ("estimated anew" in gradually(again, (1.0,))) == has_some
 
 
 def test_a_weight_that_comes_back_in_training_is_an_error() -> None:

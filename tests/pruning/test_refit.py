@@ -91,6 +91,31 @@ def test_every_geometry_answers_nearer_to_what_it_did(groups: int) -> None:
         assert network.get_parameter(name)[mask == 1].all()
 
 
+@torch.no_grad()
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths:UserWarning")
+@pytest.mark.parametrize(
+    ("named", "numbers"), [("same", ((2, 2), (0, 1))), ("valid", ((0, 0), (0, 0)))], ids=["same", "valid"]
+)
+def test_padding_by_name_is_refitted_as_that_of_numbers(
+    named: str, numbers: tuple[tuple[int, int], tuple[int, int]]
+) -> None:
+    """Kernel 3x2, rows two apart: ``same`` puts two rows of zeros above and below, and one column behind."""
+    torch.manual_seed(1)
+    ((top, bottom), (left, right)), inputs = numbers, torch.randn(16, 1, 9, 9) + 0.3 * torch.randn(16, 4, 9, 9)
+    by_name = nn.Sequential(nn.Identity(), nn.Conv2d(4, 8, (3, 2), padding=named, dilation=(2, 1)))
+    by_number = nn.Sequential(nn.ZeroPad2d((left, right, top, bottom)), nn.Conv2d(4, 8, (3, 2), dilation=(2, 1)))
+    by_number.load_state_dict(by_name.state_dict())
+    errors = []
+    for unpruned in (by_name, by_number):
+        network = copy.deepcopy(unpruned)
+        masks = prune_weights(network, amount=0.3, method="random", scope="global", seed=0)
+        (done,) = refit(network, unpruned, masks, inputs, positions=1000)
+        errors.append((done.error_before, done.error_after, network.get_parameter("1.weight")))
+    assert errors[0][:2] == pytest.approx(errors[1][:2], rel=1e-4)
+    assert errors[0][1] < errors[0][0]
+    assert torch.allclose(errors[0][2], errors[1][2], atol=1e-5)
+
+
 def test_a_convolution_that_is_never_used_is_an_error() -> None:
     class Idle(nn.Module):
         def __init__(self) -> None:

@@ -26,7 +26,7 @@ from petiole.records import Train
 from petiole.training.distillation import Distillation, Objective
 from petiole.training.fit import Hooks, converged_epoch, has_bfloat16
 from petiole.training.memory import release_freed_memory
-from petiole.training.statistics import reestimate
+from petiole.training.statistics import batch_norms, reestimate
 
 LR = 5e-5
 """Learning rate of retraining pruned photo networks (docs/log.md)."""
@@ -47,8 +47,8 @@ class Course:
     """What all networks that are pruned from one ``unpruned`` network share.
 
     ``inputs`` are training pictures ``(N, C, H, W)``, for refitting and for BatchNorm's statistics, which are estimated
-    anew before each retraining if ``reestimates``. ``is_taught``: the unpruned network is the teacher, else the labels
-    are (it could teach itself nothing).
+    anew before each retraining if ``reestimates`` and there are some. ``is_taught``: the unpruned network is the
+    teacher, else the labels are (it could teach itself nothing).
     """
 
     unpruned: nn.Module
@@ -60,6 +60,11 @@ class Course:
     say: Say
     reestimates: bool = False
     is_taught: bool = True
+
+    @property
+    def has_new_statistics(self) -> bool:
+        """Whether statistics are estimated anew: asked for, and of a network that has some."""
+        return self.reestimates and bool(batch_norms(self.unpruned))
 
     def objective(self) -> Distillation | None:
         """What retraining aims at; None: cross-entropy."""
@@ -89,7 +94,7 @@ def of_channels(course: Course, config: ChainConfig) -> Course:
 
 def gradually(course: Course, carried_out: Sequence[float]) -> str:
     """Words for the steps that were ``carried_out``, and for statistics that are estimated anew."""
-    anew = ", BatchNorm's statistics estimated anew," if course.reestimates else ""
+    anew = ", BatchNorm's statistics estimated anew," if course.has_new_statistics else ""
     done = ", ".join(f"{share:.0%}" for share in carried_out)
     steps = f", in {len(carried_out)} steps ({done} of the pruning done)" if len(carried_out) > 1 else ""
     return f"{steps}{anew}"
@@ -121,7 +126,7 @@ def prune_and_retrain(pruner: Pruner, course: Course, *, epochs: int, name: str)
         refitted = refit_masked(course, pruner.network, pruner.prune(share), of)
         if step == len(steps):
             pruner.finish()
-        if course.reestimates:
+        if course.has_new_statistics:
             reestimate(pruner.network, course.inputs)
         refitting_s += time.perf_counter() - began
         pruner.network.to(memory_format=torch.channels_last)
@@ -129,7 +134,7 @@ def prune_and_retrain(pruner: Pruner, course: Course, *, epochs: int, name: str)
         trained.append(course.retrain(pruner.network, epochs=some, name=of, objective=course.objective(), hooks=hooks))
     pruner.network.to(memory_format=torch.contiguous_format)
     done = ["refit" if refitted else "nothing to refit"]
-    done += ["BatchNorm statistics estimated anew"] if course.reestimates else []
+    done += ["BatchNorm statistics estimated anew"] if course.has_new_statistics else []
     return Retrained(train=_together(trained, refitting_s, "; ".join(done)), steps=steps, refitted=refitted)
 
 

@@ -152,9 +152,13 @@ class _Sampler:
         self.answers.setdefault(name, []).append((sampled if bias is None else sampled - bias).to(answer.dtype))
 
 
+CONVOLUTIONS = (torch.ops.aten.conv2d.default, torch.ops.aten.conv2d.padding)
+"""With numbers as padding, or with ``same`` or ``valid``."""
+
+
 def _convolution(node: Node) -> str:
     """The name of the weight if the operation is a convolution, else nothing."""
-    found = node.target is torch.ops.aten.conv2d.default and isinstance(node.args[1], Node)
+    found = node.target in CONVOLUTIONS and isinstance(node.args[1], Node)
     return str(cast(Node, node.args[1]).target) if found else ""
 
 
@@ -227,7 +231,7 @@ class _Refitting(Interpreter):
 
     def improve(
         self, name: str, chunks: Chunks | Recomputed, weight: torch.Tensor, bias: torch.Tensor | None = None,
-        stride: Sequence[int] = (1, 1), padding: Sequence[int] = (0, 0), dilation: Sequence[int] = (1, 1),
+        stride: Sequence[int] = (1, 1), padding: Sequence[int] | str = (0, 0), dilation: Sequence[int] = (1, 1),
         groups: int = 1, *, constant: "_Constant | None" = None,
     ) -> None:  # fmt: skip
         """Replace the weight by its least-squares refit, and ``constant`` where there is room for one."""
