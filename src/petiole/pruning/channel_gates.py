@@ -18,20 +18,44 @@ def require_followable(network: nn.Module, example: torch.Tensor) -> None:
     Raises:
         GateError: a parameter does not require grad, nothing does (``torch.inference_mode``), or a layer does not run
             (GoogLeNet's auxiliary outputs do only in training): channels there would be invisible, and stay without a
-            word.
+            word. Or a weight is masked or computed from others, two modules share a parameter, or the network does not
+            give one tensor.
     """
+    _require_own_parameters(network)
     if torch.is_inference_mode_enabled():
         raise GateError("channels cannot be followed inside torch.inference_mode: prune outside of it")
     frozen = [name for name, parameter in network.named_parameters() if not parameter.requires_grad]
     if frozen:
         raise GateError(f"{frozen[0]} is frozen: channels of frozen layers cannot be followed; let it require grad")
     with torch.enable_grad():
-        met = _met(network.eval()(example))
+        answers = network.eval()(example)
+    if not isinstance(answers, torch.Tensor):
+        raise GateError(
+            f"the network gives a {type(answers).__name__} and not one tensor: wrap it to give its logits alone"
+        )
+    met = _met(answers)
     for name, layer in network.named_modules():
         if isinstance(layer, WEIGHTED) and not any(parameter in met for parameter in layer.parameters()):
             raise GateError(
                 f"{name} does not run in eval mode, so that its channels cannot be followed: remove it first"
             )
+
+
+def _require_own_parameters(network: nn.Module) -> None:
+    """Weights are parameters, each of one module: others do not become smaller with their layer, or damage another."""
+    owners: dict[nn.Parameter, str] = {}
+    for name, module in network.named_modules():
+        own = dict(module.named_parameters(recurse=False))
+        for key in ("weight", "bias") if isinstance(module, WEIGHTED) else ():
+            if key not in own and getattr(module, key) is not None:
+                raise GateError(
+                    f"{name}.{key} is not a parameter: make it permanent first "
+                    "(torch.nn.utils.prune.remove, remove_weight_norm or parametrize.remove_parametrizations)"
+                )
+        for key, parameter in own.items():
+            if parameter in owners:
+                raise GateError(f"{owners[parameter]} and {name}.{key} are one parameter: give each layer its own")
+            owners[parameter] = f"{name}.{key}"
 
 
 def _met(answers: torch.Tensor) -> set[torch.Tensor]:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-import torch_pruning as tp
 from torch import nn
 
 from petiole.errors import GateError, UserError, unknown_choice
@@ -22,6 +21,7 @@ from petiole.pruning.choices import Importance
 from petiole.pruning.falling import walk
 from petiole.pruning.graph import graph_of, groups_of, is_shuffled
 from petiole.pruning.grouped import cut, is_depthwise, is_even, mask_inputs, size, tied
+from petiole.pruning.importances import IMPORTANCES, require_gradients
 
 Removed = Mapping[str, Sequence[int]]
 """Group name -> the channels that leave."""
@@ -33,13 +33,6 @@ Falls = dict[tuple[str, int], dict[int, set[int]]]
 
 ADDED = ("AddBackward", "CopySlices")
 """What autograd calls an addition, and one into a part of a tensor (GhostNet adds in place to what it has cut off)."""
-_IMPORTANCE: dict[Importance, Any] = {
-    "random": tp.importance.RandomImportance,
-    "l1": lambda: tp.importance.GroupMagnitudeImportance(p=1),
-    "l2": lambda: tp.importance.GroupMagnitudeImportance(p=2),
-    "taylor": tp.importance.GroupTaylorImportance,
-    "bn_scale": tp.importance.BNScaleImportance,
-}
 
 
 class ImportanceError(GateError):
@@ -78,15 +71,19 @@ class Dependencies:
     ``example`` is an input ``(1, C, H, W)``; groups that hold an output of a layer in ``protected`` are left out.
 
     Raises:
-        GateError: a parameter does not require grad, or a layer does not run; channels there would be invisible, and
-            stay without a word. Or the network has operations that channels cannot be followed through.
+        GateError: channels of the network cannot be followed (:func:`petiole.pruning.channel_gates.require_followable`,
+            or it has operations that they cannot be followed through).
+        UserError: a name in ``protected`` is of no layer.
     """
 
     def __init__(self, network: nn.Module, example: torch.Tensor, *, protected: Collection[str] = ()) -> None:
         require_followable(network, example)
         self.network, self.example = network.eval().to(memory_format=torch.contiguous_format), example
         self._names = {module: name for name, module in network.named_modules()}
-        ignored = [network.get_submodule(name) for name in protected]
+        modules = dict(network.named_modules(remove_duplicate=False))
+        if unknown := sorted(set(protected) - set(modules)):
+            raise UserError(f"the network has no layer {unknown[0]!r} to protect: give names of its named_modules()")
+        ignored = [modules[name] for name in protected]
         self._graph = graph_of(network, example)
         self._found = groups_of(self._graph, ignored=ignored)
         self.groups = tuple(self._group(found) for found in self._found)
@@ -137,20 +134,20 @@ class Dependencies:
         Raises:
             UserError: no such importance.
             ImportanceError: ``bn_scale`` where there is no BatchNorm, or scores that are not one for each channel.
-            GateError: ``taylor`` without gradients.
+            GateError: ``taylor`` where a layer of the groups has no gradients.
         """
-        if importance not in _IMPORTANCE:
-            elsewhere = "contribution (which is petiole.pruning.contribution.contributions)"
-            raise unknown_choice("importance", importance, [*_IMPORTANCE, elsewhere])
-        if importance == "taylor" and all(parameter.grad is None for parameter in self.network.parameters()):
-            raise GateError("importance taylor needs gradients: differentiate a loss on training photos first")
-        estimate, scores = _IMPORTANCE[importance](), {}
+        if importance not in IMPORTANCES:
+            others = ["contribution (which is petiole.pruning.contribution.contributions)"]
+            raise unknown_choice("importance", importance, [*IMPORTANCES, *others])
+        estimate, scores = IMPORTANCES[importance](), {}
         wanted = {group.name for group in groups or self.groups}
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             for group, found in zip(self.groups, self._found, strict=True):
                 if group.name not in wanted:
                     continue
+                if importance == "taylor":
+                    require_gradients(found)
                 score = estimate(found)
                 if score is None:
                     raise ImportanceError(f"--importance {importance} says nothing about {group.name}: choose another")
