@@ -163,6 +163,8 @@ GATES = [
            ("NOTHING_LEAVES", "test_a_network_without_groups_is_refused")),
     *_rows("pruning.pruner.ChannelPruner.require", "pruning/test_pruner.py",
            ("no longer zero", "test_a_weight_behind_a_removed_channel_that_comes_back_is_caught")),
+    *_rows("pruning.pruner.ChannelPruner._require_unfinished", "pruning/test_step_scores.py",
+           ("the channels have left", "test_a_pruner_that_is_finished_is_done_with")),
     *_rows("pruning.refit.refit", "pruning/test_refit.py",
            ("was not refitted", "test_a_convolution_that_is_never_used_is_an_error"),
            ("used by several", "test_a_weight_that_is_used_twice_is_an_error")),
