@@ -71,7 +71,7 @@ class Dependencies:
     ``example`` is an input ``(1, C, H, W)``; groups that hold an output of a layer in ``protected`` are left out.
 
     Raises:
-        GateError: channels of the network cannot be followed (:func:`petiole.pruning.channel_gates.require_followable`,
+        GateError: channels of the network cannot be followed (``require_followable`` in ``channel_gates``,
             or it has operations that they cannot be followed through).
         UserError: a name in ``protected`` is of no layer.
     """
