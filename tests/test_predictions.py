@@ -74,3 +74,14 @@ def test_of_many_flips_the_rarer_kind_is_shown_too() -> None:
     alone = [flip(at, False) for at in range(20)]
     assert [each.picture for each in shown(alone)] == list(range(12))
     assert shown([]) == []
+
+
+def test_of_very_many_flips_those_of_the_rarer_kind_are_recorded_too(tmp_path: Path) -> None:
+    """300 lost with certainty, 3 gained: 200 and 3 are kept, in the order of how sure the mistakes were."""
+    labels = torch.zeros(303, dtype=torch.long)
+    called = torch.tensor([1] * 300 + [0] * 3)
+    logits = torch.zeros(303, 2)
+    logits[range(303), called] = torch.tensor([SURE] * 300 + [UNSURE] * 3)
+    parent = {"predicted": 1 - called, "probability": torch.full((303,), 0.6), "right": called == 1, "labels": labels}
+    found = flips(parent, Predictions(logits=logits, labels=labels), ["ant", "bee"])
+    assert [flip.picture for flip in found] == [*range(200), 300, 301, 302]

@@ -15,7 +15,7 @@ from petiole.training.evaluate import Predictions
 from petiole.writing import write_atomic
 
 MOST_FLIPS = 200
-"""Of more pictures that were lost or gained, those with the surest mistakes are recorded."""
+"""Of more pictures that were lost, or gained, those with the surest mistakes are recorded."""
 
 Called = dict[str, torch.Tensor]
 """``labels``, ``predicted`` (class numbers), ``probability`` of what was predicted, ``right`` (bool), each ``(N,)``."""
@@ -78,4 +78,6 @@ def flips(before: Called | None, deployed: Predictions, classes: Sequence[str]) 
         for at in (before["right"] != deployed.right).nonzero().flatten().tolist()
     ]  # fmt: skip
     found.sort(key=lambda flip: flip.before_p if flip.is_gain else flip.after_p, reverse=True)
-    return found[:MOST_FLIPS]
+    lost = [flip.picture for flip in found if not flip.is_gain][:MOST_FLIPS]
+    gained = [flip.picture for flip in found if flip.is_gain][:MOST_FLIPS]
+    return [flip for flip in found if flip.picture in {*lost, *gained}]

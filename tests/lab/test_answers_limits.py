@@ -103,3 +103,15 @@ def test_the_lstm_is_faster_only_with_a_recorded_spread() -> None:
     said = "middle halves that overlap; 1.25x as fast, 95% interval 1.20x to 1.30x, by the medians: less than single"
     assert said in told("3.4.2-demos", demos={"lstm": known})
     assert "no measurable difference" in told("3.4.2-demos", demos={"lstm": {**known, "speed_up_low": 0.9}})
+
+
+def test_a_profiler_that_contradicts_the_clock_is_told_and_does_not_count() -> None:
+    """The profiler: 1 ms instead of 2; the clock around whole calls: 0.3 ms instead of 0.2."""
+    half = {"profile_p25_ms": 1.9, "profile_ms": 2.0, "profile_p75_ms": 2.1}
+    rows = replaced("LeNet", variants(), latency=[latency(0.2, runtime="torch", half_ms=0.01)], **half)
+    slow = [latency(0.3, runtime="torch", half_ms=0.01)]
+    agreeing = replaced("LeNet-static-int8", rows, latency=slow, **half)
+    assert "the other way round" not in told("3.4.3", agreeing)
+    less = {"profile_p25_ms": 0.9, "profile_ms": 1.0, "profile_p75_ms": 1.1}
+    text = told("3.4.3", replaced("LeNet-static-int8", rows, latency=slow, **less))
+    assert "The profiler in eager-mode PyTorch has it the other way round for LeNet-static-int8" in text

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from test_report_bundle import packed, run_in
 
-from fabricated import LSTM, latency, results, variant
+from fabricated import LSTM, latency, results, variant, versus
 from petiole.report.html import write_report
 from petiole.report.timings import restless
 
@@ -35,3 +35,16 @@ def test_a_restless_machine_is_told_where_more_than_a_quarter_of_the_timings_spr
     calm, wide = (variant("A", 90, latency=[latency(10.0, half_ms=half)]) for half in (0.69, 0.71))
     assert restless([calm, calm, calm, wide]) == restless([]) == ""
     assert "in 2 of 5 timings the 75th percentile is more than 1.15 times the 25th" in restless([calm] * 3 + [wide] * 2)
+
+
+def test_what_was_pruned_stands_beside_networks_of_several_steps(tmp_path: Path) -> None:
+    """5 lost and none gained of 100 photos: McNemar's exact p is 2 / 2**5."""
+    rows = [
+        variant("CNNOptimized", 95),
+        variant("CNNPrunedGO", 90, baseline="CNNOptimized", versus_baseline=versus(5, 0), file_bytes=900),
+    ]
+    write_report(tmp_path, results(rows))
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    row = next(line for line in text.splitlines() if "5 / 0, p = 0.063" in line)
+    assert "| CNNOptimized | -5.0 (" in row
+    assert "points against CNNOptimized, p = 0.063)" in next(line for line in text.splitlines() if "Smallest" in line)

@@ -16,8 +16,9 @@ def pruning(run: Run) -> list[str]:
     pruned = [group for name in NAMES if (group := run.find(name)) is not None]
     if not pruned:
         return [*_structured(run), *run.missing(*NAMES)]
+    smallest = [group for name in NAMES if (group := run.find(f"{name}-magnitude")) is not None]
     return [
-        _benefits(run, pruned) + _benefits_of_channels(run),
+        _benefits(run, [*pruned, *smallest]) + _benefits_of_channels(run),
         *_before_and_after(run, "CNNPrunedF", "the first convolution"),
         *_before_and_after(run, "CNNPrunedG", "all convolution and linear layers together"),
         *_stored(run, pruned),

@@ -257,6 +257,14 @@ def profiled(before: Group, after: Group) -> str:
     return f"{units.spread(*new)} of the calling thread's time, before {units.spread(*old)}{overlap}"
 
 
+def profiled_change(before: Group, after: Group) -> Change | None:
+    """Which way the profiler's times go, by the middle halves of the calls; None where one was not profiled."""
+    old, new = _profile(before), _profile(after)
+    if old is None or new is None:
+        return None
+    return "down" if new[2] < old[1] else "up" if new[1] > old[2] else "unclear"
+
+
 def _profile(group: Group) -> tuple[float, float, float] | None:
     """Median, 25th and 75th percentile, in ms."""
     rows = [row for row in group.rows if row.profile_ms is not None]

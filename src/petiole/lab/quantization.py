@@ -38,7 +38,6 @@ def run(bench: Bench, seed: int, result: ChapterResult) -> None:
         subject = _subject(bench, STATIC, seed, HOW_STATIC + mixed.describe(), "pt2e", shown=len(shown), mixed=mixed)
         result.variants.append(bench.line.judge_pt2e(mixed.graph, optimized, task, subject, floating=mixed.floating))
         result.add_layer_errors(subject, mixed)
-        result.images += len(shown)
     with result.attempt(QAT, "quantization", seed, bench.say):
         trained, train = _qat(bench, graph, shown, seed)
         how = HOW_QAT.format(scales=qat.scales(train))

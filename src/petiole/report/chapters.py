@@ -147,6 +147,7 @@ def _chapter(results: Results, anchor: str, title: str, question: str, made: Seq
     if made:
         blocks.append(Steps(steps=tuple(_made(made))))
         blocks.append(tables.variants(results, shown, "What was measured"))
+        blocks += _there(tables.baselines(shown))
         name = f"c{anchor.replace('.', '-')}"
         if shown[0].first.dataset == "photos":
             blocks += _there(tables.by_class(shown))

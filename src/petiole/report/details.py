@@ -139,7 +139,7 @@ def run(results: Results) -> list[Table]:
         tables.append(
             Table(
                 caption="Time of each stage, as it went this once, and its share of the whole run. Images/s: those "
-                "that networks were trained or calibrated on, or whose features were computed, in all that time.",
+                "that networks were trained on, or whose features were computed, in all that time.",
                 header=("Stage", "Seed", "Time", "Share", "Images/s"),
                 rows=tuple(
                     (

@@ -42,11 +42,9 @@ def flips(results: Results, groups: Sequence[Group]) -> list[Block]:
         if not photos or versus is None:
             continue
         count = versus.lost + versus.gained
-        rest = (
-            f" {len(photos)} of {count} are shown, of lost and of gained those with the surest mistakes."
-            if len(photos) < count
-            else ""
-        )
+        lost = sum(photo.mark == "lost" for photo in photos)
+        these = f" {len(photos)} of {count} are shown ({lost} lost), of each kind those with the surest mistakes."
+        rest = these if len(photos) < count else ""
         seed = f" (seed {row.seed})" if len(group.rows) > 1 else ""
         found.append(
             Strip(

@@ -16,7 +16,7 @@ NUMBERS = (
         "variants[].versus_parent and versus_baseline",
         "lost, gained and the total, by Tango",
     ),
-    ("pictures lost and gained, with probabilities (at most 200 of a variant)", "variants[].flips", "predictions/"),
+    ("pictures lost and gained, with probabilities (at most 200 of each)", "variants[].flips", "predictions/"),
     ("time of a call, p50 and p90", "variants[].latency", "latency/"),
     ("how many times as fast, with interval", "variants[].time_ratios", "latency/"),
     (

@@ -179,8 +179,10 @@ def files(results: Results, every: Sequence[Group]) -> list[Table]:
     return [
         Table(
             caption="The files of each variant within the run directory. A deployed network is "
-            f"model.onnx in its artifact directory. Its accuracy comes from the predictions{times}; whatever else is "
-            f"told of it lies in its record in {RECORDS}.",
+            f"model.onnx in its artifact directory. Its accuracy comes from the predictions{times}; what else is told "
+            f"of it lies in its record in {RECORDS}, and what is told of two networks, of layers and of amounts under "
+            "comparisons, layer_errors and curves; two chapters that are compared are made again by the command of the "
+            "whole run.",
             header=tuple(shown), rows=tuple(zip(*shown.values(), strict=True)), words=frozenset(range(1, len(shown))),
         )
     ]  # fmt: skip

@@ -7,7 +7,7 @@ from petiole import stats, units
 from petiole.caveats import busy_share, may_have_been_seen, random_weights, synthetic_photos
 from petiole.evidence import Group, Timing, groups, is_as_fast
 from petiole.records import Results
-from petiole.report.tables import MOST_CLASSES, accuracy
+from petiole.report.tables import MOST_CLASSES, accuracy, points_against
 from petiole.report.timings import RUNTIMES, restless
 from petiole.units import listed
 
@@ -153,7 +153,7 @@ def _best(here: Sequence[Group], what: str) -> list[str]:
     near = sum(group.accuracy >= best.interval[0] for group in here) - 1
     others = f"; of the others, {near} of {len(here) - 1} lie within its interval" if len(here) > 1 else ""
     chosen = "; the best of several on the same pictures is flattered by that choice" if len(here) > 1 else ""
-    text = f"Highest accuracy on the {total:,} {what}: {best.label}, {accuracy(best)}{others}{chosen}."
+    text = f"Highest accuracy on the {total:,} {what}: {best.label}, {accuracy(best)}{_against(best)}{others}{chosen}."
     text += f" One picture is {units.points(1 / total, 2).lstrip('+')}."
     found = [text]
     compared = [group for group in here if group.flips is not None]
@@ -165,9 +165,17 @@ def _best(here: Sequence[Group], what: str) -> list[str]:
         size = units.bytes(small.file_bytes)
         found.append(
             f"Smallest deployed file for the {what}: {small.label}, {size}, with an accuracy of {accuracy(small)}"
-            f"{_as_small(small, sized)}."
+            f"{_against(small)}{_as_small(small, sized)}."
         )
     return found + _fastest(here, what)
+
+
+def _against(group: Group) -> str:
+    """What it has lost or gained against what was pruned or, without that, its parent."""
+    flips = group.baseline_flips or group.flips
+    if flips is None:
+        return ""
+    return f" ({points_against(group, flips)} points against {flips.against}, {units.p_value(flips.p)})"
 
 
 def _as_small(small: Group, sized: Sequence[Group]) -> str:
@@ -229,6 +237,7 @@ def _fastest(here: Sequence[Group], what: str) -> list[str]:
         f"Lowest time of one call at batch 1 for the {what}: {group.label} on "
         f"{RUNTIMES.get(first.runtime, first.runtime)}, "
         f"{units.spread(first.p50_ms, first.p25_ms, first.p75_ms)} (median, middle half of the calls)"
+        f"{_against(group)}"
     )
     fastest = {other.label: min(other.singles, key=lambda time: time.p50_ms) for _, other in timed}
     equal = [label for label, time in fastest.items() if label != group.label and is_as_fast(first, time)]

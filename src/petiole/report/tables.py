@@ -5,7 +5,7 @@ from statistics import fmean
 
 from petiole import units
 from petiole.evidence import Group, mean_interval
-from petiole.paired import SIGNIFICANT
+from petiole.paired import SIGNIFICANT, Flips
 from petiole.records import Results, Train
 from petiole.report import provenance as sources
 from petiole.report.blocks import NONE, Cell, Counted, Table
@@ -26,15 +26,13 @@ def accuracy(group: Group) -> str:
     return units.accuracy(group.accuracy, group.interval, group.total)
 
 
-def versus_parent(group: Group) -> str:
-    """Pictures lost and gained against the parent, and the paired test."""
-    flips = group.flips
+def lost_and_gained(flips: Flips | None) -> str:
+    """Pictures lost and gained against another network, and the paired test."""
     return NONE if flips is None else f"{flips.lost:,} / {flips.gained:,}, {units.p_value(flips.p)}"
 
 
-def points_against_parent(group: Group) -> str:
-    """The paired difference with its interval, in points."""
-    flips = group.flips
+def points_against(group: Group, flips: Flips | None) -> str:
+    """The paired difference of ``group`` with its interval, in points."""
     if flips is None:
         return NONE
     low, high = (units.points(end, group.digits).removesuffix(" points") for end in flips.interval)
@@ -73,8 +71,8 @@ def variants(results: Results, groups: Sequence[Group], caption: str) -> Table:
                 sources.named(group),
                 sources.accuracy_link(group, accuracy(group)),
                 first.parent or NONE,
-                points_against_parent(group),
-                versus_parent(group),
+                points_against(group, group.flips),
+                lost_and_gained(group.flips),
                 Counted.of(fmean(row.parameters for row in group.rows), units.count),
                 Counted.of(nonzero, units.count),
                 Counted.of(fmean(row.macs for row in group.rows), units.count),
@@ -97,6 +95,18 @@ def variants(results: Results, groups: Sequence[Group], caption: str) -> Table:
     if any(REFUSED in row for row in rows):
         made += f"; {REFUSED}: not used on that runtime, for the reason among the gates of its chapter"
     return Table(caption=f"{caption}: {made}.", header=tuple(header), rows=tuple(rows), words=frozenset({2}))
+
+
+def baselines(groups: Sequence[Group]) -> Table | None:
+    """The same of networks that were made in several steps against what was pruned; None where no record holds it."""
+    rows = [
+        (sources.named(group), flips.against, points_against(group, flips), lost_and_gained(flips))
+        for group in groups
+        if (flips := group.baseline_flips) is not None
+    ]
+    header = ("Variant", "Against", "Points (95%)", "Lost / gained, p")
+    caption = "Against the network that was pruned, over all steps together (photos lost and gained: exact counts)."
+    return Table(caption=caption, header=header, rows=tuple(rows), words=frozenset({1})) if rows else None
 
 
 def _seeds(group: Group, asked: int) -> str:

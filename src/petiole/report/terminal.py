@@ -32,7 +32,7 @@ def print_summary(results: Results, run_dir: Path, console: Console) -> None:
         cells = (
             group.label,
             tables.accuracy(group),
-            tables.versus_parent(group),
+            tables.lost_and_gained(group.flips),
             units.bytes(group.file_bytes),
             _times(group),
         )
