@@ -89,7 +89,7 @@ class Variant(Record):
     baseline: str | None = None  #: what else it is compared with: of a retrained network, what was pruned
     versus_baseline: VersusParent | None = None  #: paired comparison with ``baseline``
     parameters: int = Field(ge=0, le=MOST)  #: zeros included
-    nonzero_parameters: int = Field(ge=0, le=MOST)  #: those that are not zero
+    nonzero_parameters: int = Field(ge=0, le=MOST)  #: those that are not zero (of int8 networks: in the float network)
     macs: int = Field(ge=0, le=MOST)  #: multiply-accumulates of one input, zeros included
     file_bytes: int = Field(ge=1, le=MOST)  #: size of ``model.onnx``
     latency: list[Latency] = []  #: one entry for each runtime and batch size

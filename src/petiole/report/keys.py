@@ -6,7 +6,7 @@ NUMBERS = (
     ("the same against the baseline", "variants[].versus_baseline", "predictions/"),
     ("the same of two networks neither of which was made from the other", "comparisons", "predictions/"),
     (
-        "parameters, nonzero, MACs, bytes",
+        "parameters, nonzero, MACs (of int8 networks: of the float network), bytes",
         "variants[].parameters, nonzero_parameters, macs and file_bytes",
         "artifacts/",
     ),

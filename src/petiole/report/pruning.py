@@ -55,7 +55,8 @@ def _one_name(unpruned: Sequence[Variant]) -> str:
         return ""
     shares = sorted({units.percent(sum(row) / accuracy.total) for row in accuracy.confusion})
     reached = " or ".join(shares)
-    return f" Who calls every picture by one name reaches {reached}. Random weights: one draw for each seed and share."
+    draw = "Random weights: one draw for each seed, of which a larger share takes more."
+    return f" Who calls every picture by one name reaches {reached}. {draw}"
 
 
 def _beginnings(points: Sequence[CurvePoint], unpruned: Sequence[Variant]) -> list[CurvePoint]:

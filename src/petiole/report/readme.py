@@ -38,8 +38,8 @@ FILES = (
     (
         ARTIFACTS,
         "a directory for each variant: model.onnx is what was deployed (state.pth, too, of the eager engine), "
-        "weights.safetensors its weights, weights.sparse a pruned network's nonzeros with a bitmask, "
-        "artifact.json what its network is",
+        "weights.safetensors the float weights that training goes on from, weights.sparse a pruned network's nonzeros "
+        "with a bitmask, artifact.json what its network is",
     ),
     ("split.json", "which photos were for training and which for testing"),
     (STATE, "one file for each finished stage, with which a stopped run goes on, and what it needs to know for that"),

@@ -89,6 +89,8 @@ def variants(results: Results, groups: Sequence[Group], caption: str) -> Table:
     if any(_timing(group, setting) == NONE for group in groups for setting in settings):
         made += f"; {NONE} in place of a time: not timed there (see How everything was measured)"
     made += "; parameters, MACs and bytes are exact counts, shortened" + (", mean over the seeds" if seeds else "")
+    if any(group.engine in ("pt2e", "eager") for group in groups):
+        made += "; parameters, nonzero ones and MACs of int8 networks are those of the float network"
     flips = [group.flips for group in groups if group.flips is not None]
     if any((each.interval[0] > 0 or each.interval[1] < 0) and each.p >= SIGNIFICANT for each in flips):
         made += "; where an interval in points leaves out 0 and p is above 0.05, the exact test is the stricter one"
@@ -247,7 +249,10 @@ def sizes(groups: Sequence[Group]) -> Table:
         "Sparse / dense",
         "Deployed file",
     )
-    caption = "Sizes before and after pruning: exact counts, sizes in bytes (of several seeds the mean)."
+    caption = (
+        "Sizes before and after pruning: exact counts, sizes in bytes (of several seeds the mean); weights of int8 "
+        "networks are counted in the float network."
+    )
     return Table(caption=caption, header=header, rows=tuple(rows))
 
 
