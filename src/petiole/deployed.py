@@ -173,7 +173,7 @@ def float_network(card: Card) -> nn.Module:
     """
     try:
         return _built(card)
-    except (UserError, *NOT_ITS_NETWORK) as error:  # whatever a foreign network finds wrong with a foreign plan
+    except (UserError, GateError, *NOT_ITS_NETWORK) as error:  # a foreign network with a foreign plan
         why = str(error).split("\n")[0]
         raise UserError(
             f"{artifact.CARD} of {card.name}: {card.architecture} cannot be made as it says ({why}): copy the whole "
