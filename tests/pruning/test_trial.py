@@ -1,19 +1,18 @@
 """Channels that torch-pruning follows wrongly stay whole, and the others leave."""
 
 import copy
-from functools import partial
 
 import pytest
 import torch
 from torch import nn
 
-from petiole.bench.footprint import layer_macs, macs
-from petiole.chain.channel_choice import behind_first, scorer, share_of_costs
+from halved import require_half
+from petiole.bench.footprint import layer_macs
 from petiole.errors import GateError
 from petiole.models import backbones
 from petiole.pruning import trial
 from petiole.pruning.pruner import ChannelPruner
-from petiole.pruning.structured import Dependencies, Removed, rebuild
+from petiole.pruning.structured import Dependencies, Removed
 from petiole.pruning.trial import unfollowable
 
 EXAMPLE = torch.zeros(1, 3, 8, 8)
@@ -113,21 +112,5 @@ def test_half_of_the_macs_leave_and_training_goes_on(name: str, output: str, kep
     shape = backbone.preprocessing.input_shape
     torch.manual_seed(0)
     network = backbone.build().eval()
-    original, inputs, labels = copy.deepcopy(network), torch.randn(4, *shape), torch.tensor([0, 1, 0, 1])
-    costs = layer_macs(network, shape)
-    pruner = ChannelPruner(
-        network, inputs[:1], protected=[output], choose=partial(behind_first, first=next(iter(costs))), costs=costs,
-        score=scorer("contribution", inputs, labels, 0), keep=share_of_costs(costs, 0.5, "global"),
-    )  # fmt: skip
+    pruner = require_half(network, shape, output=output, first=next(iter(layer_macs(network, shape))))
     assert len(pruner.kept) == kept
-    pruner.prune(1.0)
-    pruner.finish()
-    assert 0.46 < macs(network, shape) / macs(original, shape) <= 0.5
-    with torch.no_grad():
-        again = rebuild(original, inputs[:1], pruner.plan)
-        again.load_state_dict(network.state_dict())
-        assert torch.equal(again(inputs), network(inputs))
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.001)
-    nn.functional.cross_entropy(network.train()(inputs), labels).backward()
-    optimizer.step()
-    assert bool(network.eval()(inputs).isfinite().all())
