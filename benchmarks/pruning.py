@@ -39,11 +39,11 @@ from petiole.errors import GateError, GoalError, PetioleError, UserError
 from petiole.models import backbones
 from petiole.models.weights import State, find_weights
 from petiole.pruning.pruner import ChannelPruner
-from petiole.pruning.unstructured import prunable, prune_weights
+from petiole.pruning.unstructured import Masks, hold, prunable, prune_weights
 from petiole.quantization import pt2e
 from petiole.training.evaluate import predict
 from petiole.training.features import FeatureBatches, features, gathered
-from petiole.training.fit import FitConfig, fit
+from petiole.training.fit import FitConfig, Hooks, fit
 
 ROUNDS = 20
 EPOCHS = 100
@@ -158,8 +158,8 @@ def variants(subject: Subject, shares: list[float]) -> Iterator[tuple[str, nn.Mo
     whole = with_output_layer(subject, backbones.adapt(subject.backbone, subject.state, classes=classes, seed=0).eval())
     yield "whole", whole
     masked = copy.deepcopy(whole)
-    prune_weights(masked, amount=0.5, method="random", scope="global", seed=0)
-    yield "half of the weights masked", with_output_layer(subject, masked)
+    masks = prune_weights(masked, amount=0.5, method="random", scope="global", seed=0)
+    yield "half of the weights masked", with_output_layer(subject, masked, masks)
     for share in shares:
         network = copy.deepcopy(whole)
         (first, _), *_ = prunable(network, "first")
@@ -176,11 +176,12 @@ def variants(subject: Subject, shares: list[float]) -> Iterator[tuple[str, nn.Mo
         except (GateError, GoalError) as error:
             print(f"{subject.backbone.name}: {error}")
             continue
-        yield f"channels, {share:.0%} of the MACs", with_output_layer(subject, network)
+        yield f"channels, {share * 100:g}% of the MACs", with_output_layer(subject, network)
 
 
-def with_output_layer(subject: Subject, network: nn.Module) -> nn.Module:
-    """The network, its output layer trained on its features of the training photos, where accuracy is measured."""
+def with_output_layer(subject: Subject, network: nn.Module, masks: Masks | None = None) -> nn.Module:
+    """The network, its output layer trained on its features of the training photos, where accuracy is measured; the
+    zeros of ``masks`` stay."""
     if not subject.unjudged:
         _, layer = backbones.output_layer(network)
         labels = subject.photos.train.labels
@@ -189,6 +190,7 @@ def with_output_layer(subject: Subject, network: nn.Module) -> nn.Module:
             layer,
             FeatureBatches(features=seen, labels=labels),
             FitConfig(epochs=EPOCHS, lr=1e-3, weight_decay=0.05, warmup=0.0, seed=0),
+            hooks=Hooks(after_step=partial(hold, network, masks or {})),
         )
     return network
 

@@ -111,7 +111,7 @@ def test_the_headline_gives_ratios_of_times_with_their_intervals() -> None:
     (_, int8, *_) = headline(results(replaced("CNNOptimized-static-int8", rows, time_ratios=[there, eager])))
     assert "for CNNOptimized there (5.00x as fast, 95% interval 4.80x to 5.25x) and" in int8
     assert (
-        "in eager PyTorch (10.00x as slow, 95% interval 8.00x to 12.50x): int8, folded BatchNorm and the "
+        "in eager PyTorch (10.00x as slow, 95% interval 8.00x to 12.50x); the latter is int8, folded BatchNorm and the "
         "change of runtime together. Its file" in int8
     )
 

@@ -76,6 +76,21 @@ def test_channels_are_masked_step_by_step_and_leave_at_the_end() -> None:
     assert torch.allclose(pruner.network(inputs), masked, atol=1e-4)
 
 
+def test_channels_stay_gone_where_a_later_step_asks_for_fewer() -> None:
+    """Rounded counts may rise again: of layer 0 the second step would give two of its four channels back."""
+    stay = {0.5: {"0": 4, "3": 6}, 1.0: {"0": 6, "3": 4}}
+    pruner = ChannelPruner(
+        network(), EXAMPLE, protected=["6"], choose=tuple, keep=lambda groups, scores, share: stay[share],
+        score=lambda dependencies, groups: dependencies.scores("l1", groups),
+    )  # fmt: skip
+    pruner.prune(0.5)
+    first = set(pruner.removed["0"])
+    pruner.prune(1.0)
+    assert set(pruner.removed["0"]) == first
+    assert len(first) == 4
+    assert len(pruner.removed["3"]) == 2
+
+
 def test_a_weight_behind_a_removed_channel_that_comes_back_is_caught() -> None:
     pruner = channel_pruner(network())
     pruner.prune(1.0)

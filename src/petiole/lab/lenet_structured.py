@@ -26,10 +26,13 @@ MULTIPLE = 4
 """Channel counts are multiples of it: LeNet's first convolution has six channels, its second sixteen."""
 HOW = (
     "LeNet without three quarters of its parameters{gradually}: those channels and neurons removed {by}{instead}, over "
-    "all layers together (the first convolution too), counts rounded to multiples of 4; the "
-    "convolution behind was refitted by least squares, and what is left learned to answer as LeNet does (knowledge "
-    "distillation)."
+    "all layers together (the first convolution too), counts rounded to multiples of 4; {refitted}, "
+    "and what is left learned to answer as LeNet does (knowledge distillation)."
 )
+REFITTED = {
+    True: "the convolution behind was refitted by least squares",
+    False: "nothing was refitted (no convolution takes in what was removed)",
+}
 
 
 def importance_for(asked: str) -> tuple[str, str]:
@@ -89,7 +92,10 @@ def judge(
     gates = require_smaller(NAME, smaller, unpruned, DIGITS.input_shape, parameters_left=PARAMETERS_LEFT)
     subject = Subject(
         name=NAME, seed=seed, parent=PARENT, backbone=PARENT, weights="from scratch", train=done.train,
-        how=HOW.format(gradually=gradually(course, done.steps), by=BY[importance], instead=instead),
+        how=HOW.format(
+            gradually=gradually(course, done.steps), by=BY[importance], instead=instead,
+            refitted=REFITTED[done.refitted > 0],
+        ),
         architecture=f"{PARENT} {digest(pruner.plan)}",
         plan={"pruning": {"method": importance, "channels": pruner.plan}},
     )  # fmt: skip

@@ -22,10 +22,13 @@ WHERE: dict[Scope, str] = {
 }
 WHICH: dict[Method, str] = {"random": "chosen at random", "magnitude": "the smallest"}
 
-ANEW: dict[Method, str] = {"random": "", "magnitude": " (the smallest are looked up anew in each, so that some differ)"}
+AFTER_STEPS: dict[Method, str] = {
+    "random": " after each step",
+    "magnitude": " after each step (before it the smallest were looked up anew, so that some differ)",
+}
 
 RETRAINED = (
-    "CNNOptimized pruned anew as {name} was{gradually}{anew}, and retrained after each step. First the "
+    "CNNOptimized pruned anew as {name} was{gradually}, and retrained{after}. First the "
     "remaining weights of each pruned convolution, and a constant, were refitted, layer by layer, by least squares, so "
     "that it answers on {photos} training photos as it did before; then the whole network learned on the training "
     "photos to answer as CNNOptimized does (knowledge distillation), and after every batch of that the pruned weights "
@@ -66,8 +69,8 @@ def _scope(bench: Bench, course: Course, method: Method, scope: Scope, result: C
             )
             epochs = effort.retrain_first_epochs if scope == "first" else effort.retrain_global_epochs
             done = prune_and_retrain(pruner, course, epochs=epochs, name=retrained)
-            told = gradually(course, done.steps)
-            how = RETRAINED.format(name=raw, gradually=told, anew=ANEW[method], photos=len(course.inputs))
+            told, after = gradually(course, done.steps), AFTER_STEPS[method] if len(done.steps) > 1 else ""
+            how = RETRAINED.format(name=raw, gradually=told.removesuffix(","), after=after, photos=len(course.inputs))
             result.variants.append(
                 judge(pruner.network, pruner.masks, name=retrained, parent=raw, how=how, train=done.train)
             )

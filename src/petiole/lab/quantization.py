@@ -21,7 +21,10 @@ HOW_QAT = (
     "Quantization-aware training of CNNOptimized: BatchNorm folded, fake-quantize in the forward pass (gradients pass "
     "straight through){scales}, then converted to int8."
 )
-HOW_FUSED = "CNNOptimized with every BatchNorm folded into the convolution before it; still float32."
+HOW_FUSED = (
+    "CNNOptimized with every BatchNorm folded into the convolution before it; still float32. (Every deployed file has "
+    "its BatchNorm folded, so that the two differ in eager PyTorch alone.)"
+)
 
 
 def run(bench: Bench, seed: int, result: ChapterResult) -> None:

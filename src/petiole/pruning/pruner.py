@@ -174,7 +174,11 @@ class ChannelPruner:
         if not 0 < share <= 1:
             raise UserError(f"a share of {share:g} of the pruning is not above 0 and at most 1: give one such as 0.5")
         scores = self.scores()
-        self.removed = least_important(self.groups, scores, self._counts(scores, share))
+        gone = {name: len(channels) for name, channels in self.removed.items()}
+        counts = self._counts(scores, share)
+        # Rounding of an earlier step may have taken more of a group than this share asks for: they stay gone.
+        keep = {each.name: min(counts[each.name], each.channels - gone.get(each.name, 0)) for each in self.groups}
+        self.removed = least_important(self.groups, scores, keep)
         self.dependencies.require_some_left(self.removed)
         self._scores.leave(self.removed, scores)
         self.masks = self.dependencies.user_masks(self.removed)

@@ -127,9 +127,9 @@ class Dependencies:
         """How much each channel matters, ``(channels,)`` for each of ``groups``, else of all; the mean of each group
         is about 1 (random ones lie evenly between 0 and 1).
 
-        ``random``; ``l1`` and ``l2``, norms of its weights (Li et al. 2017, "Pruning Filters for Efficient ConvNets");
-        ``bn_scale``, the BatchNorm's factor (Liu et al. 2017, "Network Slimming"); ``taylor``, weight times gradient
-        (Molchanov et al. 2019), for which a loss on training photos has been differentiated before.
+        ``random``; ``l1`` and ``l2``, sums of its weights' absolute values or squares (after Li et al. 2017);
+        ``bn_scale``, the BatchNorm's factor (which Liu et al. 2017 train with a penalty); ``taylor``, sums of
+        the absolute weight times gradient (after Molchanov et al. 2019), of a loss that has been differentiated before.
 
         Raises:
             UserError: no such importance.

@@ -29,8 +29,9 @@ LENET = ("LeNet", "LeNet-structured", "LeNet-dynamic-int8", "LeNet-static-int8",
 EVERYTHING = provenance.command_anchor(provenance.WHOLE)
 
 MEASURED = (
-    "Accuracy: every network is judged on the same test pictures, as it is deployed; this run chose no "
-    "network, recipe or setting on them (only a runtime that gives other answers than the network, or leaves in float "
+    "Accuracy: every network is judged on the same test pictures, as it is deployed (those of a curve, which are not "
+    "deployed, in torch); this run chose no network, recipe or setting on them (only a runtime that gives other "
+    "answers than the network, or leaves in float "
     "what should be int8, is refused for it: see parity below). "
     "(The recipes came with Petiole. They were worked out on the hymenoptera photos and MNIST, mostly by "
     "cross-validation of the training photos; the test accuracy of earlier recipes was known meanwhile (docs/log.md in "
@@ -43,7 +44,7 @@ MEASURED = (
     "0.05 it tells the two apart; above, it proves neither that they differ nor that they are equal.",
     "Time: all networks of the run are timed together in interleaved rounds after a warm-up, so that a drift of "
     "the machine hits all alike (batches of 32: the networks for digits likewise, those for photos one after the "
-    "other, for together they would not fit into memory; a dynamically quantized network takes its scales from all "
+    "other, to need less memory; a dynamically quantized network takes its scales from all "
     "pictures of a call, so that its answers there are not those that were judged). Where the machine changes between "
     "two speeds, the median of one network may still fall into one, and that of another into the other. "
     "Eager PyTorch is timed, one picture at a time, where it is a reference: CNNOptimized, it with masks and without "
@@ -59,8 +60,9 @@ MEASURED = (
     "a dense network multiplies by them too. Gates: what was checked so that a step which did nothing cannot pass. "
     "Parity compares the deployed file with the network in torch on every test picture: the pictures called "
     "differently, and the mean distance of the logits in units of their spread, of which 0.001 is allowed for float "
-    "and 0.1 for int8 (rounding half-way values differs between runtimes). One picture of some hundred "
-    "may be right more or less, and of pictures whose two highest logits lie further apart than twice that, one (of "
+    "and 0.1 for int8 (rounding half-way values differs between runtimes). One picture of some hundred, "
+    "or ten of some thousand, may be right more or less, and of pictures whose two highest logits lie further apart "
+    "than twice that, one (of "
     "more than 1,000: one in 1,000) may be called differently. Without a runtime's name the figure is of "
     "OpenVINO, whose accuracy is reported; a runtime on which more of a network's pictures change is refused for it.",
 )

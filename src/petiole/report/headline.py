@@ -124,7 +124,7 @@ def _int8(every: Sequence[Group], parent_name: str) -> str:
         for before, where in ((float_time, "there"), (eager_time, f"in {RUNTIMES[EAGER]}"))
         if before is not None
     ]
-    both = ": int8, folded BatchNorm and the change of runtime together" if len(than) > 1 else ""
+    both = "; the latter is int8, folded BatchNorm and the change of runtime together" if len(than) > 1 else ""
     return (
         f"Quantization: {best.label} takes {_spread(time)} on {RUNTIMES[DEPLOYED]}, as against "
         f"{' and '.join(than)}{both}. Its file has {units.bytes(best.file_bytes)} instead of "

@@ -24,8 +24,8 @@ LOSES = {"channels": "its least important channels", "weights": "its smallest we
 NOTHING = "nothing could be removed"
 CANNOT = "cannot be reached"
 STAY_WHOLE = (
-    " Not listed: channels that residual additions share or grouped convolutions tie all together, and those of the "
-    "first and the output layer; they stay."
+    " Not listed: channels of which all stay, such as those of the first and the output layer and, in most networks, "
+    "those that residual additions share."
 )
 
 

@@ -38,7 +38,8 @@ FILES = (
     (
         ARTIFACTS,
         "a directory for each variant: model.onnx is what was deployed (state.pth, too, of the eager engine), "
-        "weights.safetensors the float weights that training goes on from, weights.sparse a pruned network's nonzeros "
+        "weights.safetensors the weights in float (training goes on from them, but for networks of quantization-aware "
+        "training, whose observers lie there too), weights.sparse a pruned network's nonzeros "
         "with a bitmask, artifact.json what its network is",
     ),
     ("split.json", "which photos were for training and which for testing"),

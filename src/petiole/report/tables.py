@@ -90,7 +90,8 @@ def variants(results: Results, groups: Sequence[Group], caption: str) -> Table:
         made += f"; {NONE} in place of a time: not timed there (see How everything was measured)"
     made += "; parameters, MACs and bytes are exact counts, shortened" + (", mean over the seeds" if seeds else "")
     if any(group.engine in ("pt2e", "eager") for group in groups):
-        made += "; parameters, nonzero ones and MACs of int8 networks are those of the float network"
+        made += "; parameters, nonzero ones and MACs are those of the network before its BatchNorm was folded and its "
+        made += "weights were rounded"
     flips = [group.flips for group in groups if group.flips is not None]
     if any((each.interval[0] > 0 or each.interval[1] < 0) and each.p >= SIGNIFICANT for each in flips):
         made += "; where an interval in points leaves out 0 and p is above 0.05, the exact test is the stricter one"
@@ -197,10 +198,11 @@ def training(groups: Sequence[Group]) -> Table | None:
     caption = (
         "Training. Convergence is judged by the training loss alone: from that epoch on it stayed within 5% "
         "of its whole fall above its lowest value (reached in the last epoch alone: not counted as converged). "
-        "The training accuracy is that of the last epoch, counted on "
-        "augmented pictures. All figures are exact, of this one training and without an interval: another seed gives "
-        "others, and on another day the times differ. Time holds refitting and features as well; images per second are "
-        "of what went through the network in its epochs (where only an output layer learns, in computing its features)."
+        "The training accuracy is that of the last epoch, counted on the pictures as training saw them, "
+        "augmented where the recipe does so. All figures are exact, of this one training and without an interval: "
+        "another seed gives others, and on another day the times differ. Time holds refitting and features as well; "
+        "images per second are of what went through the network in its epochs (where only an output layer learns: "
+        "once, for its features, over all of that time)."
     )
     if any(group.first.gates.keys() & PRUNING for group in groups):
         caption += (
