@@ -92,6 +92,7 @@ def require_parity(
     right = [int((predicted == labels).sum()) for predicted in (there, here)]
     if abs(right[0] - right[1]) > allowed_pictures(total):
         raise AccuracyError(
-            f"the exported {name} classifies {right[1]} of {total} pictures correctly, the network {right[0]}"
+            f"the exported {name} classifies {right[1]} of {total} pictures correctly, the network {right[0]}: at most "
+            f"{allowed_pictures(total)} more or fewer may be"
         )
     return parity_flips(torch_logits, runtime_logits), distance

@@ -41,7 +41,9 @@ def banners(results: Results) -> list[str]:
             "timed. Times may be too long; accuracies and sizes are not touched by it."
         )
     if results.run.profile == "quick":
-        found.append("QUICK PROFILE: a small version for trying out. These figures are not the lab's.")
+        found.append(
+            "QUICK PROFILE: a small version with fewer networks, for trying out. These figures are not the lab's."
+        )
     return found
 
 
