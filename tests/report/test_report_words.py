@@ -29,7 +29,7 @@ def test_two_speeds_and_too_few_calls_are_told() -> None:
     few = latency(10.0).model_copy(update={"batch": 32, "samples": 6})
     table = timings.latencies(groups([variant("LeNet", 990, dataset="digits", latency=[wide, few])]))
     assert table is not None
-    assert "–: fewer than 10 timed calls have no 90th percentile." in table.caption
+    assert "–: fewer than 10 timed calls, too few to show a 90th percentile." in table.caption
     assert "In 1 of 2 rows p75 is more than 1.15 times p25" in table.caption
     plain = timings.latencies(groups([variant("LeNet", 990, dataset="digits", latency=[latency(10.0)])]))
     assert plain is not None

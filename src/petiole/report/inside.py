@@ -106,10 +106,10 @@ def weights(groups: Sequence[Group], name: str) -> Picture | None:
     return charts.picture(
         name,
         drawn,
-        "Weights of all convolutions and linear layers of the deployed files, BatchNorm folded into them, int8 "
-        "dequantized (first seed). Weights that are exactly zero are counted above each histogram, not drawn; the "
-        "outermost 3% at most are left out. Values per channel: how many different ones it holds; int8 allows 256, and "
-        "255 where its codes are from -127 to 127 (pt2e). All counts are exact.",
+        "Weights of all convolutions and linear layers of the deployed files, with BatchNorm folded into them where "
+        "there is any, int8 dequantized (first seed). Weights that are exactly zero are counted above each "
+        "histogram, not drawn; the outermost 3% or so are left out. Values per channel: how many different ones "
+        "it holds; int8 allows 256, and 255 where its codes are from -127 to 127 (pt2e). All counts are exact.",
         f"Histograms of the weights. {'; '.join(said)}.",
         narrow=narrow,
     )

@@ -39,7 +39,7 @@ FILES = (
         ARTIFACTS,
         "a directory for each variant: model.onnx is what was deployed (state.pth, too, of the eager engine), "
         "weights.safetensors the weights in float (training goes on from them, but for networks of quantization-aware "
-        "training, whose observers lie there too), weights.sparse a pruned network's nonzeros "
+        "training, whose observers lie there too), weights.sparse a masked network's nonzeros "
         "with a bitmask, artifact.json what its network is",
     ),
     ("split.json", "which photos were for training and which for testing"),

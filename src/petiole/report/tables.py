@@ -90,8 +90,8 @@ def variants(results: Results, groups: Sequence[Group], caption: str) -> Table:
         made += f"; {NONE} in place of a time: not timed there (see How everything was measured)"
     made += "; parameters, MACs and bytes are exact counts, shortened" + (", mean over the seeds" if seeds else "")
     if any(group.engine in ("pt2e", "eager") for group in groups):
-        made += "; parameters, nonzero ones and MACs are those of the network before its BatchNorm was folded and its "
-        made += "weights were rounded"
+        made += "; parameters, nonzero ones and MACs are those of the network before BatchNorm, where it has any, "
+        made += "was folded and weights were rounded"
     flips = [group.flips for group in groups if group.flips is not None]
     if any((each.interval[0] > 0 or each.interval[1] < 0) and each.p >= SIGNIFICANT for each in flips):
         made += "; where an interval in points leaves out 0 and p is above 0.05, the exact test is the stricter one"

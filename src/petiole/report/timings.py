@@ -10,7 +10,7 @@ from petiole.report.blocks import NONE, Cell, Table
 
 RUNTIMES = {"torch": "eager PyTorch", "openvino": "OpenVINO", "onnxruntime": "ONNX Runtime"}
 CALLS_FOR_P90 = 10
-"""Fewer timed calls have no 90th percentile."""
+"""Fewer timed calls show no 90th percentile."""
 WIDE = 1.15
 """A 75th percentile more than that many times the 25th is told."""
 MOST_WIDE = 5
@@ -65,7 +65,7 @@ def latencies(groups: Sequence[Group]) -> Table | None:
     every = [(group.label, time) for group in groups for row in group.rows for time in row.latency]
     caption = "Time of one call: exact percentiles of this run's calls."
     if any(time.samples < CALLS_FOR_P90 for _, time in every):
-        caption += f" {NONE}: fewer than {CALLS_FOR_P90} timed calls have no 90th percentile."
+        caption += f" {NONE}: fewer than {CALLS_FOR_P90} timed calls, too few to show a 90th percentile."
     wide = [
         f"{label} on {RUNTIMES.get(time.runtime, time.runtime)} at batch {time.batch}"
         for label, time in every
