@@ -97,7 +97,7 @@ def lab(
         ),
     ] = "global",
     reestimate: Annotated[
-        bool, typer.Option("--reestimate", help="Estimate BatchNorm's statistics anew after each step of pruning.")
+        bool, typer.Option("--reestimate", help="Estimate BatchNorm's statistics anew before each retraining.")
     ] = False,
     study: Annotated[
         bool,

@@ -32,9 +32,10 @@ class Recorder:
     def __init__(self, *, mends: bool = True) -> None:
         self.calls: list[tuple[int, float]] = []
         self.objectives: list[Any] = []
+        self.seeds: list[int] = []
         self.mends = mends
 
-    def __call__(self, network: nn.Module, *, epochs: int, name: str, objective: Any, hooks: Hooks) -> Train:
+    def __call__(self, network: nn.Module, *, epochs: int, seed: int, name: str, objective: Any, hooks: Hooks) -> Train:
         with torch.no_grad():
             for parameter in network.parameters():
                 parameter.add_(0.001)
@@ -43,6 +44,7 @@ class Recorder:
         sparsity = hooks.after_epoch(1)
         self.calls.append((epochs, sparsity or 0.0))
         self.objectives.append(objective)
+        self.seeds.append(seed)
         history = [Epoch(epoch=at, loss=1 / (len(self.calls) + at)) for at in range(1, epochs + 1)]
         return Train(epochs=epochs, converged_epoch=1, seconds=2.0, images_per_s=10.0, history=history, recipe="so")
 
@@ -60,6 +62,7 @@ def test_every_step_is_pruned_refitted_and_retrained() -> None:
     pruner = MaskPruner(network=copy.deepcopy(unpruned), amount=0.4, method="random", scope="global", seed=0)
     train = prune_and_retrain(pruner, course(unpruned, recorder, (0.5, 1.0), said), epochs=3, name="net").train
     assert [epochs for epochs, _ in recorder.calls] == [1, 2]
+    assert recorder.seeds == [0, 1000], "no step sees the pictures in the order and with the views of another"
     assert [sparsity for _, sparsity in recorder.calls] == pytest.approx([0.2, 0.4], abs=0.01)
     assert [line.split(",")[0] for line in said] == ["net", "net"]
     assert [line.split(":")[0] for line in said] == ["net, step 1 of 2", "net, step 2 of 2"]
@@ -106,6 +109,18 @@ def test_a_refit_that_brings_nothing_is_an_error(monkeypatch: pytest.MonkeyPatch
     unpruned = network()
     masks = {"0.weight": torch.ones(8, 3, 3, 3, dtype=torch.bool)}
     with pytest.raises(GateError, match=r"refitting net changed nothing: mean error 0\.25 before, 0\.25 after"):
+        refit_masked(course(unpruned, Recorder(), (1.0,), []), unpruned, masks, "net")
+
+
+@pytest.mark.parametrize(("before", "after"), [(float("nan"), float("nan")), (0.25, float("nan"))])
+def test_a_refit_whose_error_is_no_number_is_an_error(
+    before: float, after: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = [Refitted(name="0", error_before=before, error_after=after)]
+    monkeypatch.setattr("petiole.chain.prune_retrain.refit", lambda *args, **kwargs: lost)
+    unpruned = network()
+    masks = {"0.weight": torch.ones(8, 3, 3, 3, dtype=torch.bool)}
+    with pytest.raises(GateError, match=r"refitting net changed nothing: mean error .* before, nan after"):
         refit_masked(course(unpruned, Recorder(), (1.0,), []), unpruned, masks, "net")
 
 

@@ -165,6 +165,34 @@ def test_values_too_large_to_keep_are_computed_anew_with_the_same_end(
         assert torch.equal(tensor, recomputed.state_dict()[name]), name
 
 
+class Wide(nn.Module):
+    """A value that is too large to keep, made before its input's last use of its own and read after it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.wide, self.narrow = nn.Conv2d(3, 4, 1), nn.Conv2d(4, 64, 1), nn.Conv2d(4, 4, 1)
+        self.down, self.head = nn.Conv2d(64, 4, 1), nn.Conv2d(8, 4, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        stem = self.stem(x)
+        wide, narrow = self.wide(stem).relu(), self.narrow(stem)
+        answer: torch.Tensor = self.head(torch.cat([self.down(wide), narrow], 1))
+        return answer
+
+
+def test_what_a_value_is_computed_anew_from_is_kept_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    unpruned, pictures = Wide().eval(), torch.randn(40, 3, 8, 8)
+    ends = []
+    for limit in (10**9, 40 * 63 * 8 * 8 * 4):  # only what is wide is larger
+        network = copy.deepcopy(unpruned)
+        masks = prune_weights(network, amount=0.4, method="random", scope="global", seed=0)
+        monkeypatch.setattr("petiole.pruning.refit.KEPT_BYTES", limit)
+        assert len(refit(network, unpruned, masks, pictures, positions=16)) == 5
+        ends.append(network.state_dict())
+    assert all(torch.equal(tensor, ends[1][name]) for name, tensor in ends[0].items())
+
+
 class Branches(nn.Module):
     """Values in lists, values of several tensors, and sizes of values: concatenation, halves, and a shape."""
 

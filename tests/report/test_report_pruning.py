@@ -121,3 +121,12 @@ def test_a_group_that_could_lose_nothing_is_called_that(tmp_path: Path) -> None:
     assert "98.0%" not in row.group(0), "what was not pruned is not called robust"
     assert "60.0%, 1.900" in re.sub(r"<[^>]+>", "", written)
     assert "the whole network: 98.0%, 0.100" in written
+    assert "highest for blocks.0 (50%)" in written
+
+
+@pytest.mark.parametrize(("removed", "told"), [(8, "highest for blocks.0 (25%)"), (0, "nothing could be removed")])
+def test_the_heat_map_names_no_group_that_lost_nothing(removed: int, told: str, tmp_path: Path) -> None:
+    """What is removed may lower the loss, and then the groups that stay whole have the highest."""
+    rows = [sensitivity("blocks.0", 0.25, removed, 49, 0.05), sensitivity("blocks.1", 0.25, 0, 49, 0.1)]
+    written = page(tmp_path, sensitivities=rows)
+    assert f"share removed; {'it is ' * bool(removed)}{told}" in written

@@ -226,6 +226,16 @@ def test_statistics_are_estimated_from_batches_that_weigh_alike(pictures: int, s
     assert seen == sizes
 
 
+def test_statistics_of_pictures_that_are_sorted_by_class_are_estimated_from_mixed_batches() -> None:
+    """Zeros, then ones: batches of one class would have no variance at all; that of all is 1/4."""
+    layer = nn.BatchNorm1d(1)
+    reestimate(nn.Sequential(layer), torch.arange(80.0).ge(40).float().view(80, 1), seed=3, batch_images=20)
+    assert layer.running_mean is not None
+    assert layer.running_var is not None
+    assert layer.running_mean.item() == pytest.approx(0.5)
+    assert layer.running_var.item() > 0.2
+
+
 def test_fixed_statistics_do_not_move_while_training() -> None:
     layer, dropout = nn.BatchNorm2d(1), nn.Dropout()
     network = nn.Sequential(layer, dropout)

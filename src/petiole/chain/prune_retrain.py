@@ -34,11 +34,15 @@ NEGLIGIBLE = 1e-6
 """Mean error, relative to what a network answered before, of which rounding is a part: nothing is left to be mended."""
 
 
+SEEDS_APART = 1000
+"""Each step's training has a seed of its own, moved by so much for each step before it: other views of the pictures."""
+
+
 class Retrain(Protocol):
-    """Trains a network in place on the training pictures."""
+    """Trains a network in place on the training pictures, in an order and with views of the ``seed``'s."""
 
     def __call__(
-        self, network: nn.Module, *, epochs: int, name: str, objective: Objective | None, hooks: Hooks
+        self, network: nn.Module, *, epochs: int, seed: int, name: str, objective: Objective | None, hooks: Hooks
     ) -> Train: ...
 
 
@@ -80,7 +84,7 @@ def photo_course(bench: PhotoBench, unpruned: nn.Module, seed: int) -> Course:
     config = bench.config
     return Course(
         unpruned=unpruned, traced=trace(unpruned, bench.train_inputs()[:2]), inputs=bench.refit_inputs(seed),
-        retrain=partial(retrain, bench=bench, seed=seed, lr=LR), seed=seed, say=bench.say,
+        retrain=partial(retrain, bench=bench, lr=LR), seed=seed, say=bench.say,
         shares=shares(config.schedule, config.prune_steps or config.effort.prune_steps),
         reestimates=config.reestimate,
     )  # fmt: skip
@@ -127,11 +131,16 @@ def prune_and_retrain(pruner: Pruner, course: Course, *, epochs: int, name: str)
         if step == len(steps):
             pruner.finish()
         if course.has_new_statistics:
-            reestimate(pruner.network, course.inputs)
+            reestimate(pruner.network, course.inputs, seed=course.seed)
         refitting_s += time.perf_counter() - began
         pruner.network.to(memory_format=torch.channels_last)
         hooks = Hooks(after_step=pruner.hold, after_epoch=lambda _: pruner.require())
-        trained.append(course.retrain(pruner.network, epochs=some, name=of, objective=course.objective(), hooks=hooks))
+        trained.append(
+            course.retrain(
+                pruner.network, epochs=some, seed=course.seed + SEEDS_APART * (step - 1), name=of,
+                objective=course.objective(), hooks=hooks,
+            )
+        )  # fmt: skip
     pruner.network.to(memory_format=torch.contiguous_format)
     done = ["refit" if refitted else "nothing to refit"]
     done += ["BatchNorm statistics estimated anew"] if course.has_new_statistics else []
@@ -155,7 +164,7 @@ def refit_masked(course: Course, network: nn.Module, masks: Masks, name: str) ->
     if not fitted:
         return 0  # linear layers alone use what was pruned: they are only retrained
     before, after = (fmean(getattr(one, key) for one in fitted) for key in ("error_before", "error_after"))
-    if after >= before > NEGLIGIBLE:
+    if not (after < before or before <= NEGLIGIBLE):  # nor if one of them is no number
         raise GateError(f"refitting {name} changed nothing: mean error {before:.3g} before, {after:.3g} after")
     what = "1 convolution" if len(fitted) == 1 else f"{len(fitted)} convolutions"
     course.say(f"{name}: refitted {what}, mean error {before:.2g} -> {after:.2g}")

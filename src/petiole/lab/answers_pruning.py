@@ -21,7 +21,7 @@ def pruning(run: Run) -> list[str]:
         _benefits(run, [*pruned, *smallest]) + _benefits_of_channels(run),
         *_before_and_after(run, "CNNPrunedF", "the first convolution"),
         *_before_and_after(run, "CNNPrunedG", "all convolution and linear layers together"),
-        *_stored(run, pruned),
+        *_stored(run, [*pruned, *smallest]),
         *_time(run, pruned),
         *_converged(pruned),
         *_curve(run.results),
@@ -134,7 +134,7 @@ def _against_baseline(run: Run, after: Group) -> str:
 
 def _stored(run: Run, pruned: list[Group]) -> list[str]:
     parts = []
-    retrained = [group for group in pruned if group.name.endswith("O")]
+    retrained = [group for group in pruned if group.name.removesuffix("-magnitude").endswith("O")]
     for group in retrained or pruned:
         share, dense = _stored_share(group), group.mean(row.dense_bytes for row in group.rows)
         sparse = group.mean(row.sparse_bytes for row in group.rows)

@@ -77,7 +77,7 @@ def judge(
         bench.say(f"{NAME}: channels and neurons are chosen by {importance}{instead}")
     course = Course(
         unpruned=unpruned, traced=trace(unpruned, inputs[:2]), inputs=inputs, seed=seed, say=bench.say,
-        retrain=_Retraining(bench, batches, seed), reestimates=bench.config.reestimate,
+        retrain=_Retraining(bench, batches), reestimates=bench.config.reestimate,
         shares=shares(bench.config.schedule, bench.config.prune_steps or effort.prune_steps),
     )  # fmt: skip
     costs, left = weights_left(unpruned)
@@ -105,13 +105,13 @@ def judge(
 class _Retraining:
     """:class:`petiole.chain.prune_retrain.Retrain` on the digits."""
 
-    def __init__(self, bench: Bench, batches: TensorBatches, seed: int) -> None:
-        self.bench, self.batches, self.seed = bench, batches, seed
+    def __init__(self, bench: Bench, batches: TensorBatches) -> None:
+        self.bench, self.batches = bench, batches
 
     def __call__(
-        self, network: nn.Module, *, epochs: int, name: str, objective: Objective | None, hooks: Hooks
+        self, network: nn.Module, *, epochs: int, seed: int, name: str, objective: Objective | None, hooks: Hooks
     ) -> Train:
-        config = FitConfig(epochs=epochs, lr=2e-3, weight_decay=0.01, seed=self.seed)
+        config = FitConfig(epochs=epochs, lr=2e-3, weight_decay=0.01, seed=seed)
         with self.bench.training(name, epochs) as on_epoch:
             return fit(
                 network, self.batches, config, objective=objective, hooks=hooks, on_epoch=on_epoch,

@@ -1,6 +1,6 @@
 """Values of a network's graph for many pictures at once, held or computed in chunks."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 
@@ -9,10 +9,11 @@ class Chunks(list[Any]):
 
 
 class Recomputed:
-    """One value of the graph for all pictures, none of it kept: each chunk is computed when it is asked for."""
+    """One value of the graph for all pictures, none of it kept: each chunk is computed when it is asked for, from the
+    kept values that it ``reads``."""
 
-    def __init__(self, compute: Callable[[int], Any], chunks: int) -> None:
-        self.compute, self.chunks = compute, chunks
+    def __init__(self, compute: Callable[[int], Any], chunks: int, reads: Sequence[Chunks]) -> None:
+        self.compute, self.chunks, self.reads = compute, chunks, reads
 
     def __len__(self) -> int:
         return self.chunks
@@ -30,6 +31,12 @@ def in_chunks(argument: Any) -> "Iterator[Chunks | Recomputed]":
         yield argument
     elif isinstance(argument, list | tuple):
         yield from (found for each in argument for found in in_chunks(each))
+
+
+def kept_in(argument: Any) -> Iterator[Chunks]:
+    """The kept values that reading an argument takes: those in it, and those that the others are computed from."""
+    for found in in_chunks(argument):
+        yield from [found] if isinstance(found, Chunks) else found.reads
 
 
 def chunk_of(argument: Any, index: int) -> Any:

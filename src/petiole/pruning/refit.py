@@ -3,7 +3,8 @@
 Layer after layer: when the pictures reach a pruned convolution, the layers before it are refitted already, so that the
 remaining weights also make up for what reaches them changed. For each output channel they minimize
 ``|| X w + b - y ||^2 + ridge * mean(diag(X'X)) * || w - w0 ||^2`` over sampled output positions of training photos,
-where ``X`` are the patches that the pruned network sees and ``y`` what the unpruned one answers (He et al. 2017,
+where ``X`` are the patches that the pruned network sees (less their means in the ridge, where there is a ``b``) and
+``y`` what the unpruned one answers (He et al. 2017,
 "Channel Pruning for Accelerating Very Deep Neural Networks", section 3.1; Hubara et al. 2021, "AdaPrune", section 4).
 The constant ``b`` goes into the convolution's bias, or into the mean that the BatchNorm after it subtracts; without
 either it is 0. Masks differ between output channels, so the system is solved by conjugate gradients on all channels
@@ -25,7 +26,8 @@ from torch.export import Dim
 from torch.fx import GraphModule, Interpreter, Node
 
 from petiole.errors import GateError
-from petiole.pruning.chunks import Chunks, Recomputed, chunk_of, in_chunks
+from petiole.pruning.chunks import Chunks, Recomputed, chunk_of, in_chunks, kept_in
+from petiole.pruning.constant import Constant
 from petiole.pruning.least_squares import least_squares, squared_error
 from petiole.pruning.patches import at, patches
 
@@ -214,14 +216,20 @@ class _Refitting(Interpreter):
 
         chunks = len(some_value)
         if self._bytes(n, chunks * CHUNK) > KEPT_BYTES:
-            return Recomputed(compute, chunks)
-        last = [self.env[each] for each in self.user_to_last_uses.get(n, []) if isinstance(self.env[each], Chunks)]
+            return Recomputed(compute, chunks, reads=list(kept_in((*arguments, *keywords.values()))))
+        freed = self._read_no_more(n)
         answer = Chunks()
         for index in range(chunks):
             answer.append(compute(index))
-            for each in last:
+            for each in freed:
                 each[index] = None
         return answer
+
+    def _read_no_more(self, node: Node) -> list[Chunks]:
+        """What nothing reads after an operation, be it through a value that is computed anew."""
+        ending = self.user_to_last_uses.get(node, [])
+        still = {id(each) for name, value in self.env.items() if name not in ending for each in kept_in(value)}
+        return [each for name in ending for each in kept_in(self.env[name]) if id(each) not in still]
 
     def _bytes(self, node: Node, images: int) -> int:
         """How large a value is for all pictures."""
@@ -232,7 +240,7 @@ class _Refitting(Interpreter):
     def improve(
         self, name: str, chunks: Chunks | Recomputed, weight: torch.Tensor, bias: torch.Tensor | None = None,
         stride: Sequence[int] = (1, 1), padding: Sequence[int] | str = (0, 0), dilation: Sequence[int] = (1, 1),
-        groups: int = 1, *, constant: "_Constant | None" = None,
+        groups: int = 1, *, constant: Constant | None = None,
     ) -> None:  # fmt: skip
         """Replace the weight by its least-squares refit, and ``constant`` where there is room for one."""
         outputs, size = weight.shape[0], weight[0].numel()
@@ -269,30 +277,13 @@ class _Refitting(Interpreter):
         before, after = (max(0.0, each) / max(power, 1e-30) for each in (before, after))
         self.done.append(Refitted(name=name.removesuffix(".weight"), error_before=before, error_after=after))
 
-    def _constant(self, node: Node) -> "_Constant | None":
+    def _constant(self, node: Node) -> Constant | None:
         """Where the network can hold a constant for a convolution's outputs, if it can."""
         if len(node.args) > 2 and isinstance(node.args[2], Node):
             name = str(node.args[2].target)
-            return _Constant(self.network.get_parameter(name), self.unpruned[name], sign=1)
+            return Constant(self.network.get_parameter(name), self.unpruned[name], sign=1)
         norm = _batch_norm(node)
         if norm is None:
             return None
         mean = str(cast(Node, norm.args[3]).target)
-        return _Constant(self.network.get_buffer(mean), self.unpruned[mean], sign=-1)
-
-
-@dataclass(frozen=True)
-class _Constant:
-    """What the network adds to each output of a convolution, as compared with the unpruned one: in its bias, or (with
-    the other ``sign``) in the mean that the BatchNorm behind it subtracts."""
-
-    held: torch.Tensor
-    unpruned: torch.Tensor
-    sign: int
-
-    def now(self) -> torch.Tensor:
-        return self.sign * (self.held.detach() - self.unpruned)
-
-    def set(self, constant: torch.Tensor) -> None:
-        """In place; what an earlier refit added is forgotten."""
-        self.held.copy_(self.unpruned + self.sign * constant)
+        return Constant(self.network.get_buffer(mean), self.unpruned[mean], sign=-1)

@@ -36,8 +36,9 @@ FEW_CLASSES = 4
 def curves(
     points: Sequence[CurvePoint], unpruned: Sequence[Variant], name: str, unreached: Sequence[Unreached] = ()
 ) -> list[Block]:
-    """A picture before retraining, one after it where there are such points, and one table of all. Each line begins
-    with the ``unpruned`` network (a row for each seed), where there is one; amounts that are ``unreached`` are told."""
+    """A picture before retraining, one after it where there are such points, and one table of all. Before
+    retraining each line begins with the ``unpruned`` network (a row for each seed), where there is one; amounts that
+    are ``unreached`` are told."""
     blocks: list[Block] = []
     points, note = [*_beginnings(points, unpruned), *points], _one_name(unpruned)
     if not any(point.retrained for point in points):
@@ -197,8 +198,9 @@ def sensitivities(found: Sequence[Sensitivity], name: str) -> list[Block]:
 
 
 def _heat_map(rows: Sequence[Sensitivity], name: str, what: str) -> Picture:
-    worst = max(rows, key=lambda row: row.loss - row.loss_before)
-    highest = worst.loss - worst.loss_before
+    worst = max((row for row in rows if row.removed), key=lambda row: row.loss - row.loss_before, default=None)
+    highest = worst.loss - worst.loss_before if worst else 0.0
+    where = f"it is highest for {worst.name} ({units.percent(worst.asked, 0)})" if worst else NOTHING
     cells = [
         {
             "group": row.name,
@@ -227,8 +229,7 @@ def _heat_map(rows: Sequence[Sensitivity], name: str, what: str) -> Picture:
         f"What each {what} means to the network: training photos called right (of those by which nothing was chosen) "
         f"when it alone loses {LOSES[rows[0].kind]}, and nothing makes up for that; the darker, the higher the loss. "
         f"–: {NOTHING}; empty: no more than in the cell before it.{STAY_WHOLE if rows[0].kind == 'channels' else ''}",
-        f"Heat map of the rise of the loss by group and share removed; it is highest for {worst.name} "
-        f"({units.percent(worst.asked, 0)}). The table below holds all figures.",
+        f"Heat map of the rise of the loss by group and share removed; {where}. The table below holds all figures.",
     )
 
 

@@ -11,11 +11,12 @@ def batch_norms(network: nn.Module) -> list[_BatchNorm]:
 
 
 @torch.no_grad()
-def reestimate(network: nn.Module, inputs: torch.Tensor, *, batch_images: int = 61) -> None:
+def reestimate(network: nn.Module, inputs: torch.Tensor, *, seed: int = 0, batch_images: int = 61) -> None:
     """Set mean and variance of every BatchNorm to their average over inputs ``(N, C, H, W)`` of the training split.
 
     Removing weights shifts what arrives at the next BatchNorm; its old statistics are then wrong (Li et al. 2020,
-    EagleEye, section 3.3). The network is left in eval mode.
+    EagleEye, section 3.3). Batches are drawn with ``seed``: folders are read class by class, and a batch of one class
+    varies less than all do. The network is left in eval mode.
     """
     layers = batch_norms(network)
     momenta = [layer.momentum for layer in layers]
@@ -24,7 +25,8 @@ def reestimate(network: nn.Module, inputs: torch.Tensor, *, batch_images: int = 
         layer.reset_running_stats()
         layer.momentum = None  # cumulative average
         layer.train()
-    for batch in _batches(inputs, batch_images):
+    order = torch.randperm(len(inputs), generator=torch.Generator().manual_seed(seed))
+    for batch in _batches(inputs[order], batch_images):
         network(batch)
     for layer, momentum in zip(layers, momenta, strict=True):
         layer.momentum = momentum
