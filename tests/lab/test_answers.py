@@ -194,6 +194,8 @@ def test_magnitude_is_better_only_if_intervals_are_apart() -> None:
 def test_unfinished_retraining_is_said() -> None:
     rows = replaced("CNNPrunedGO", train=train(epochs=4, converged=4))
     assert "CNNPrunedGO not within its 4 epochs" in told("3.3", rows)
+    rows = replaced("CNNPrunedGO", train=train(epochs=1, converged=1))
+    assert "CNNPrunedGO cannot be judged by its one epoch" in told("3.3", rows)
 
 
 # 3.4.2, demos

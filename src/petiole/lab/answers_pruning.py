@@ -8,6 +8,7 @@ from petiole.records import CurvePoint, Results
 from petiole.units import listed
 
 NAMES = ("CNNPrunedF", "CNNPrunedFO", "CNNPrunedG", "CNNPrunedGO")
+NOT_FALLEN = " (its loss did not fall, as may be where a later step prunes more)"
 STRUCTURED = ("CNNPrunedG-structured", "CNNPrunedGO-structured")
 
 
@@ -184,13 +185,11 @@ def _converged(pruned: list[Group]) -> list[str]:
         if len(ended) == len(trained):
             at = f"epoch {ended[0]}" if len(ended) == 1 else f"epochs {listed(ended)} (by seed)"
             parts.append(f"{group.label} at {at} of {trained[0].epochs}")
+        elif trained[0].epochs == 1:
+            parts.append(f"{group.label} cannot be judged by its one epoch")
         else:
             whom = "" if len(trained) == 1 else f" with {len(trained) - len(ended)} of {len(trained)} seeds"
-            fell = (
-                ""
-                if any(each.has_fallen for each in trained)
-                else " (its loss did not fall, as may be where a later step prunes more)"
-            )
+            fell = "" if any(each.has_fallen for each in trained) else NOT_FALLEN
             parts.append(f"{group.label} not within its {units.counted(trained[0].epochs, 'epoch')}{whom}{fell}")
     return [f"Convergence of the retraining, judged by the training loss alone: {listed(parts)}."] if parts else []
 
