@@ -124,6 +124,18 @@ def test_a_refit_whose_error_is_no_number_is_an_error(
         refit_masked(course(unpruned, Recorder(), (1.0,), []), unpruned, masks, "net")
 
 
+@pytest.mark.parametrize("where", ["a picture", "a weight"])
+def test_what_is_no_number_is_found_when_it_is_refitted(where: str) -> None:
+    unpruned = network()
+    pruned = copy.deepcopy(unpruned)
+    pruner = MaskPruner(network=pruned, amount=0.4, method="magnitude", scope="global", seed=0)
+    masks, taken = pruner.prune(1.0), course(unpruned, Recorder(), (1.0,), [])
+    spoiled = taken.inputs if where == "a picture" else pruned.get_parameter("0.weight").data
+    spoiled[0, 0] = float("nan")
+    with pytest.raises(GateError, match=r"refitting net changed nothing: mean error nan before, nan after"):
+        refit_masked(taken, pruned, masks, "net")
+
+
 def test_where_what_was_pruned_did_nothing_there_is_nothing_to_mend(monkeypatch: pytest.MonkeyPatch) -> None:
     dead = [Refitted(name="0", error_before=3e-9, error_after=4e-9)]
     monkeypatch.setattr("petiole.chain.prune_retrain.refit", lambda *args, **kwargs: dead)

@@ -164,7 +164,7 @@ def refit_masked(course: Course, network: nn.Module, masks: Masks, name: str) ->
     if not fitted:
         return 0  # linear layers alone use what was pruned: they are only retrained
     before, after = (fmean(getattr(one, key) for one in fitted) for key in ("error_before", "error_after"))
-    if not (after < before or before <= NEGLIGIBLE):  # nor if one of them is no number
+    if not (after < before or before <= NEGLIGIBLE):  # NaN is neither
         raise GateError(f"refitting {name} changed nothing: mean error {before:.3g} before, {after:.3g} after")
     what = "1 convolution" if len(fitted) == 1 else f"{len(fitted)} convolutions"
     course.say(f"{name}: refitted {what}, mean error {before:.2g} -> {after:.2g}")

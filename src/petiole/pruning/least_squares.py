@@ -34,5 +34,5 @@ def least_squares(
 
 
 def squared_error(gram: torch.Tensor, towards: torch.Tensor, power: float, weight: torch.Tensor) -> float:
-    """``|Xw - y|^2`` from the sums alone."""
-    return max(0.0, float((weight * (gram @ weight)).sum() - 2 * (weight * towards).sum()) + power)
+    """``|Xw - y|^2`` from the sums alone, at least 0; NaN stays NaN (the first argument of ``max`` does)."""
+    return max(float((weight * (gram @ weight)).sum() - 2 * (weight * towards).sum()) + power, 0.0)

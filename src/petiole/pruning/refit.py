@@ -274,7 +274,7 @@ class _Refitting(Interpreter):
         self.network.get_parameter(name).copy_(new.mT.reshape(weight.shape))
         if constant is not None:
             constant.set((answered - torch.einsum("gi,gio->go", inputs, new)).flatten())
-        before, after = (max(0.0, each) / max(power, 1e-30) for each in (before, after))
+        before, after = (max(each, 0.0) / max(power, 1e-30) for each in (before, after))
         self.done.append(Refitted(name=name.removesuffix(".weight"), error_before=before, error_after=after))
 
     def _constant(self, node: Node) -> Constant | None:
